@@ -1,0 +1,52 @@
+"""Two legs that hear each other until one of them hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pbx import events as ev
+from pbx.call.leg import Leg, LegState
+
+if TYPE_CHECKING:
+    from pbx.call.calls import Calls
+
+
+async def bridge(calls: Calls, caller: Leg, callee: Leg) -> str:
+    """Join *caller* and *callee*; return "caller" or "callee", whichever left first."""
+    if callee.media is not None and callee.media.agreed is not None and caller.media is None:
+        caller.open_media(calls.codecs).prefer([callee.media.agreed.codec.name])
+    await caller.answer()
+    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def changed(leg: Leg) -> None:
+        if leg.state is LegState.ENDED and not ended.done():
+            ended.set_result("caller" if leg is caller else "callee")
+
+    _join(calls, caller, callee)
+    try:
+        caller.on_change.append(changed)
+        callee.on_change.append(changed)
+        for leg in (callee, caller):
+            changed(leg)  # it may have ended before we looked
+        return await ended
+    finally:
+        caller.on_change.remove(changed)
+        callee.on_change.remove(changed)
+        _part(calls, caller, callee)
+
+
+def _join(calls: Calls, one: Leg, other: Leg) -> None:
+    one.peer, other.peer = other, one
+    if one.media is not None and other.media is not None:
+        one.media.port.hear(other.media.port)
+        other.media.port.hear(one.media.port)
+    calls.emit(ev.LegBridged(call_id=one.call_id, leg_id=one.leg_id, other=other.leg_id))
+
+
+def _part(calls: Calls, one: Leg, other: Leg) -> None:
+    one.peer = other.peer = None
+    for leg in (one, other):
+        if leg.media is not None and leg.state is not LegState.ENDED:
+            leg.media.port.deaf()
+    calls.emit(ev.LegUnbridged(call_id=one.call_id, leg_id=one.leg_id, other=other.leg_id))

@@ -1,0 +1,323 @@
+"""Every call and leg there is: takes callers in, runs one script a call, sends calls out, tells when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pbx import events as ev
+from pbx.call.contract import Emit, Party, Refusal, Routed, Router, Targets
+from pbx.call.leg import Leg, LegState
+from pbx.call.offer import MediaSide
+from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
+from pbx.media.contract import Media
+from pbx.sdp.description import parse_description
+from pbx.sdp.negotiate import audio_of, codecs_of
+from pbx.sip.headers import NameAddr
+from pbx.sip.stack import Ids
+from pbx.sip.uri import Uri
+from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Call:
+    """The legs that share a call_id, for whoever looks."""
+
+    call_id: str
+    source: str
+    caller: Party
+    dialled: str
+    number: str
+    started_wall: float
+    legs: dict[str, Leg] = field(default_factory=dict)
+    answered_wall: float | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Calls:
+    """The one owner of live calls."""
+
+    def __init__(
+        self,
+        signaling: Signaling,
+        media: Media,
+        router: Router,
+        targets: Targets,
+        emit: Emit,
+        ids: Ids,
+        wall: Callable[[], float],
+        codecs: Sequence[str],
+    ) -> None:
+        self.targets = targets
+        self.router = router
+        self.emit = emit
+        self.codecs = tuple(codecs)
+        self.calls: dict[str, Call] = {}
+        self.max_calls = 20_000
+        self.draining = False
+        self._signaling = signaling
+        self._media = media
+        self._ids = ids
+        self._wall = wall
+        self._loop = asyncio.get_running_loop()
+        self._idle = asyncio.Event()
+
+    @property
+    def now(self) -> float:
+        return self._loop.time()
+
+    # ---- in --------------------------------------------------------------------------------------------------------
+
+    def invited(self, signal: LegSignal, introduction: Introduction) -> Leg:
+        """Take an admitted caller in: find the script and run it."""
+        call_id = self._new_call_id()
+        leg = Leg(
+            self,
+            f"{call_id}.1",
+            call_id,
+            "in",
+            introduction.source,
+            Party(introduction.caller, introduction.caller_name),
+            Party(introduction.dialled),
+        )
+        leg.signal = signal
+        leg.answer_offer = introduction.sdp
+        leg.variables = {"introduction": introduction}
+        call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self._wall())
+        call.legs[leg.leg_id] = leg
+        self.calls[call_id] = call
+        self._started(call, introduction)
+        self._leg_created(leg, introduction.sip_call_id, introduction.peer)
+        if self.draining or len(self.calls) > self.max_calls:
+            leg.reject(503, headers=(("Retry-After", "5"),))
+            return leg
+        routed = self._route(introduction, leg)
+        if routed is None:
+            return leg
+        call.number = routed.number
+        self.emit(
+            ev.CallRouted(
+                call_id=call_id,
+                context=routed.context,
+                match=routed.match,
+                number=routed.number,
+                where=routed.where,
+            )
+        )
+        call.task = self._loop.create_task(self._run(call, leg, routed), name=f"call {call_id}")
+        return leg
+
+    def _route(self, introduction: Introduction, leg: Leg) -> Routed | None:
+        try:
+            verdict = self.router.route(introduction)
+        except Exception:
+            leg.log.exception("the dialplan failed")
+            verdict = Refusal(500)
+        if isinstance(verdict, Refusal):
+            leg.log.info("x %s dialled %s: %d", introduction.source, introduction.dialled, verdict.status)
+            leg.reject(verdict.status, verdict.reason)
+            return None
+        return verdict
+
+    async def _run(self, call: Call, leg: Leg, routed: Routed) -> None:
+        """Run a call's script to its end; a bug in it harms nobody else."""
+        status, reason = 480, ""
+        try:
+            async with leg.until_hangup():
+                await routed.script(leg)
+        except CallEnded:
+            pass
+        except CallFailed as error:
+            status, reason = error.status, error.reason
+        except PbxError as error:
+            leg.log.warning("x %s", error)
+            status = error.status
+        except Exception:
+            leg.log.exception("the call's script failed")
+            status = 500
+        finally:
+            if leg.state in (LegState.NEW, LegState.RINGING):
+                leg.reject(status, reason="" if status >= 500 else "")
+            else:
+                leg.hangup()
+            self._finish(call)
+
+    # ---- out -------------------------------------------------------------------------------------------------------
+
+    def ring_out(self, origin: Leg, destination: Destination, changed: Callable[[Leg], None]) -> Leg:
+        """Send an INVITE on behalf of *origin*; *changed* hears of the new leg's every change."""
+        call = self.calls[origin.call_id]
+        leg = Leg(
+            self,
+            f"{call.call_id}.{len(call.legs) + 1}",
+            call.call_id,
+            "out",
+            destination.party,
+            origin.caller,
+            Party(destination.uri.user),
+        )
+        call.legs[leg.leg_id] = leg
+        leg.on_change.append(changed)
+        local, advertised = self._signaling.local_for(destination)
+        codecs = self._codecs_for(origin, destination)
+        try:
+            leg.media = self.media_side(leg, local, advertised, codecs)
+        except MediaError as error:
+            leg.log.error("x %s", error)
+            self._leg_created(leg, "", str(destination.flow))
+            leg.on_failed(error.status, error.reason, ())
+            return leg
+        introduced = NameAddr(Uri("sip", origin.caller.number, "invalid"), origin.caller.name)
+        signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
+        leg.signal = signal
+        leg.log.info("> %s rings %s (%s)", origin.caller.number, destination.party, destination.flow)
+        self._leg_created(leg, signal.sip_call_id, str(destination.flow))
+        return leg
+
+    def _codecs_for(self, origin: Leg, destination: Destination) -> list[str]:
+        """Our codecs, those first that spare a transcoding: what the caller agreed to, or offered."""
+        ours = list(destination.codecs or self.codecs)
+        if origin.media is not None and origin.media.agreed is not None:
+            name = origin.media.agreed.codec.name
+            return sorted(ours, key=lambda n: n != name)
+        if origin.answer_offer is not None:
+            try:
+                _, audio = audio_of(parse_description(origin.answer_offer))
+            except NegotiationError:
+                return ours
+            named = {codec.name for codec in codecs_of(audio)}
+            return [n for n in ours if n in named] or ours
+        return ours
+
+    def media_side(self, leg: Leg, local: str, advertised: str, codecs: Sequence[str]) -> MediaSide:
+        """Open a port for a leg.
+
+        :raises MediaError: where none is left.
+        """
+        return MediaSide(self._media.open(leg, local), advertised, codecs, self._ids.integer(1, 2**31 - 1))
+
+    # ---- ends ------------------------------------------------------------------------------------------------------
+
+    def leg_ended(self, leg: Leg) -> None:
+        """Record a leg's end and give its port back."""
+        assert leg.end is not None
+        end = leg.end
+        if leg.media is not None:
+            self._report_quality(leg)
+            leg.media.port.close()
+        self.emit(
+            ev.LegEnded(call_id=leg.call_id, leg_id=leg.leg_id, cause=end.cause, status=end.status, by=end.by)
+        )
+        leg.log.info("x %s ended: %s (%d, by %s)", leg.party, end.cause, end.status, end.by)
+        call = self.calls.get(leg.call_id)
+        if call is not None and call.task is None:
+            self._finish(call)
+
+    def _report_quality(self, leg: Leg) -> None:
+        assert leg.media is not None
+        stats = leg.media.port.stats()
+        if leg.media.agreed is None or not (stats.packets_in or stats.packets_out):
+            return
+        self.emit(
+            ev.LegQuality(
+                call_id=leg.call_id,
+                leg_id=leg.leg_id,
+                direction="received",
+                codec=leg.media.agreed.codec.name,
+                packets=stats.packets_in,
+                lost=stats.lost,
+                late=stats.late,
+                jitter_ms=None if stats.jitter_ms is None else round(stats.jitter_ms, 2),
+                round_trip_ms=stats.round_trip_ms,
+                mos=stats.mos,
+            )
+        )
+
+    def _finish(self, call: Call) -> None:
+        """Tell of a call's end, exactly once."""
+        if self.calls.pop(call.call_id, None) is None:
+            return
+        for leg in call.legs.values():
+            leg.hangup()
+        first = next(iter(call.legs.values()))
+        end = first.end
+        winner = next((x for x in call.legs.values() if x is not first and x.answered_at is not None), None)
+        if first.answered_at is not None:
+            by = "caller" if end is not None and end.by == "peer" else "system"
+            if by == "system" and winner is not None and winner.end is not None and winner.end.by == "peer":
+                by = "callee"
+            self.emit(ev.CallEnded(call_id=call.call_id, cause="answered", status=200, by=by))
+        elif end is not None:
+            by = "caller" if end.by == "peer" else "callee" if winner is None and len(call.legs) > 1 else "system"
+            cause = end.cause if end.by == "peer" else self._outcome(call, end.cause)
+            self.emit(ev.CallEnded(call_id=call.call_id, cause=cause, status=end.status, by=by))
+        if not self.calls:
+            self._idle.set()
+
+    @staticmethod
+    def _outcome(call: Call, default: str) -> str:
+        """Why an unanswered call failed: what the last leg that it rang says."""
+        tried = [leg.end.cause for leg in list(call.legs.values())[1:] if leg.end is not None]
+        return tried[-1] if tried else default
+
+    async def drained(self) -> None:
+        """Wait until no call is left."""
+        while self.calls:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def end_all(self, cause: str) -> None:
+        """Hang up everything."""
+        for call in list(self.calls.values()):
+            for leg in list(call.legs.values()):
+                leg.hangup(cause)
+            if call.task is not None:
+                call.task.cancel()
+
+    def find(self, some_id: str) -> Call | None:
+        """Return a call by call_id, leg_id or SIP Call-ID."""
+        if found := self.calls.get(some_id.partition(".")[0]):
+            return found
+        for call in self.calls.values():
+            for leg in call.legs.values():
+                if leg.signal is not None and leg.signal.sip_call_id == some_id:
+                    return call
+        return None
+
+    # ---- records ---------------------------------------------------------------------------------------------------
+
+    def _new_call_id(self) -> str:
+        return f"{int(self._wall()):08x}-{self._ids.token(40)}"
+
+    def _started(self, call: Call, introduction: Introduction) -> None:
+        direction = "inbound" if introduction.source.startswith("trunk/") else "internal"
+        self.emit(
+            ev.CallStarted(
+                call_id=call.call_id,
+                linked_id=call.call_id,
+                direction=direction,
+                source=introduction.source,
+                caller=introduction.caller,
+                caller_name=introduction.caller_name,
+                dialled=introduction.dialled,
+                did=introduction.did,
+            )
+        )
+
+    def _leg_created(self, leg: Leg, sip_call_id: str, source: str) -> None:
+        self.emit(
+            ev.LegCreated(
+                call_id=leg.call_id,
+                leg_id=leg.leg_id,
+                direction=leg.direction,
+                party=leg.party,
+                caller=leg.caller.number,
+                callee=leg.callee.number,
+                sip_call_id=sip_call_id,
+                source=source,
+            )
+        )

@@ -1,0 +1,139 @@
+"""The dial race: ring several, the first to answer wins, the others are told that the call was completed elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pbx.call.leg import ELSEWHERE, Leg, LegState
+from pbx.errors import Busy, CallFailed, Declined, NoAnswer, Unreachable, failure_of
+from pbx.signaling.contract import Destination
+
+if TYPE_CHECKING:
+    from pbx.call.calls import Calls
+
+FAILOVER_STATUSES = frozenset({408})  # and every 5xx: the trunk's trouble, not the called number's
+
+
+class Dial:
+    """``async with leg.dial(...) as winner``: who dials, hangs up."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        caller_leg: Leg,
+        targets: Sequence[str],
+        *,
+        order: str,
+        ring_s: float,
+        number: str,
+        caller: str,
+    ) -> None:
+        self._calls = calls
+        self._leg = caller_leg
+        self._targets = targets
+        self._order = order
+        self._ring_s = ring_s
+        self._number = number
+        self._caller = caller
+        self._legs: list[Leg] = []
+        self._winner: Leg | None = None
+        self._won: asyncio.Event = asyncio.Event()
+
+    async def __aenter__(self) -> Leg:
+        """Ring and return who answered.
+
+        :raises CallFailed: when nobody did.
+        """
+        self._leg._must_live()
+        try:
+            if self._order == "all":
+                return await self._ring(self._targets)
+            failure: CallFailed = Unreachable("no target")
+            for target in self._targets:
+                try:
+                    return await self._ring([target])
+                except CallFailed as error:
+                    failure = error
+                    if self._order == "failover" and not _worth_another(error):
+                        raise
+            raise failure
+        except BaseException:
+            self._give_up("")
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._winner is not None:
+            self._winner.hangup()
+
+    async def _ring(self, targets: Sequence[str]) -> Leg:
+        destinations, refusals = self._resolve(targets)
+        if not destinations:
+            raise refusals[-1] if refusals else Unreachable("nobody to ring")
+        self._legs = []
+        for destination in destinations:
+            self._legs.append(self._calls.ring_out(self._leg, destination, self._changed))
+        try:
+            async with asyncio.timeout(self._ring_s):
+                await self._won.wait()
+        except TimeoutError:
+            self._give_up("")
+            raise NoAnswer(f"no answer within {self._ring_s:g} s") from None
+        if self._winner is None:
+            raise self._verdict(refusals)
+        return self._winner
+
+    def _resolve(self, targets: Sequence[str]) -> tuple[list[Destination], list[CallFailed]]:
+        destinations: list[Destination] = []
+        refusals: list[CallFailed] = []
+        for target in targets:
+            try:
+                destinations += self._calls.targets.resolve(
+                    target, self._leg, number=self._number, caller=self._caller
+                )
+            except CallFailed as error:
+                refusals.append(error)
+        return destinations, refusals
+
+    def _changed(self, leg: Leg) -> None:
+        """Hear of every change of every leg that rings."""
+        if leg.state is LegState.UP:
+            if self._winner is None:
+                self._winner = leg
+                leg.on_change.remove(self._changed)
+                self._give_up(ELSEWHERE)
+                self._won.set()
+            elif leg is not self._winner:
+                leg.hangup("cancelled", ELSEWHERE)  # answered in the same breath
+        elif leg.state is LegState.RINGING:
+            if self._leg.state is LegState.NEW:
+                self._leg.ring()
+        elif leg.state is LegState.ENDED and self._winner is None and all(
+            other.state is LegState.ENDED for other in self._legs
+        ):
+            self._won.set()
+
+    def _give_up(self, reason: str) -> None:
+        for leg in self._legs:
+            if leg is not self._winner and leg.state is not LegState.ENDED:
+                leg.hangup("cancelled" if reason or self._leg.state is LegState.ENDED else "no-answer", reason)
+
+    def _verdict(self, refusals: list[CallFailed]) -> CallFailed:
+        """Say what became of several: busy, declined or unreachable only if all are, else no answer."""
+        failures = list(refusals)
+        for leg in self._legs:
+            if leg.end is not None:
+                failures.append(failure_of(leg.end.status, rang=leg.rang))
+        for kind in (Busy, Declined, Unreachable):
+            if all(isinstance(failure, kind) for failure in failures):
+                return failures[-1]
+        return failures[-1] if len(failures) == 1 else NoAnswer("nobody answered")
+
+
+def _worth_another(error: CallFailed) -> bool:
+    """Rule 6 of the language: go on after no reply, 408, 5xx and a full trunk; never after 404, 486, 600, 603."""
+    return error.status in FAILOVER_STATUSES or 500 <= error.status < 600 or error.reason == "trunk-full"

@@ -1,0 +1,91 @@
+"""The offer/answer side of a leg: its session description with version discipline (RFC 3264 §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pbx.media.contract import MediaPort
+from pbx.sdp.codec import BY_NAME, Codec
+from pbx.sdp.negotiate import Agreed, make_answer, make_offer, take_answer
+
+
+class MediaSide:
+    """What one leg offers and has agreed."""
+
+    def __init__(self, port: MediaPort, address: str, codecs: Sequence[str], session_id: int) -> None:
+        self.port = port
+        self.codecs: list[Codec] = [BY_NAME[name] for name in codecs]
+        self.agreed: Agreed | None = None
+        self.holding = False  # we put the peer on hold
+        self._address = address
+        self._session_id = session_id
+        self._version = 0
+        self._last = b""
+
+    def prefer(self, names: Sequence[str]) -> None:
+        """Move codecs to the front, where we have them at all: the other side's choice spares a transcoding."""
+        first = [BY_NAME[n] for n in names if any(c.name == n for c in self.codecs)]
+        self.codecs = first + [c for c in self.codecs if c not in first]
+
+    def offer(self) -> bytes:
+        """Write our offer; the version grows only when something changed."""
+        codecs = self.codecs
+        if self.agreed is not None:
+            first = self.agreed.codec
+            codecs = [first, *(c for c in codecs if c.name != first.name)]  # 8.3.2: keep the payload types
+        direction = "sendonly" if self.holding else "sendrecv"
+        return self._written(
+            lambda version: make_offer(
+                self._address, self.port.local[1], codecs, session_id=self._session_id, version=version,
+                direction=direction,
+            )
+        )
+
+    def answer(self, offer: bytes) -> bytes:
+        """Answer the peer's offer and follow it.
+
+        :raises NegotiationError: where nothing fits.
+        """
+        found: list[Agreed] = []
+        codecs = self.codecs
+        if self.agreed is not None:
+            codecs = [c for c in codecs if c.name == self.agreed.codec.name] + [
+                c for c in codecs if c.name != self.agreed.codec.name
+            ]
+
+        def write(version: int) -> bytes:
+            text, agreed = make_answer(
+                offer, self._address, self.port.local[1], codecs, session_id=self._session_id, version=version,
+                willing="sendonly" if self.holding else "sendrecv",
+            )
+            found.append(agreed)
+            return text
+
+        written = self._written(write)
+        self._follow(found[-1])
+        return written
+
+    def take(self, answer: bytes) -> None:
+        """Follow the answer to our offer.
+
+        :raises NegotiationError: where it takes nothing we offered.
+        """
+        self._follow(take_answer(answer, self.codecs, willing="sendonly" if self.holding else "sendrecv"))
+
+    @property
+    def held(self) -> bool:
+        """The peer put us on hold."""
+        return self.agreed is not None and self.agreed.held
+
+    def _follow(self, agreed: Agreed) -> None:
+        self.agreed = agreed
+        self.port.send_to(agreed)
+
+    def _written(self, write: object) -> bytes:
+        assert callable(write)
+        same: bytes = write(self._version)
+        if same == self._last:
+            return same
+        self._version += 1
+        self._last = write(self._version)
+        return self._last

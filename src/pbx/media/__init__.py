@@ -1,0 +1,1 @@
+"""The media room: ports, prompts, recordings, over the native engine; in virtual time for tests."""

@@ -1,0 +1,95 @@
+"""Datagram sockets, epoll, clock: the system calls of the engine, without the GIL."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from *:
+    """
+    #include <errno.h>
+    #include <netinet/in.h>
+    #include <string.h>
+    #include <sys/epoll.h>
+    #include <sys/eventfd.h>
+    #include <sys/socket.h>
+    #include <time.h>
+    #include <unistd.h>
+
+    typedef struct { struct sockaddr_storage storage; socklen_t length; } pbx_address;
+
+    static inline void pbx_address_set(pbx_address *a, int family, const unsigned char *ip, uint16_t port) {
+        memset(a, 0, sizeof *a);
+        if (family == 6) {
+            struct sockaddr_in6 *s = (struct sockaddr_in6 *)&a->storage;
+            s->sin6_family = AF_INET6; s->sin6_port = htons(port); memcpy(&s->sin6_addr, ip, 16);
+            a->length = sizeof *s;
+        } else {
+            struct sockaddr_in *s = (struct sockaddr_in *)&a->storage;
+            s->sin_family = AF_INET; s->sin_port = htons(port); memcpy(&s->sin_addr, ip, 4);
+            a->length = sizeof *s;
+        }
+    }
+    static inline int pbx_address_equal(const pbx_address *a, const pbx_address *b) {
+        if (a->storage.ss_family != b->storage.ss_family) return 0;
+        if (a->storage.ss_family == AF_INET6) {
+            const struct sockaddr_in6 *x = (const void *)&a->storage, *y = (const void *)&b->storage;
+            return x->sin6_port == y->sin6_port && !memcmp(&x->sin6_addr, &y->sin6_addr, 16);
+        }
+        const struct sockaddr_in *x = (const void *)&a->storage, *y = (const void *)&b->storage;
+        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+    }
+    static inline uint16_t pbx_address_port(const pbx_address *a) {
+        return a->storage.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a->storage)->sin6_port)
+                                                : ntohs(((struct sockaddr_in *)&a->storage)->sin_port);
+    }
+    static inline int pbx_address_ip(const pbx_address *a, unsigned char *out) {
+        if (a->storage.ss_family == AF_INET6) {
+            memcpy(out, &((struct sockaddr_in6 *)&a->storage)->sin6_addr, 16); return 6;
+        }
+        memcpy(out, &((struct sockaddr_in *)&a->storage)->sin_addr, 4); return 4;
+    }
+    static inline long pbx_receive(int fd, unsigned char *buffer, size_t size, pbx_address *from) {
+        from->length = sizeof from->storage;
+        return recvfrom(fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from->storage, &from->length);
+    }
+    static inline long pbx_send(int fd, const unsigned char *buffer, size_t size, const pbx_address *to) {
+        return sendto(fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to->storage, to->length);
+    }
+    static inline int64_t pbx_now_ns(void) {
+        struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+    static inline int64_t pbx_thread_cpu_ns(void) {
+        struct timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    }
+    static inline int pbx_watch(int epoll, int fd, uint64_t data) {
+        struct epoll_event e; e.events = EPOLLIN | EPOLLET; e.data.u64 = data;
+        return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
+    }
+    static inline int pbx_wait(int epoll, uint64_t *data, int size, int64_t timeout_ns) {
+        struct epoll_event events[64]; struct timespec t = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+        int i, n;
+        (void)t;
+        if (size > 64) size = 64;
+        n = epoll_wait(epoll, events, size, timeout_ns <= 0 ? 0 : (int)((timeout_ns + 999999) / 1000000));
+        for (i = 0; i < n; i++) data[i] = events[i].data.u64;
+        return n;
+    }
+    static inline void pbx_signal(int fd) { uint64_t one = 1; ssize_t n = write(fd, &one, 8); (void)n; }
+    static inline void pbx_unsignal(int fd) { uint64_t all; ssize_t n = read(fd, &all, 8); (void)n; }
+    """
+    ctypedef struct pbx_address:
+        pass
+    int epoll_create1(int flags) noexcept nogil
+    int eventfd(unsigned int value, int flags) noexcept nogil
+    int close(int fd) noexcept nogil
+    int EFD_NONBLOCK, EFD_CLOEXEC, EPOLL_CLOEXEC
+    void pbx_address_set(pbx_address *a, int family, const uint8_t *ip, uint16_t port) noexcept nogil
+    bint pbx_address_equal(const pbx_address *a, const pbx_address *b) noexcept nogil
+    uint16_t pbx_address_port(const pbx_address *a) noexcept nogil
+    int pbx_address_ip(const pbx_address *a, uint8_t *out) noexcept nogil
+    long pbx_receive(int fd, uint8_t *buffer, size_t size, pbx_address *source) noexcept nogil
+    long pbx_send(int fd, const uint8_t *buffer, size_t size, const pbx_address *to) noexcept nogil
+    int64_t pbx_now_ns() noexcept nogil
+    int64_t pbx_thread_cpu_ns() noexcept nogil
+    int pbx_watch(int epoll, int fd, uint64_t data) noexcept nogil
+    int pbx_wait(int epoll, uint64_t *data, int size, int64_t timeout_ns) noexcept nogil
+    void pbx_signal(int fd) noexcept nogil
+    void pbx_unsignal(int fd) noexcept nogil

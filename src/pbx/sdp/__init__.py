@@ -1,0 +1,1 @@
+"""Session descriptions (RFC 8866) and how two of them agree (RFC 3264)."""

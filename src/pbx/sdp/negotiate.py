@@ -1,0 +1,183 @@
+"""Offer and answer for one audio stream (RFC 3264), with the m= lines that we do not want refused in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pbx.errors import NegotiationError
+from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
+from pbx.sdp.description import Description, Media, parse_description
+
+_REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+_PLAIN = ("RTP/AVP", "RTP/AVPF")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What both sides will send: the result of an offer and its answer, seen from here."""
+
+    remote: tuple[str, int]  # where the peer receives; port 0 when the stream is refused
+    rtcp: tuple[str, int]
+    codec: Codec  # with the payload type that the peer wants to receive
+    events_pt: int | None  # payload type of RFC 4733 digits, None where not agreed
+    direction: str  # seen from here: may we send, may we receive
+    ptime_ms: int  # how much the peer wants in a packet
+    held: bool  # the peer does not want to hear us
+
+    @property
+    def we_send(self) -> bool:
+        return self.direction in ("sendrecv", "sendonly")
+
+
+def audio_of(description: Description) -> tuple[int, Media]:
+    """Return the first audio stream that is on, and its place.
+
+    :raises NegotiationError: where there is none.
+    """
+    for index, media in enumerate(description.media):
+        if media.kind == "audio" and media.port and media.protocol in _PLAIN:
+            return index, media
+    raise NegotiationError("no audio stream that we can take")
+
+
+def codecs_of(media: Media) -> list[Codec]:
+    """Return the codecs that a medium names and we know, in its order, telephone-event included."""
+    maps = {}
+    for value in media.all("rtpmap"):
+        pt, _, rest = value.partition(" ")
+        maps[pt.strip()] = rest.strip()
+    fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
+    found = []
+    for text in media.formats:
+        if not text.isdigit() or int(text) > 127:
+            continue
+        pt = int(text)
+        if text in maps:
+            name, _, clock = maps[text].partition("/")
+            codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
+            if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
+                continue
+        elif pt in STATIC:
+            codec = STATIC[pt]
+        else:
+            continue
+        found.append(codec.at(pt, fmtp=fmtps.get(text, "")))
+    return found
+
+
+def make_offer(
+    address: str,
+    port: int,
+    codecs: Sequence[Codec],
+    *,
+    session_id: int,
+    version: int,
+    direction: str = "sendrecv",
+) -> bytes:
+    """Write an offer of one audio stream."""
+    return _write(address, session_id, version, [_audio(port, codecs, EVENTS.payload_type, direction, 20)])
+
+
+def make_answer(
+    offer: bytes,
+    address: str,
+    port: int,
+    codecs: Sequence[Codec],
+    *,
+    session_id: int,
+    version: int,
+    willing: str = "sendrecv",
+) -> tuple[bytes, Agreed]:
+    """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
+
+    :raises NegotiationError: where nothing fits.
+    """
+    theirs = parse_description(offer)
+    place, audio = audio_of(theirs)
+    agreed = _agree(theirs, audio, codecs)
+    direction = _both(_REVERSED[theirs.direction_of(audio)], willing)
+    media = []
+    for index, line in enumerate(theirs.media):
+        if index == place:
+            media.append(_audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, line.protocol))
+        else:
+            media.append(Media(line.kind, 0, line.protocol, line.formats[:1] or ["0"], address))
+    agreed = Agreed(
+        agreed.remote, agreed.rtcp, agreed.codec, agreed.events_pt, direction, agreed.ptime_ms, agreed.held
+    )
+    return _write(address, session_id, version, media), agreed
+
+
+def take_answer(answer: bytes, codecs: Sequence[Codec], *, willing: str = "sendrecv") -> Agreed:
+    """Read the answer to an offer of ours.
+
+    :raises NegotiationError: where it takes nothing that we offered.
+    """
+    theirs = parse_description(answer)
+    _, audio = audio_of(theirs)
+    agreed = _agree(theirs, audio, codecs, theirs_first=True)
+    direction = _both(_REVERSED[theirs.direction_of(audio)], willing)
+    return Agreed(agreed.remote, agreed.rtcp, agreed.codec, agreed.events_pt, direction, agreed.ptime_ms, agreed.held)
+
+
+def _agree(theirs: Description, audio: Media, ours: Sequence[Codec], *, theirs_first: bool = False) -> Agreed:
+    named = codecs_of(audio)
+    voices = [c for c in named if c.name != EVENTS.name]
+    if theirs_first:
+        chosen = next((c for c in voices if any(o.name == c.name for o in ours)), None)
+    else:
+        chosen = next((c for o in ours for c in voices if c.name == o.name), None)
+    if chosen is None:
+        raise NegotiationError("no codec in common")
+    events = next((c.payload_type for c in named if c.name == EVENTS.name), None)
+    ptime = audio.attribute("ptime") or ""
+    ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+    theirs_direction = theirs.direction_of(audio)
+    held = theirs_direction in ("sendonly", "inactive") or audio.address in ("0.0.0.0", "::")
+    return Agreed(
+        remote=(audio.address, audio.port),
+        rtcp=_rtcp(audio),
+        codec=chosen,
+        events_pt=events,
+        direction="sendrecv",
+        ptime_ms=ptime_ms,
+        held=held,
+    )
+
+
+def _rtcp(audio: Media) -> tuple[str, int]:
+    """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
+    if audio.attribute("rtcp-mux") is not None:
+        return (audio.address, audio.port)
+    parts = (audio.attribute("rtcp") or "").split()
+    if parts and parts[0].isdigit():
+        return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))
+    return (audio.address, audio.port + 1)
+
+
+def _both(one: str, other: str) -> str:
+    send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
+    receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
+    return {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly", (False, False): "inactive"}[
+        send, receive
+    ]
+
+
+def _audio(
+    port: int, codecs: Sequence[Codec], events_pt: int | None, direction: str, ptime_ms: int, protocol: str = "RTP/AVP"
+) -> Media:
+    formats = [str(c.payload_type) for c in codecs]
+    attributes = [("rtpmap", c.rtpmap) for c in codecs]
+    attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
+    if events_pt is not None:
+        formats.append(str(events_pt))
+        attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
+    attributes += [("ptime", str(ptime_ms)), (direction, "")]
+    return Media("audio", port, protocol, formats, "", attributes)
+
+
+def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:
+    for line in media:
+        line.address = address
+    return Description("pbx", session_id, version, address, media, name="pbx").to_bytes()

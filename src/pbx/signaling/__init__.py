@@ -1,0 +1,1 @@
+"""The signalling room: sockets, the user agent that drives the pure stack, registrations, trunks."""

@@ -1,0 +1,319 @@
+"""The user agent: drives the pure stack over transports, and gives every dialog its face."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pbx.errors import LocalProtocolError, ParseError
+from pbx.sip import outputs as out
+from pbx.sip.headers import NameAddr, parse_address
+from pbx.sip.invite import Phase, Session
+from pbx.sip.message import Flow, Request, Response, response_to
+from pbx.sip.stack import Gate, Ids, Stack
+from pbx.sip.transaction import ServerTransaction
+from pbx.signaling.contract import Destination, Introduction, SignalEvents
+
+log = logging.getLogger(__name__)
+
+
+class Transports(Protocol):
+    """What the agent needs of the sockets."""
+
+    def send(self, data: bytes, flow: Flow) -> bool: ...
+    def advertised(self, flow: Flow) -> tuple[str, int]: ...
+
+
+class UserAgent:
+    """One stack on the event loop."""
+
+    def __init__(self, transports: Transports, gate: Gate, ids: Ids, *, user_agent: str = "pbx") -> None:
+        self.stack = Stack(gate, transports, ids, user_agent=user_agent)
+        self._transports = transports
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._pumping = False
+        self._loop = asyncio.get_running_loop()
+        self.on_invite: Callable[[SessionSignal, Introduction], SignalEvents] | None = None
+        self.on_register: Callable[[Request, ServerTransaction, str], None] | None = None
+
+    # ---- driving ---------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """Take a datagram, or a message from a stream."""
+        self.stack.receive(data, flow, self._loop.time())
+        self.pump()
+
+    def flow_closed(self, flow: Flow) -> None:
+        self.stack.flow_failed(flow, self._loop.time())
+        self.pump()
+
+    def respond(self, transaction: ServerTransaction, response: Response) -> None:
+        self.stack.respond(transaction, response, self.now)
+        self.pump()
+
+    @property
+    def now(self) -> float:
+        return self._loop.time()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def pump(self) -> None:
+        """Carry out what the stack wants done, and arm the one timer."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while outputs := self.stack.take_outputs():
+                for output in outputs:
+                    try:
+                        self._dispatch(output)
+                    except Exception:
+                        log.exception("while handling %s", type(output).__name__)
+        finally:
+            self._pumping = False
+        self._arm()
+
+    def _arm(self) -> None:
+        deadline = self.stack.deadline
+        if deadline is None:
+            return
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self.stack.handle_timer(max(self._loop.time(), self._timer_at))
+        self.pump()
+
+    # ---- outputs ---------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, output: out.Output) -> None:
+        if isinstance(output, out.Send):
+            if not self._transports.send(output.data, output.flow):
+                self._loop.call_soon(self.flow_closed, output.flow)
+        elif isinstance(output, out.Invited):
+            self._invited(output.session)
+        elif isinstance(output, out.RequestReceived):
+            self._requested(output)
+        elif isinstance(output, out.ResponseReceived):
+            if callable(output.token):
+                output.token(output.response)
+        else:
+            signal = output.session.owner
+            if isinstance(signal, SessionSignal):
+                self._tell(output, signal.events)
+
+    def _tell(self, output: out.Output, events: SignalEvents) -> None:
+        match output:
+            case out.Progress(_, response):
+                events.on_progress(response.status, response.sdp)
+            case out.Answered(session, response):
+                events.on_answered(response.sdp, is_offer=not session.request.body)
+            case out.Failed(_, status, response):
+                contacts = response.values("Contact") if response is not None and 300 <= status < 400 else ()
+                events.on_failed(status, response.reason if response is not None else "", contacts)
+            case out.Cancelled(_, request):
+                events.on_ended("peer", 487, request.get("Reason") or "")
+            case out.Acked(_, sdp):
+                events.on_acked(sdp)
+            case out.Reoffer(_, _, sdp):
+                events.on_reoffer(sdp)
+            case out.ReofferDone(_, status, sdp):
+                events.on_reoffer_done(status, sdp)
+            case out.InDialog(_, request, transaction):
+                events.on_request(request, transaction)
+            case out.Ended(_, by, status, request):
+                events.on_ended(by, status, (request.get("Reason") or "") if request is not None else "")
+
+    def _invited(self, session: Session) -> None:
+        signal = SessionSignal(self, session)
+        session.owner = signal
+        if self.on_invite is None:
+            session.reject(self.now, 503)
+            return
+        signal.events = self.on_invite(signal, introduction_of(session))
+
+    def _requested(self, output: out.RequestReceived) -> None:
+        request = output.request
+        if request.method == "REGISTER" and self.on_register is not None:
+            self.on_register(request, output.transaction, output.source)
+        elif request.method == "OPTIONS":
+            response = response_to(request, 200, to_tag=self.stack.ids.tag())
+            response.headers["Allow"] = ["INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER"]
+            response.headers["Accept"] = ["application/sdp"]
+            self.stack.respond(output.transaction, response, self.now)
+        else:
+            response = response_to(request, 405, to_tag=self.stack.ids.tag())
+            response.headers["Allow"] = ["INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER"]
+            self.stack.respond(output.transaction, response, self.now)
+
+    # ---- calling ---------------------------------------------------------------------------------------------------
+
+    def call(
+        self, destination: Destination, caller: NameAddr, sdp: bytes | None, events: SignalEvents
+    ) -> SessionSignal:
+        """Send an INVITE to a destination; see :class:`pbx.signaling.contract.Signaling`."""
+        flow = destination.flow
+        host, _ = self._transports.advertised(flow)
+        shown = f"[{host}]" if ":" in host else host
+        introduced = destination.from_ or NameAddr(parse_address(f"<sip:{shown}>").uri.with_user(
+            caller.uri.user), caller.name)
+        request = Request("INVITE", destination.uri)
+        request.headers = {
+            "Via": [],
+            "Max-Forwards": ["70"],
+            "From": [str(introduced.with_tag(self.stack.ids.tag()))],
+            "To": [f"<{destination.uri.bare()}>"],
+            "Call-ID": [self.stack.ids.call_id()],
+            "CSeq": [f"{self.stack.ids.integer(1, 9999)} INVITE"],
+        }
+        if destination.routes:
+            request.headers["Route"] = list(destination.routes)
+        for name, value in destination.headers:
+            request.add(name, value)
+        if sdp:
+            request.headers["Content-Type"] = ["application/sdp"]
+            request.body = sdp
+        session = self.stack.invite(request, flow, self.now, destination.credentials)
+        signal = SessionSignal(self, session)
+        signal.events = events
+        session.owner = signal
+        self.pump()
+        return signal
+
+    def local_for(self, destination: Destination) -> tuple[str, str]:
+        """Return (local, advertised) address for media towards a destination."""
+        return destination.flow.local[0], self._transports.advertised(destination.flow)[0]
+
+    def advertised(self, flow: Flow) -> str:
+        return self._transports.advertised(flow)[0]
+
+
+def introduction_of(session: Session) -> Introduction:
+    """Read what an INVITE says about its caller."""
+    request = session.request
+    caller = request.from_
+    try:
+        asserted = request.values("P-Asserted-Identity") if session.source.startswith("trunk/") else []
+        if asserted:
+            caller = parse_address(asserted[0])  # RFC 3325: trusted from trunks only
+    except ParseError:
+        pass
+    return Introduction(
+        source=session.source,
+        caller=caller.uri.user,
+        caller_name=caller.name,
+        dialled=request.uri.user,
+        did=request.to.uri.user,
+        sip_call_id=request.call_id,
+        peer=str(session.flow),
+        sdp=request.sdp,
+        headers=request.headers,
+    )
+
+
+class _Nobody:
+    """Events of a dialog that nobody follows any more."""
+
+    def on_progress(self, status: int, sdp: bytes | None) -> None: ...
+    def on_answered(self, sdp: bytes | None, *, is_offer: bool) -> None: ...
+    def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None: ...
+    def on_acked(self, sdp: bytes | None) -> None: ...
+    def on_reoffer(self, sdp: bytes | None) -> None: ...
+    def on_reoffer_done(self, status: int, sdp: bytes | None) -> None: ...
+    def on_request(self, request: Request, transaction: ServerTransaction) -> None: ...
+    def on_ended(self, by: str, status: int, reason: str) -> None: ...
+
+
+class SessionSignal:
+    """One dialog as the call room sees it (:class:`pbx.signaling.contract.LegSignal`)."""
+
+    __slots__ = ("_agent", "events", "session")
+
+    def __init__(self, agent: UserAgent, session: Session) -> None:
+        self._agent = agent
+        self.session = session
+        self.events: SignalEvents = _Nobody()
+
+    @property
+    def local_address(self) -> str:
+        return self.session.flow.local[0]
+
+    @property
+    def advertised_address(self) -> str:
+        return self._agent.advertised(self.session.flow)
+
+    @property
+    def sip_call_id(self) -> str:
+        return self.session.request.call_id
+
+    def ring(self, status: int = 180, sdp: bytes | None = None) -> None:
+        if self.session.phase is Phase.INVITED:
+            self.session.ring(self._agent.now, status=status, sdp=sdp)
+            self._agent.pump()
+
+    def accept(self, sdp: bytes) -> None:
+        if self.session.phase is Phase.INVITED:
+            self.session.accept(self._agent.now, sdp)
+            self._agent.pump()
+
+    def reject(self, status: int, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
+        if self.session.phase is Phase.INVITED:
+            self.session.reject(self._agent.now, status, reason=reason, headers=headers)
+            self._agent.pump()
+
+    def acknowledge(self, sdp: bytes) -> None:
+        if self.session.phase is not Phase.ENDED:
+            self.session.acknowledge(self._agent.now, sdp)
+            self._agent.pump()
+
+    def hangup(self, reason: str = "") -> None:
+        session, now = self.session, self._agent.now
+        if session.phase is Phase.INVITED:
+            session.reject(now, 480)
+        elif session.phase is Phase.CALLING:
+            session.cancel(now, reason)
+        elif session.phase in (Phase.ACCEPTED, Phase.UP):
+            session.bye(now, reason)
+        self._agent.pump()
+
+    def reoffer(self, sdp: bytes | None) -> bool:
+        try:
+            self.session.reoffer(self._agent.now, sdp)
+        except LocalProtocolError:
+            return False
+        self._agent.pump()
+        return True
+
+    def answer_reoffer(self, sdp: bytes) -> None:
+        if self.session.pending is not None:
+            self.session.answer_reoffer(self._agent.now, sdp)
+            self._agent.pump()
+
+    def refuse_reoffer(self, status: int) -> None:
+        if self.session.pending is not None:
+            self.session.refuse_reoffer(self._agent.now, status)
+            self._agent.pump()
+
+    def request(self, method: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> None:
+        dialog = self.session.dialog
+        if dialog is None or self.session.phase is Phase.ENDED:
+            return
+        request = dialog.request(method)
+        for name, value in headers:
+            request.add(name, value)
+        request.body = body
+        self._agent.stack.request(request, self._agent.stack.flow_for(dialog), self._agent.now, None)
+        self._agent.pump()
+
+    def respond(self, transaction: ServerTransaction, request: Request, status: int) -> None:
+        self._agent.respond(transaction, response_to(request, status))

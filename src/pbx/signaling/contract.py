@@ -1,0 +1,105 @@
+"""What the call room sees of signalling: the same over the wire and in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pbx.sip.headers import NameAddr
+from pbx.sip.message import Flow, Request
+from pbx.sip.transaction import ServerTransaction
+from pbx.sip.uri import Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One INVITE to send: who it is for, where it goes, how we introduce ourselves there."""
+
+    party: str  # endpoint/1001, trunk/carrier, agent/zhang
+    uri: Uri  # Request-URI
+    flow: Flow
+    credentials: tuple[str, str, str] | None = None  # realm ("" for any), user, password
+    from_: NameAddr | None = None  # None: the caller as it is
+    headers: tuple[tuple[str, str], ...] = ()
+    routes: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ()  # names in order; empty: the configured ones
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What an incoming INVITE says, after the gate found out who sent it."""
+
+    source: str  # endpoint/1001, trunk/carrier
+    caller: str  # user part of From
+    caller_name: str
+    dialled: str  # user part of the Request-URI
+    did: str  # user part of To
+    sip_call_id: str
+    peer: str  # transport:address:port
+    sdp: bytes | None
+    headers: dict[str, list[str]] = field(default_factory=dict)
+
+
+class LegSignal(Protocol):
+    """One dialog. Verbs never wait; results come to :class:`SignalEvents`. After the end they do nothing."""
+
+    events: SignalEvents
+
+    @property
+    def local_address(self) -> str:
+        """The address of ours that this peer reaches: where its media ports are opened."""
+
+    @property
+    def advertised_address(self) -> str:
+        """The address to name in session descriptions."""
+
+    @property
+    def sip_call_id(self) -> str: ...
+
+    def ring(self, status: int = 180, sdp: bytes | None = None) -> None: ...
+    def accept(self, sdp: bytes) -> None: ...
+    def reject(self, status: int, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None: ...
+    def acknowledge(self, sdp: bytes) -> None:
+        """Answer the offer that came in a 2xx."""
+
+    def hangup(self, reason: str = "") -> None:
+        """CANCEL, BYE or refuse, whichever fits; *reason* is a Reason header's value."""
+
+    def reoffer(self, sdp: bytes | None) -> bool:
+        """Offer a change; False where another change is under way."""
+
+    def answer_reoffer(self, sdp: bytes) -> None: ...
+    def refuse_reoffer(self, status: int) -> None: ...
+    def request(self, method: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> None:
+        """Send INFO, NOTIFY, REFER, MESSAGE … inside the dialog."""
+
+    def respond(self, transaction: ServerTransaction, request: Request, status: int) -> None: ...
+
+
+class SignalEvents(Protocol):
+    """Who hears what happens to a dialog; called on the event loop."""
+
+    def on_progress(self, status: int, sdp: bytes | None) -> None: ...
+    def on_answered(self, sdp: bytes | None, *, is_offer: bool) -> None: ...
+    def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None:
+        """Our INVITE came to nothing; *contacts* are where a 3xx points."""
+
+    def on_acked(self, sdp: bytes | None) -> None: ...
+    def on_reoffer(self, sdp: bytes | None) -> None: ...
+    def on_reoffer_done(self, status: int, sdp: bytes | None) -> None: ...
+    def on_request(self, request: Request, transaction: ServerTransaction) -> None: ...
+    def on_ended(self, by: str, status: int, reason: str) -> None:
+        """The dialog is over: by "peer" (BYE, CANCEL) or "us" (lost)."""
+
+
+class Signaling(Protocol):
+    """Where calls go out."""
+
+    def call(
+        self, destination: Destination, caller: NameAddr, sdp: bytes | None, events: SignalEvents
+    ) -> LegSignal:
+        """Send an INVITE now."""
+
+    def local_for(self, destination: Destination) -> tuple[str, str]:
+        """Return (local, advertised) address for media towards a destination."""

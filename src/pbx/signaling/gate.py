@@ -1,0 +1,138 @@
+"""Who may come in: digest for endpoints, addresses for trunks; nothing is remembered of those who may not."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pbx.sip.digest import Credentials, Nonces, Secret, challenges, parse_credentials, verify
+from pbx.sip.message import Flow, Request, Response, response_to
+from pbx.sip.stack import Admitted, Ids
+
+log = logging.getLogger("pbx.auth")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An endpoint that proves itself by digest."""
+
+    number: str
+    secret: Secret | None  # None: disabled, or its secret is missing
+    algorithms: tuple[str, ...] = ("sha-256", "md5")
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkMatch:
+    """A trunk known by where its requests come from; *port* 0 is any."""
+
+    trunk: str
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    port: int = 0
+
+    @property
+    def closeness(self) -> tuple[int, int]:
+        return (self.port != 0, self.network.prefixlen)
+
+
+def parse_match(trunk: str, text: str) -> TrunkMatch:
+    """Read ``address``, ``address:port``, ``network/bits`` or ``[v6]:port``.
+
+    :raises ValueError: for anything else.
+    """
+    port = 0
+    if text.startswith("["):
+        host, _, tail = text[1:].partition("]")
+        port = int(tail[1:]) if tail.startswith(":") else 0
+        text = host
+    elif text.count(":") == 1:
+        text, _, number = text.partition(":")
+        port = int(number)
+    return TrunkMatch(trunk, ipaddress.ip_network(text, strict=False), port)
+
+
+class AccountGate:
+    """The stack's gate over the configured accounts and trunks.
+
+    An unknown, a disabled and a mistaken user get the same answer after the same work.
+    """
+
+    def __init__(
+        self,
+        realm: str,
+        nonces: Nonces,
+        ids: Ids,
+        wall: Callable[[], float],
+        failed: Callable[[str, str, str], None],
+    ) -> None:
+        self.realm = realm
+        self._nonces = nonces
+        self._ids = ids
+        self._wall = wall
+        self._failed = failed  # (source, account, method)
+        self._accounts: Mapping[str, Account] = {}
+        self._matches: Sequence[TrunkMatch] = ()
+        self._tokens: Mapping[str, str] = {}
+
+    def configure(
+        self, accounts: Mapping[str, Account], matches: Sequence[TrunkMatch], tokens: Mapping[str, str]
+    ) -> None:
+        """Take new accounts, trunk matches and registration tokens (user part of our Contact → trunk)."""
+        self._accounts = accounts
+        self._matches = sorted(matches, key=lambda m: m.closeness, reverse=True)
+        self._tokens = tokens
+
+    def judge(self, request: Request, flow: Flow, now: float) -> Admitted | Response | None:
+        """Say who sends *request*; see :class:`pbx.sip.stack.Gate`."""
+        if request.method == "OPTIONS" and not request.uri.user:
+            return response_to(request, 200, to_tag=self._ids.tag())  # a probe of the server itself
+        account = self._named_account(request)
+        if request.method != "REGISTER" and account is None and (trunk := self._trunk_of(request, flow)):
+            return Admitted(f"trunk/{trunk}")
+        given = [c for text in request.headers.get("Authorization", ()) if (c := parse_credentials(text))]
+        credentials = next((c for c in given if c.realm == self.realm), None)
+        if credentials is None:
+            return self._challenge(request, stale=False)
+        return self._verdict(request, flow, account, credentials)
+
+    def _named_account(self, request: Request) -> Account | None:
+        named = request.to if request.method == "REGISTER" else request.from_
+        return self._accounts.get(named.uri.user)
+
+    def _trunk_of(self, request: Request, flow: Flow) -> str | None:
+        user = request.uri.user if request.uri.scheme != "tel" else ""
+        if trunk := self._tokens.get(user):
+            return trunk
+        if not self._matches:
+            return None
+        address = ipaddress.ip_address(flow.remote[0])
+        for match in self._matches:
+            if match.port in (0, flow.remote[1]) and address.version == match.network.version and (
+                address in match.network
+            ):
+                return match.trunk
+        return None
+
+    def _verdict(
+        self, request: Request, flow: Flow, account: Account | None, credentials: Credentials
+    ) -> Admitted | Response:
+        user = credentials.username
+        secret = account.secret if account is not None and account.number == user else None
+        algorithms = account.algorithms if account is not None else ("sha-256", "md5")
+        right = verify(credentials, secret, request.method, algorithms, request.body)
+        if not self._nonces.fresh(credentials.nonce, self._wall()):
+            return self._challenge(request, stale=right)
+        if right:
+            return Admitted(f"endpoint/{user}")
+        log.warning("failed login: source=%s account=%r method=%s", flow, user, request.method)
+        self._failed(str(flow), user, request.method)
+        return self._challenge(request, stale=False)
+
+    def _challenge(self, request: Request, *, stale: bool) -> Response | None:
+        if request.method in ("ACK", "CANCEL"):
+            return None
+        response = response_to(request, 401, to_tag=self._ids.tag())
+        nonce = self._nonces.make(self._wall())
+        response.headers["WWW-Authenticate"] = challenges(self.realm, nonce, ("sha-256", "md5"), stale=stale)
+        return response

@@ -1,0 +1,155 @@
+"""SIP over TCP: connections in and out, framed, reused by flow (RFC 3261 §18, RFC 5923)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+
+from pbx.errors import ParseError
+from pbx.sip.framing import KEEP_ALIVE, PONG, StreamFramer
+from pbx.sip.message import Flow
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 5.0
+MAX_WAITING_BYTES = 256 * 1024  # unsent bytes to a peer that does not read
+
+
+class Streams:
+    """Every stream connection of one transport (tcp, tls), found by its flow."""
+
+    def __init__(
+        self,
+        transport: str,
+        receive: Callable[[bytes, Flow], None],
+        closed: Callable[[Flow], None],
+        tls: ssl.SSLContext | None = None,
+        client_tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.transport = transport
+        self._receive = receive
+        self._closed = closed
+        self._tls, self._client_tls = tls, client_tls
+        self._connections: dict[tuple[tuple[str, int], tuple[str, int]], _Connection] = {}
+        self._connecting: dict[Flow, list[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Bind and listen; return the address.
+
+        :raises OSError: where the address is in use or not ours.
+        """
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Connection(self), host, port, ssl=self._tls, backlog=1024)
+        self._servers.append(server)
+        name = server.sockets[0].getsockname()
+        return (name[0], name[1])
+
+    async def stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        for task in self._tasks:
+            task.cancel()
+        for connection in list(self._connections.values()):
+            connection.close()
+
+    def send(self, data: bytes, flow: Flow) -> bool:
+        """Send on the flow's connection, opening one where there is none."""
+        connection = self._connections.get((flow.local, flow.remote))
+        if connection is not None:
+            return connection.write(data)
+        waiting = self._connecting.get(flow)
+        if waiting is not None:
+            waiting.append(data)
+            return True
+        self._connecting[flow] = [data]
+        task = asyncio.get_running_loop().create_task(self._connect(flow))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _connect(self, flow: Flow) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                host, port = flow.remote
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self, alias=flow), host, port, ssl=self._client_tls
+                )
+        except (OSError, TimeoutError) as error:
+            log.info("x %s: cannot connect: %s", flow, error or "no answer")
+            self._connecting.pop(flow, None)
+            self._closed(flow)
+            return
+        for data in self._connecting.pop(flow, ()):
+            connection.write(data)
+
+    def add(self, connection: _Connection) -> None:
+        for flow in connection.flows:
+            self._connections[flow.local, flow.remote] = connection
+
+    def remove(self, connection: _Connection) -> None:
+        for flow in connection.flows:
+            if self._connections.get((flow.local, flow.remote)) is connection:
+                del self._connections[flow.local, flow.remote]
+                self._closed(flow)
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        self._receive(data, flow)
+
+    @property
+    def count(self) -> int:
+        return len(self._connections)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection. One that we opened answers to the flow asked for (*alias*) as well as to its own."""
+
+    def __init__(self, streams: Streams, alias: Flow | None = None) -> None:
+        self._streams = streams
+        self._framer = StreamFramer()
+        self._transport: asyncio.Transport | None = None
+        self._alias = alias
+        self.flows: list[Flow] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+        local, remote = transport.get_extra_info("sockname")[:2], transport.get_extra_info("peername")[:2]
+        self.flows = [Flow(self._streams.transport, local, remote)]
+        if self._alias is not None and self._alias != self.flows[0]:
+            self.flows.insert(0, self._alias)
+        self._streams.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self._framer.feed(data):
+                if message == KEEP_ALIVE:
+                    self.write(PONG)
+                else:
+                    self._streams.received(message, self.flows[0])
+        except ParseError as error:
+            log.info("x %s: %s, connection closed", self.flows[0], error)
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._streams.remove(self)
+
+    def write(self, data: bytes) -> bool:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        if transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+            log.info("x %s: the peer does not read, connection closed", self.flows[0])
+            transport.abort()
+            return False
+        transport.write(data)
+        return True
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()

@@ -1,0 +1,246 @@
+"""The header fields that signalling reads: Via, addresses, CSeq (RFC 3261 §20)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pbx.errors import ParseError
+from pbx.sip.uri import Params, Uri, format_params, parse_uri, split_host_port
+
+MAGIC_COOKIE = "z9hG4bK"  # RFC 3261 8.1.1.7
+
+COMPACT = {
+    "a": "Accept-Contact",
+    "b": "Referred-By",
+    "c": "Content-Type",
+    "d": "Request-Disposition",
+    "e": "Content-Encoding",
+    "f": "From",
+    "i": "Call-ID",
+    "j": "Reject-Contact",
+    "k": "Supported",
+    "l": "Content-Length",
+    "m": "Contact",
+    "n": "Identity-Info",
+    "o": "Event",
+    "r": "Refer-To",
+    "s": "Subject",
+    "t": "To",
+    "u": "Allow-Events",
+    "v": "Via",
+    "x": "Session-Expires",
+    "y": "Identity",
+}
+
+_ODD_CASE = ("Call-ID", "CSeq", "WWW-Authenticate", "MIME-Version", "RAck", "RSeq", "SIP-ETag", "SIP-If-Match")
+_KNOWN = {name.lower(): name for name in (*COMPACT.values(), *_ODD_CASE)} | COMPACT
+
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+
+
+@lru_cache(maxsize=1024)
+def canonical(name: str) -> str:
+    """Return a header's usual spelling: ``i`` and ``call-id`` are ``Call-ID``.
+
+    :raises ParseError: for what is no token.
+    """
+    lower = name.strip().lower()
+    if known := _KNOWN.get(lower):
+        return known
+    if not _TOKEN.fullmatch(lower):
+        raise ParseError(f"bad header name {name[:40]!r}")
+    return "-".join(part.capitalize() for part in lower.split("-"))
+
+
+def split_list(text: str) -> list[str]:
+    """Split at commas outside quotes and angle brackets."""
+    if "," not in text:
+        return [text.strip()]
+    parts, start, quoted, angle, escaped = [], 0, False, False, False
+    for i, c in enumerate(text):
+        if escaped:
+            escaped = False
+        elif quoted:
+            escaped = c == "\\"
+            quoted = c != '"'
+        elif c == '"':
+            quoted = True
+        elif c in "<>":
+            angle = c == "<"
+        elif c == "," and not angle:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    parts.append(text[start:].strip())
+    return [part for part in parts if part]
+
+
+def split_params(text: str) -> Params:
+    """Parse ``;a=b;c`` (quotes respected) into pairs with lower-case names."""
+    found: list[tuple[str, str | None]] = []
+    start, quoted, escaped = 0, False, False
+    pieces = []
+    for i, c in enumerate(text):
+        if escaped:
+            escaped = False
+        elif quoted:
+            escaped = c == "\\"
+            quoted = c != '"'
+        elif c == '"':
+            quoted = True
+        elif c == ";":
+            pieces.append(text[start:i])
+            start = i + 1
+    if quoted:
+        raise ParseError(f"unbalanced quotes in {text[:60]!r}")
+    pieces.append(text[start:])
+    for piece in pieces:
+        name, equals, value = piece.partition("=")
+        if name := name.strip().lower():
+            found.append((name, value.strip() if equals else None))
+    return tuple(found)
+
+
+def param_of(params: Params, name: str) -> str | None:
+    for key, value in params:
+        if key == name:
+            return value or ""
+    return None
+
+
+def unquote(text: str) -> str:
+    """Undo a quoted string; anything else comes back as it is."""
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
+        return text
+    return re.sub(r"\\(.)", r"\1", text[1:-1])
+
+
+def quote(text: str) -> str:
+    """Return a quoted string; control characters, which could start a header, are dropped (§25.1)."""
+    clean = "".join(c for c in text if c >= " " and c != "\x7f")
+    return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class NameAddr:
+    """An address with a display name and header parameters: From, To, Contact, Route, Refer-To …"""
+
+    uri: Uri
+    name: str = ""
+    params: Params = ()
+
+    @property
+    def tag(self) -> str:
+        return param_of(self.params, "tag") or ""
+
+    def param(self, name: str) -> str | None:
+        return param_of(self.params, name)
+
+    def with_tag(self, tag: str) -> NameAddr:
+        rest = tuple(p for p in self.params if p[0] != "tag")
+        return NameAddr(self.uri, self.name, (*rest, ("tag", tag)))
+
+    def __str__(self) -> str:
+        name = f"{quote(self.name)} " if self.name else ""
+        return f"{name}<{self.uri}>{format_params(self.params)}"
+
+
+@lru_cache(maxsize=4096)
+def parse_address(text: str) -> NameAddr:
+    """Parse name-addr or addr-spec with parameters (§20.10).
+
+    :raises ParseError: for unbalanced quotes or brackets, or a bad URI.
+    """
+    text = text.strip()
+    name = ""
+    if text.startswith('"'):
+        match = re.match(r'"((?:[^"\\]|\\.)*)"', text, re.DOTALL)
+        if match is None:
+            raise ParseError(f"unbalanced quotes in {text[:60]!r}")
+        name = unquote(match.group(0))
+        text = text[match.end() :].lstrip()
+        if not text.startswith("<"):
+            raise ParseError(f"no address behind the name in {text[:60]!r}")
+    bracket = text.find("<")
+    if bracket < 0:
+        # RFC 3261 20: without brackets every parameter belongs to the header, not to the URI.
+        spec, semicolon, params = text.partition(";")
+        if "," in spec or "?" in spec:
+            raise ParseError(f"an address with a comma or question mark needs brackets: {text[:60]!r}")
+        return NameAddr(parse_uri(spec), name, split_params(params) if semicolon else ())
+    if bracket > 0:
+        name = text[:bracket].strip()
+        if not all(_TOKEN.fullmatch(part) for part in name.split()):
+            raise ParseError(f"the display name needs quotes: {text[:60]!r}")
+    end = text.find(">", bracket)
+    if end < 0:
+        raise ParseError(f"unbalanced brackets in {text[:60]!r}")
+    tail = text[end + 1 :].strip()
+    if tail and not tail.startswith(";"):
+        raise ParseError(f"text behind the address: {text[:60]!r}")
+    return NameAddr(parse_uri(text[bracket + 1 : end]), name, split_params(tail[1:]) if tail else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """One hop of a request (§20.42)."""
+
+    transport: str  # UDP, TCP, TLS
+    host: str
+    port: int | None
+    params: Params
+
+    @property
+    def branch(self) -> str:
+        return param_of(self.params, "branch") or ""
+
+    @property
+    def sent_by(self) -> str:
+        """Host and port, compared to match a response to its transaction (§17.1.3)."""
+        return f"{self.host}:{self.port}" if self.port is not None else self.host
+
+    def param(self, name: str) -> str | None:
+        return param_of(self.params, name)
+
+    def with_params(self, **values: str) -> Via:
+        kept = [p for p in self.params if p[0] not in values]
+        return Via(self.transport, self.host, self.port, (*kept, *values.items()))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        return f"SIP/2.0/{self.transport} {host}{port}{format_params(self.params)}"
+
+
+_VIA = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9\-]+)\s+([^;]+)(;.*)?", re.IGNORECASE | re.DOTALL)
+
+
+def parse_via(text: str) -> Via:
+    """Parse one Via value.
+
+    :raises ParseError: where it is none.
+    """
+    match = _VIA.fullmatch(text.strip())
+    if match is None:
+        raise ParseError(f"bad Via {text[:60]!r}")
+    host, port = split_host_port(match.group(2).strip())
+    return Via(match.group(1).upper(), host, port, split_params((match.group(3) or ";")[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class CSeq:
+    number: int
+    method: str
+
+
+def parse_cseq(text: str) -> CSeq:
+    """Parse a CSeq (§20.16): a number below 2**31 and a method.
+
+    :raises ParseError: where it is none.
+    """
+    number, _, method = text.strip().partition(" ")
+    method = method.strip()
+    if not (number.isascii() and number.isdigit()) or not method or int(number) >= 2**31:
+        raise ParseError(f"bad CSeq {text[:60]!r}")
+    return CSeq(int(number), method)

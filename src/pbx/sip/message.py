@@ -1,0 +1,217 @@
+"""SIP messages (RFC 3261 §7). Headers stay text until somebody asks; what was parsed is kept."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from pbx.errors import ParseError
+from pbx.sip.headers import CSeq, NameAddr, Via, canonical, parse_address, parse_cseq, parse_via, split_list
+from pbx.sip.uri import Uri, parse_uri
+
+
+class Flow(NamedTuple):
+    """A way to reach a peer: for UDP a pair of addresses, for streams one connection (RFC 5626 §2)."""
+
+    transport: str  # udp, tcp, tls
+    local: tuple[str, int]
+    remote: tuple[str, int]
+
+    @property
+    def reliable(self) -> bool:
+        return self.transport != "udp"
+
+    def __str__(self) -> str:
+        host = f"[{self.remote[0]}]" if ":" in self.remote[0] else self.remote[0]
+        return f"{self.transport}:{host}:{self.remote[1]}"
+
+
+REASONS: Final[dict[int, str]] = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+    199: "Early Dialog Terminated", 200: "OK", 202: "Accepted", 204: "No Notification",
+    300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
+    400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone",
+    412: "Conditional Request Failed", 413: "Request Entity Too Large", 414: "Request-URI Too Long",
+    415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
+    422: "Session Interval Too Small", 423: "Interval Too Brief", 429: "Provide Referrer Identity",
+    433: "Anonymity Disallowed", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here",
+    487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
+    493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large",
+    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+}  # fmt: skip
+
+
+class Message:
+    """What requests and responses share: headers by canonical name, each with its values in order, and a body."""
+
+    __slots__ = ("_parsed", "body", "headers")
+
+    def __init__(self, headers: dict[str, list[str]] | None = None, body: bytes = b"") -> None:
+        self.headers = headers if headers is not None else {}
+        self.body = body
+        self._parsed: dict[str, Any] = {}
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of a header, unsplit."""
+        values = self.headers.get(name)
+        return values[0] if values else None
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a header, comma lists split."""
+        found = self.headers.get(name)
+        if not found:
+            return []
+        return [part for value in found for part in split_list(value)]
+
+    def set(self, name: str, value: str) -> None:
+        self.headers[name] = [value]
+        self._parsed.pop(name, None)
+
+    def add(self, name: str, value: str) -> None:
+        self.headers.setdefault(name, []).append(value)
+        self._parsed.pop(name, None)
+
+    def tokens(self, name: str) -> set[str]:
+        """Return a header's comma list in lower case: Supported, Require, Allow."""
+        return {value.lower() for value in self.values(name)}
+
+    def _need(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise ParseError(f"no {name} header")
+        return value
+
+    @property
+    def vias(self) -> list[Via]:
+        if (found := self._parsed.get("Via")) is None:
+            found = self._parsed["Via"] = [parse_via(v) for v in self.values("Via")]
+        return found  # type: ignore[no-any-return]
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via.
+
+        :raises ParseError: where there is none.
+        """
+        if (found := self._parsed.get("via")) is None:
+            found = self._parsed["via"] = parse_via(split_list(self._need("Via"))[0])
+        return found  # type: ignore[no-any-return]
+
+    def set_top_via(self, via: Via) -> None:
+        values = self.values("Via")
+        self.headers["Via"] = [str(via), *values[1:]]
+        self._parsed.pop("Via", None)
+        self._parsed["via"] = via
+
+    @property
+    def from_(self) -> NameAddr:
+        return parse_address(self._need("From"))
+
+    @property
+    def to(self) -> NameAddr:
+        return parse_address(self._need("To"))
+
+    @property
+    def call_id(self) -> str:
+        return self._need("Call-ID")
+
+    @property
+    def cseq(self) -> CSeq:
+        if (found := self._parsed.get("CSeq")) is None:
+            found = self._parsed["CSeq"] = parse_cseq(self._need("CSeq"))
+        return found  # type: ignore[no-any-return]
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """The Contact addresses; ``*`` is left out (see :meth:`get`)."""
+        return [parse_address(value) for value in self.values("Contact") if value != "*"]
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters."""
+        return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def sdp(self) -> bytes | None:
+        """The session description, where the body is one."""
+        return self.body if self.body and self.content_type == "application/sdp" else None
+
+    def _write(self, first_line: str) -> bytes:
+        lines = [first_line]
+        for name, values in self.headers.items():
+            if name != "Content-Length":
+                for value in values:
+                    lines.append(f"{name}: {value}")
+        lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+
+
+class Request(Message):
+    __slots__ = ("method", "uri_text")
+
+    def __init__(
+        self, method: str, uri: Uri | str, headers: dict[str, list[str]] | None = None, body: bytes = b""
+    ) -> None:
+        super().__init__(headers, body)
+        self.method = method
+        self.uri_text = str(uri)
+
+    @property
+    def uri(self) -> Uri:
+        """The Request-URI.
+
+        :raises ParseError: status 416 for a scheme that we do not know.
+        """
+        return parse_uri(self.uri_text)
+
+    @property
+    def max_forwards(self) -> int:
+        text = self.get("Max-Forwards")
+        if text is None:
+            return 70
+        if not text.strip().isdigit() or int(text) > 255:
+            raise ParseError(f"bad Max-Forwards {text[:20]!r}")
+        return int(text)
+
+    def to_bytes(self) -> bytes:
+        return self._write(f"{self.method} {self.uri_text} SIP/2.0")
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.uri_text}>"
+
+
+class Response(Message):
+    __slots__ = ("reason", "status")
+
+    def __init__(
+        self, status: int, reason: str = "", headers: dict[str, list[str]] | None = None, body: bytes = b""
+    ) -> None:
+        super().__init__(headers, body)
+        self.status = status
+        self.reason = reason or REASONS.get(status, "Unknown")
+
+    def to_bytes(self) -> bytes:
+        return self._write(f"SIP/2.0 {self.status} {self.reason}")
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.reason}>"
+
+
+def response_to(request: Request, status: int, reason: str = "", *, to_tag: str = "", body: bytes = b"") -> Response:
+    """Make a response with the headers that every response copies (§8.2.6.2)."""
+    headers: dict[str, list[str]] = {}
+    for name in ("Via", "From", "To", "Call-ID", "CSeq", "Timestamp", "Record-Route"):
+        if name == "Timestamp" and status != 100:
+            continue
+        if name == "Record-Route" and not (100 < status < 300):
+            continue
+        if (found := request.headers.get(name)) is not None:
+            headers[name] = list(found)
+    if to_tag and status > 100 and (to := headers.get("To")) and ";tag=" not in to[0].lower():
+        to[0] = f"{to[0]};tag={to_tag}"
+    return Response(status, reason, headers, body)
+
+
+__all__ = ["REASONS", "Flow", "Message", "Request", "Response", "canonical", "response_to"]

@@ -1,0 +1,129 @@
+"""Bytes to messages, strict where RFC 4475 asks for it and tolerant where phones need it."""
+
+from __future__ import annotations
+
+import re
+
+from pbx.errors import ParseError
+from pbx.sip.headers import canonical
+from pbx.sip.message import Message, Request, Response
+
+MAX_HEADERS = 200
+MAX_MESSAGE_BYTES = 65_535
+
+_STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6]\d\d) ?(.*)", re.IGNORECASE | re.DOTALL)
+_REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]+) (\S+) SIP/2\.0", re.IGNORECASE)
+_VERSIONED = re.compile(r"(\S+) (\S+) SIP/\d+\.\d+", re.IGNORECASE)
+
+ONCE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")  # RFC 4475 3.3.8
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """Parse one message from a datagram, or one that framing cut from a stream.
+
+    :raises ParseError: with the status to answer; the error's ``partial`` holds what could be read of a request.
+    """
+    head, body = split_head(data)
+    text = head.decode("utf-8", "surrogateescape")
+    if "\n " in text or "\n\t" in text:
+        text = re.sub(r"\r?\n[ \t]+", " ", text)  # 7.3.1: folded lines
+    lines = text.split("\r\n") if "\r\n" in text else text.split("\n")
+    message = _first_line(lines[0])
+    try:
+        _headers(message, lines)
+        _body(message, body)
+    except ParseError as error:
+        raise PartialMessage(str(error), message, error.status) from None
+    return message
+
+
+class PartialMessage(ParseError):
+    """A message that is broken, but whose readable headers may still address an answer."""
+
+    def __init__(self, text: str, partial: Request | Response, status: int) -> None:
+        super().__init__(text, status=status)
+        self.partial = partial
+
+
+def split_head(data: bytes) -> tuple[bytes, bytes]:
+    end = data.find(b"\r\n\r\n")
+    if end >= 0:
+        return data[:end], data[end + 4 :]
+    end = data.find(b"\n\n")
+    if end >= 0:
+        return data[:end], data[end + 2 :]
+    return data.rstrip(b"\r\n"), b""
+
+
+def _first_line(line: str) -> Request | Response:
+    if line[:4].upper() == "SIP/":
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise ParseError(f"bad status line {line[:60]!r}")
+        return Response(int(match.group(1)), match.group(2).strip())
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is not None:
+        return Request(match.group(1), match.group(2))
+    versioned = _VERSIONED.fullmatch(line)
+    if versioned is not None:
+        raise PartialMessage("unknown SIP version", Request(versioned.group(1), versioned.group(2)), 505)
+    method, _, rest = line.partition(" ")
+    raise PartialMessage(f"bad request line {line[:60]!r}", Request(method or "?", rest.strip() or "?"), 400)
+
+
+def _headers(message: Message, lines: list[str]) -> None:
+    headers = message.headers
+    if len(lines) > MAX_HEADERS:
+        raise ParseError("too many headers", status=513)
+    broken: ParseError | None = None
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if not colon:
+            if line.strip():
+                broken = broken or ParseError(f"no header: {line[:60]!r}")
+            continue
+        try:
+            name = canonical(name)
+        except ParseError as error:
+            broken = broken or error
+            continue
+        value = value.strip()
+        if name in headers:
+            if name in ONCE:
+                broken = broken or ParseError(f"{name} stands twice")
+            headers[name].append(value)
+        else:
+            headers[name] = [value]
+    if broken is not None:
+        raise broken
+
+
+def _body(message: Message, body: bytes) -> None:
+    text = message.get("Content-Length")
+    if text is None:
+        message.body = body
+        return
+    if not (text.isascii() and text.isdigit()):
+        raise ParseError(f"bad Content-Length {text[:20]!r}")
+    length = int(text)
+    if length > len(body):
+        raise ParseError("the body is shorter than Content-Length says")  # 18.3
+    message.body = body[:length]
+
+
+def validate_request(request: Request) -> None:
+    """Check what every request must have (§8.1.1) and that it agrees with itself.
+
+    :raises ParseError: with the status to answer.
+    """
+    for name in ("From", "To", "Call-ID", "CSeq", "Via"):
+        if not request.headers.get(name):
+            raise ParseError(f"no {name} header")
+    request.via  # noqa: B018 - parsed for its errors
+    request.from_  # noqa: B018
+    request.to  # noqa: B018
+    if request.cseq.method != request.method:
+        raise ParseError("CSeq and request line name different methods")  # 8.1.1.5
+    request.max_forwards  # noqa: B018
+    if request.method != "REGISTER" and "Contact" in request.headers:
+        request.contacts  # noqa: B018

@@ -1,0 +1,374 @@
+"""The four transaction machines as tables (RFC 3261 §17, with RFC 6026's Accepted states).
+
+Each table maps (state, event) to (next state, actions). A cell that the RFC leaves out is written down as "stay, do
+nothing": nothing can reach an undefined cell. Only :meth:`Transaction.step` assigns ``state``.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import ClassVar, Protocol
+
+from pbx.sip.message import Flow, Request, Response
+from pbx.sip.timers import Timers
+
+T1_S = 0.5
+T2_S = 4.0
+T4_S = 5.0
+TIMER_B_S = 64 * T1_S  # 17.1.1.2; F, H, J, L and M are as long
+TIMER_D_S = 32.0
+
+
+class State(Enum):
+    CALLING = auto()
+    TRYING = auto()
+    PROCEEDING = auto()
+    COMPLETED = auto()
+    CONFIRMED = auto()
+    ACCEPTED = auto()
+    TERMINATED = auto()
+
+
+class On(Enum):
+    """What may happen to a transaction."""
+
+    R1XX = auto()  # a provisional response: received by a client, sent by a server
+    R2XX = auto()
+    R3_6XX = auto()
+    REQUEST = auto()  # the request came again (server)
+    ACK = auto()
+    RETRANSMIT = auto()  # timers A, E, G
+    TIMEOUT = auto()  # timers B, F, H
+    LINGER = auto()  # timers D, I, J, K, L, M
+    ERROR = auto()  # the transport gave up
+
+
+class Do(Enum):
+    """What a transaction does in a step."""
+
+    PASS = auto()  # give the response to the user
+    SEND = auto()  # send the response at hand and remember it
+    AGAIN = auto()  # send the last message again
+    ACK = auto()  # acknowledge a final response (17.1.1.3)
+    BACK_OFF = auto()  # re-arm the retransmission timer, doubled
+    GIVE_UP = auto()  # arm the time-out
+    LINGER = auto()  # arm the timer that ends the transaction
+    TELL_TIMEOUT = auto()
+    TELL_ERROR = auto()
+    STOP = auto()  # no retransmission, no time-out any more
+
+
+S, D = State, Do
+Table = dict[tuple[State, On], tuple[State, tuple[Do, ...]]]
+
+
+def _table(states: tuple[State, ...], cells: Table) -> Table:
+    """Fill every cell that is not named with "stay, do nothing"."""
+    return {(s, e): cells.get((s, e), (s, ())) for s in (*states, S.TERMINATED) for e in On}
+
+
+CLIENT_INVITE = _table(
+    (S.CALLING, S.PROCEEDING, S.COMPLETED, S.ACCEPTED),
+    {
+        (S.CALLING, On.R1XX): (S.PROCEEDING, (D.STOP, D.PASS)),
+        (S.CALLING, On.R2XX): (S.ACCEPTED, (D.LINGER, D.PASS)),
+        (S.CALLING, On.R3_6XX): (S.COMPLETED, (D.ACK, D.LINGER, D.PASS)),
+        (S.CALLING, On.RETRANSMIT): (S.CALLING, (D.AGAIN, D.BACK_OFF)),
+        (S.CALLING, On.TIMEOUT): (S.TERMINATED, (D.TELL_TIMEOUT,)),
+        (S.CALLING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
+        (S.PROCEEDING, On.R1XX): (S.PROCEEDING, (D.PASS,)),
+        (S.PROCEEDING, On.R2XX): (S.ACCEPTED, (D.LINGER, D.PASS)),
+        (S.PROCEEDING, On.R3_6XX): (S.COMPLETED, (D.ACK, D.LINGER, D.PASS)),
+        (S.PROCEEDING, On.TIMEOUT): (S.TERMINATED, (D.TELL_TIMEOUT,)),  # after CANCEL, 9.1
+        (S.PROCEEDING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
+        (S.COMPLETED, On.R3_6XX): (S.COMPLETED, (D.ACK,)),
+        (S.COMPLETED, On.LINGER): (S.TERMINATED, ()),
+        (S.COMPLETED, On.ERROR): (S.TERMINATED, ()),
+        (S.ACCEPTED, On.R2XX): (S.ACCEPTED, (D.PASS,)),  # RFC 6026 7.2: each retransmission wants its ACK
+        (S.ACCEPTED, On.LINGER): (S.TERMINATED, ()),
+    },
+)
+
+CLIENT_OTHER = _table(
+    (S.TRYING, S.PROCEEDING, S.COMPLETED),
+    {
+        (S.TRYING, On.R1XX): (S.PROCEEDING, (D.PASS,)),
+        (S.TRYING, On.R2XX): (S.COMPLETED, (D.LINGER, D.PASS)),
+        (S.TRYING, On.R3_6XX): (S.COMPLETED, (D.LINGER, D.PASS)),
+        (S.TRYING, On.RETRANSMIT): (S.TRYING, (D.AGAIN, D.BACK_OFF)),
+        (S.TRYING, On.TIMEOUT): (S.TERMINATED, (D.TELL_TIMEOUT,)),
+        (S.TRYING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
+        (S.PROCEEDING, On.R1XX): (S.PROCEEDING, (D.PASS,)),
+        (S.PROCEEDING, On.R2XX): (S.COMPLETED, (D.LINGER, D.PASS)),
+        (S.PROCEEDING, On.R3_6XX): (S.COMPLETED, (D.LINGER, D.PASS)),
+        (S.PROCEEDING, On.RETRANSMIT): (S.PROCEEDING, (D.AGAIN, D.BACK_OFF)),  # 17.1.2.2: every T2
+        (S.PROCEEDING, On.TIMEOUT): (S.TERMINATED, (D.TELL_TIMEOUT,)),
+        (S.PROCEEDING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
+        (S.COMPLETED, On.LINGER): (S.TERMINATED, ()),
+    },
+)
+
+SERVER_INVITE = _table(
+    (S.PROCEEDING, S.COMPLETED, S.CONFIRMED, S.ACCEPTED),
+    {
+        (S.PROCEEDING, On.REQUEST): (S.PROCEEDING, (D.AGAIN,)),
+        (S.PROCEEDING, On.R1XX): (S.PROCEEDING, (D.SEND,)),
+        (S.PROCEEDING, On.R2XX): (S.ACCEPTED, (D.SEND, D.LINGER)),
+        (S.PROCEEDING, On.R3_6XX): (S.COMPLETED, (D.SEND, D.BACK_OFF, D.GIVE_UP)),
+        (S.PROCEEDING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
+        (S.COMPLETED, On.REQUEST): (S.COMPLETED, (D.AGAIN,)),
+        (S.COMPLETED, On.RETRANSMIT): (S.COMPLETED, (D.AGAIN, D.BACK_OFF)),
+        (S.COMPLETED, On.ACK): (S.CONFIRMED, (D.STOP, D.LINGER)),
+        (S.COMPLETED, On.TIMEOUT): (S.TERMINATED, (D.TELL_TIMEOUT,)),
+        (S.COMPLETED, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
+        (S.CONFIRMED, On.LINGER): (S.TERMINATED, ()),
+        (S.ACCEPTED, On.R2XX): (S.ACCEPTED, (D.SEND,)),  # the user retransmits its 2xx (13.3.1.4)
+        (S.ACCEPTED, On.LINGER): (S.TERMINATED, ()),
+    },
+)
+
+SERVER_OTHER = _table(
+    (S.TRYING, S.PROCEEDING, S.COMPLETED),
+    {
+        (S.TRYING, On.R1XX): (S.PROCEEDING, (D.SEND,)),
+        (S.TRYING, On.R2XX): (S.COMPLETED, (D.SEND, D.LINGER)),
+        (S.TRYING, On.R3_6XX): (S.COMPLETED, (D.SEND, D.LINGER)),
+        (S.PROCEEDING, On.REQUEST): (S.PROCEEDING, (D.AGAIN,)),
+        (S.PROCEEDING, On.R1XX): (S.PROCEEDING, (D.SEND,)),
+        (S.PROCEEDING, On.R2XX): (S.COMPLETED, (D.SEND, D.LINGER)),
+        (S.PROCEEDING, On.R3_6XX): (S.COMPLETED, (D.SEND, D.LINGER)),
+        (S.PROCEEDING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
+        (S.COMPLETED, On.REQUEST): (S.COMPLETED, (D.AGAIN,)),
+        (S.COMPLETED, On.LINGER): (S.TERMINATED, ()),
+    },
+)
+
+
+def class_of(status: int) -> On:
+    if status < 200:
+        return On.R1XX
+    return On.R2XX if status < 300 else On.R3_6XX
+
+
+Key = tuple[str, ...]
+
+
+class Wire(Protocol):
+    """What a transaction needs from the stack."""
+
+    timers: Timers
+
+    def transmit(self, data: bytes, flow: Flow) -> None: ...
+    def forget(self, transaction: Transaction) -> None: ...
+
+
+class Transaction:
+    """What the four machines share; the stack finds one by its *key*."""
+
+    TABLE: ClassVar[Table]
+    FIRST: ClassVar[State]
+    __slots__ = ("_last", "_linger_at", "_resend_at", "_stop_at", "_wait_s", "_wire", "due", "flow", "key", "queued",
+                 "state")  # fmt: skip
+
+    def __init__(self, key: Key, flow: Flow, wire: Wire) -> None:
+        self.key = key
+        self.flow = flow
+        self.state = self.FIRST
+        self.due: float | None = None
+        self.queued: float | None = None
+        self._wire = wire
+        self._last = b""
+        self._wait_s = T1_S
+        self._resend_at: float | None = None
+        self._stop_at: float | None = None
+        self._linger_at: float | None = None
+
+    def step(self, event: On, now: float, response: Response | None = None) -> None:
+        """Take one step of the table."""
+        self.state, actions = self.TABLE[self.state, event]
+        for action in actions:
+            self._do(action, now, response)
+        if self.state is State.TERMINATED:
+            self._wire.timers.set(self, None)
+            self._wire.forget(self)
+        elif actions:
+            self._arm()
+
+    def fire(self, now: float) -> None:
+        """Turn the timer that is due into an event."""
+        if self._linger_at is not None and self._linger_at <= now:
+            self._linger_at = None
+            self.step(On.LINGER, now)
+        elif self._stop_at is not None and self._stop_at <= now:
+            self._stop_at = None
+            self.step(On.TIMEOUT, now)
+        elif self._resend_at is not None and self._resend_at <= now:
+            self._resend_at = None
+            self.step(On.RETRANSMIT, now)
+        else:
+            self._arm()
+
+    def give_up_after(self, now: float, wait_s: float) -> None:
+        """Bound how long a final response is waited for (§9.1, after CANCEL)."""
+        self._stop_at = now + wait_s
+        self._arm()
+
+    def _arm(self) -> None:
+        due = None
+        for at in (self._resend_at, self._stop_at, self._linger_at):
+            if at is not None and (due is None or at < due):
+                due = at
+        if due != self.due:
+            self._wire.timers.set(self, due)
+
+    def _do(self, action: Do, now: float, response: Response | None) -> None:
+        if action is Do.AGAIN:
+            if self._last:
+                self._wire.transmit(self._last, self.flow)
+        elif action is Do.BACK_OFF:
+            self._back_off(now)
+        elif action is Do.STOP:
+            self._resend_at = self._stop_at = None
+        elif action is Do.LINGER:
+            self._resend_at = self._stop_at = None
+            self._linger_at = now + self._linger_s()
+        elif action is Do.GIVE_UP:
+            self._stop_at = now + TIMER_B_S
+        else:
+            self._act(action, now, response)
+
+    def _back_off(self, now: float) -> None:
+        if self.flow.reliable:
+            return  # 17.1.1.2: no retransmission over reliable transports
+        self._resend_at = now + self._wait_s
+        self._wait_s = self._next_wait_s()
+
+    def _next_wait_s(self) -> float:
+        return min(2 * self._wait_s, T2_S)
+
+    def _linger_s(self) -> float:
+        return 0.0 if self.flow.reliable else TIMER_B_S
+
+    def _act(self, action: Do, now: float, response: Response | None) -> None:
+        raise NotImplementedError
+
+
+class ClientUser(Protocol):
+    """Who sent the request."""
+
+    def on_response(self, response: Response, transaction: ClientTransaction, now: float) -> None: ...
+    def on_timeout(self, transaction: ClientTransaction, now: float) -> None: ...
+    def on_transport_error(self, transaction: ClientTransaction, now: float) -> None: ...
+
+
+class ClientTransaction(Transaction):
+    __slots__ = ("request", "user")
+
+    def __init__(self, request: Request, flow: Flow, wire: Wire, user: ClientUser) -> None:
+        super().__init__((request.via.branch, request.method), flow, wire)
+        self.request = request
+        self.user = user
+
+    def start(self, now: float) -> None:
+        self._last = self.request.to_bytes()
+        self._wire.transmit(self._last, self.flow)
+        self._stop_at = now + TIMER_B_S
+        self._back_off(now)
+        self._arm()
+
+    def _act(self, action: Do, now: float, response: Response | None) -> None:
+        if action is Do.PASS and response is not None:
+            self.user.on_response(response, self, now)
+        elif action is Do.ACK and response is not None:
+            self._wire.transmit(ack_for(self.request, response).to_bytes(), self.flow)
+        elif action is Do.TELL_TIMEOUT:
+            self.user.on_timeout(self, now)
+        elif action is Do.TELL_ERROR:
+            self.user.on_transport_error(self, now)
+
+
+class ClientInvite(ClientTransaction):
+    TABLE = CLIENT_INVITE
+    FIRST = State.CALLING
+    __slots__ = ()
+
+    def _next_wait_s(self) -> float:
+        return 2 * self._wait_s  # timer A has no upper bound but B
+
+    def _linger_s(self) -> float:
+        if self.state is State.ACCEPTED:
+            return TIMER_B_S  # timer M, on every transport
+        return 0.0 if self.flow.reliable else TIMER_D_S
+
+
+class ClientOther(ClientTransaction):
+    TABLE = CLIENT_OTHER
+    FIRST = State.TRYING
+    __slots__ = ()
+
+    def _next_wait_s(self) -> float:
+        return T2_S if self.state is State.PROCEEDING else min(2 * self._wait_s, T2_S)
+
+    def _linger_s(self) -> float:
+        return 0.0 if self.flow.reliable else T4_S  # timer K
+
+
+class ServerUser(Protocol):
+    """Who answers the request."""
+
+    def on_server_timeout(self, transaction: ServerTransaction, now: float) -> None: ...
+
+
+class ServerTransaction(Transaction):
+    __slots__ = ("merged", "request", "user")
+
+    def __init__(self, key: Key, request: Request, flow: Flow, wire: Wire) -> None:
+        super().__init__(key, flow, wire)
+        self.merged: Key | None = None  # what tells this request that came by two ways (8.2.2.2)
+        self.request: Request | None = request  # dropped after the final response: the bytes are enough
+        self.user: ServerUser | None = None
+
+    def respond(self, response: Response, now: float) -> None:
+        """Send a response of the user's."""
+        self.step(class_of(response.status), now, response)
+
+    def _act(self, action: Do, now: float, response: Response | None) -> None:
+        if action is Do.SEND and response is not None:
+            self._last = response.to_bytes()
+            self._wire.transmit(self._last, self.flow)
+            if response.status >= 300 or (response.status >= 200 and self.TABLE is SERVER_OTHER):
+                self.request = None
+        elif action in (Do.TELL_TIMEOUT, Do.TELL_ERROR) and self.user is not None:
+            self.user.on_server_timeout(self, now)
+
+
+class ServerInvite(ServerTransaction):
+    TABLE = SERVER_INVITE
+    FIRST = State.PROCEEDING
+    __slots__ = ()
+
+    def _linger_s(self) -> float:
+        if self.state is State.ACCEPTED:
+            return TIMER_B_S  # timer L
+        return 0.0 if self.flow.reliable else T4_S  # timer I
+
+
+class ServerOther(ServerTransaction):
+    TABLE = SERVER_OTHER
+    FIRST = State.TRYING
+    __slots__ = ()
+
+
+def ack_for(request: Request, response: Response) -> Request:
+    """Make the ACK to a failure: same branch, the response's To (§17.1.1.3)."""
+    headers = {
+        "Via": [str(request.via)],
+        "From": request.headers["From"],
+        "To": response.headers.get("To", request.headers["To"]),
+        "Call-ID": request.headers["Call-ID"],
+        "CSeq": [f"{request.cseq.number} ACK"],
+        "Max-Forwards": ["70"],
+    }
+    if route := request.headers.get("Route"):
+        headers["Route"] = route
+    return Request("ACK", request.uri_text, headers)
