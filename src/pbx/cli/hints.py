@@ -1,0 +1,30 @@
+"""What to do next, for who starts the system the first time."""
+
+from __future__ import annotations
+
+from pbx.server import Server
+from pbx.signaling.transports import source_address
+
+
+def first_steps(server: Server) -> str:
+    """Return the lines that `make run` prints."""
+    listening = server.transports.listening
+    host, _, port = listening[0].split(":", 1)[1].rpartition(":")
+    if host in ("0.0.0.0", "::"):
+        host = source_address("192.0.2.1")  # the way out, where there is one
+    lines = ["", f"pbx {server.version} is running on {host}:{port} ({', '.join(listening)}).", ""]
+    lines.append("  extension   secret             name")
+    for number, secret in list(server.secrets.items())[:10]:
+        lines.append(f"  {number:<11} {secret:<18} {server.config.endpoints[number].name}")
+    first = next(iter(server.secrets), "1001")
+    lines += [
+        "",
+        "In a softphone (baresip, Linphone, MicroSIP, Zoiper) enter:",
+        f"  user {first}   password {server.secrets.get(first, '…')}   server (domain) {host}:{port}   transport UDP",
+        "then register a second one and call its extension; *43 answers with an echo of what you say.",
+        "",
+        f"In another terminal:  pbx show calls -c {server.directory}   (also: registrations, endpoints, cdr)",
+        "Stop with Ctrl-C.",
+        "",
+    ]
+    return "\n".join(lines)

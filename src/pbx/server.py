@@ -1,0 +1,232 @@
+"""The composition root: the only module that knows every room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+from pbx import __version__
+from pbx import events as ev
+from pbx.api import metrics
+from pbx.api.http import Control
+from pbx.call.calls import Calls
+from pbx.config.config import Config
+from pbx.config.loader import Loaded, load
+from pbx.config.secrets import check_secrets, endpoint_secrets
+from pbx.dialplan.check import check
+from pbx.dialplan.router import Dialplan
+from pbx.errors import ConfigError, StoreError
+from pbx.media.engine import Engine
+from pbx.signaling.agent import UserAgent
+from pbx.signaling.destinations import Destinations
+from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.registrar import Registrar
+from pbx.signaling.transports import Transports
+from pbx.sip.digest import Nonces, Secret
+from pbx.sip.location import Location
+from pbx.sip.message import Flow
+from pbx.sip.stack import Ids
+from pbx.store.bindings import Bindings, nonce_key
+from pbx.store.database import Log
+from pbx.store.reader import Reader
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 5.0
+
+
+def checked(directory: Path) -> Loaded:
+    """Load a directory and prove what can be proved of it.
+
+    :raises ConfigError: when the directory itself is not there.
+    """
+    loaded = load(directory)
+    if loaded.config is not None:
+        loaded.findings += check(loaded.config)
+        loaded.findings += check_secrets(loaded.config, directory, os.environ)
+    return loaded
+
+
+class Server:
+    """One running system."""
+
+    def __init__(self, directory: Path, state: Path | None = None) -> None:
+        self.directory = directory
+        self.base = state or directory  # where var/… paths start
+        loaded = checked(directory)
+        self.config: Config = loaded.valid()
+        self.digest = loaded.digest
+        self.findings = loaded.findings
+        self.secrets = endpoint_secrets(self.config, self.base, os.environ, make=True)
+        self.version = __version__
+        self.started_wall = time.time()
+        self._stop = asyncio.Event()
+
+    # ---- what the API sees -----------------------------------------------------------------------------------------
+
+    @property
+    def location(self) -> Location:
+        return self.registrar.location
+
+    def status(self) -> dict[str, object]:
+        """Show what this server is and how it is."""
+        return {
+            "version": self.version,
+            "pid": os.getpid(),
+            "directory": str(self.directory),
+            "uptime_s": round(time.time() - self.started_wall, 1),
+            "listening": self.transports.listening,
+            "calls": len(self.calls.calls),
+            "registrations": sum(len(self.location.bindings(a, time.time())) for a in self.location.accounts()),
+            "media_ports": len(self.media.ports),
+            "stack": self.agent.stack.sizes,
+            "log_waiting": self.log.waiting,
+        }
+
+    def metrics(self) -> bytes:
+        gauges = {
+            "pbx_calls": ("Calls in progress", float(len(self.calls.calls))),
+            "pbx_media_ports": ("Media ports open", float(len(self.media.ports))),
+            "pbx_media_cpu_seconds": ("CPU time of the media thread", self.media.cpu_s),
+            "pbx_log_waiting": ("Events not yet durable", float(self.log.waiting)),
+            "pbx_sip_dialogs": ("Dialogs held", float(self.agent.stack.sizes["dialogs"])),
+        }
+        return metrics.render(gauges, self.agent.stack.counters.responses)
+
+    # ---- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open everything, in an order that lets a failure close what is open.
+
+        :raises ConfigError, StoreError, PbxError: with one clear line.
+        """
+        config = self.config
+        self.log = Log(self.base / config.store.path, time.time, time.monotonic)
+        self.log.start(self.version)
+        ids = Ids()
+        self.transports = Transports(config.sip)
+        gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
+        gate.configure(self._accounts(), self._matches(), {})
+        self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
+        self.registrar = Registrar(
+            Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
+        )
+        restored = self.registrar.restore()
+        first, _, last = config.media.ports.partition("-")
+        self.media = Engine(int(first), int(last))
+        targets = Destinations(config, self.registrar.location, self.transports, time.time)
+        self.calls = Calls(
+            self.agent,
+            self.media,
+            Dialplan(config),
+            targets,
+            self.log.append,
+            ids,
+            time.time,
+            config.media.codecs,
+        )
+        self.calls.max_calls = config.limits.max_calls
+        self.agent.on_invite = self.calls.invited
+        self.agent.on_register = lambda request, transaction, source: self.registrar.handle(
+            request, transaction, source, self.agent.respond
+        )
+        self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
+        self.log.append(ev.ConfigSwapped(digest=self.digest, by="start"))
+        await self.log.durable()
+        self.reader = Reader(self.log.path)
+        await self.reader.start()
+        self.control = Control(self)
+        await self.control.start(self.base / config.control.socket, config.control.http)
+        self.media.start()
+        await self.transports.start(self.agent.receive, self._flow_closed)
+        self._expiry = asyncio.get_running_loop().create_task(self._expire())
+        gc.collect()
+        gc.freeze()  # what lives for ever needs no looking at
+        log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        await self._stop.wait()
+        log.info("stopping: %d calls in progress", len(self.calls.calls))
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Hang up, write everything, close."""
+        self.calls.draining = True
+        self.calls.end_all("lost")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self.calls.drained()
+        self._expiry.cancel()
+        await self.transports.stop()
+        self.agent.stop()
+        self.media.stop()
+        await self.control.stop()
+        self.log.append(ev.ServerStopped(cause="signal"))
+        try:
+            await self.log.durable()
+        except StoreError as error:
+            log.error("the last events are not written: %s", error)
+        await self.reader.stop()
+        await self.log.stop()
+        (self.base / self.config.control.socket).unlink(missing_ok=True)
+
+    def _accounts(self) -> dict[str, Account]:
+        algorithms = self.config.sip.algorithms
+        return {
+            number: Account(
+                number,
+                Secret(self.secrets[number]) if endpoint.enabled and number in self.secrets else None,
+                endpoint.algorithms or algorithms,
+            )
+            for number, endpoint in self.config.endpoints.items()
+        }
+
+    def _matches(self) -> list[TrunkMatch]:
+        return [
+            parse_match(name, text)
+            for name, trunk in self.config.trunks.items()
+            if trunk.enabled
+            for text in trunk.match
+        ]
+
+    def _auth_failed(self, source: str, account: str, method: str) -> None:
+        self.log.append(ev.AuthFailed(source=source, account=account[:80], method=method))
+
+    def _flow_closed(self, flow: Flow) -> None:
+        self.registrar.flow_closed(flow)
+        self.agent.flow_closed(flow)
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.registrar.expire()
+
+
+async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:
+    """Run a server until SIGTERM or SIGINT.
+
+    :raises ConfigError: when the configuration or a listener cannot be used.
+    """
+    server = Server(directory, state)
+    try:
+        await server.start()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await server.log.stop()
+        raise
+    if callable(ready):
+        ready(server)
+    await server.run()
+
+
+__all__ = ["ConfigError", "Server", "checked", "serve"]

@@ -1,0 +1,63 @@
+"""The call record: a projection of a call's events, kept nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pbx import events as ev
+from pbx.events import Logged
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One call as a record shows it; times are seconds since the epoch, durations monotonic milliseconds."""
+
+    call_id: str
+    linked_id: str = ""
+    direction: str = ""
+    source: str = ""
+    caller: str = ""
+    caller_name: str = ""
+    dialled: str = ""
+    number: str = ""
+    context: str = ""
+    answered_by: str = ""
+    started_utc: float = 0.0
+    answered_utc: float | None = None
+    ended_utc: float | None = None
+    duration_ms: int = 0
+    talk_ms: int = 0
+    cause: str = ""
+    status: int = 0
+    ended_by: str = ""
+    legs: list[str] = field(default_factory=list)
+
+
+def call_record(entries: Iterable[Logged]) -> CallRecord:
+    """Derive a call's record from its events, in order."""
+    record = CallRecord("")
+    started = answered = 0.0
+    parties: dict[str, str] = {}
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, ev.CallStarted):
+            record.call_id, record.linked_id = event.call_id, event.linked_id
+            record.direction, record.source = event.direction, event.source
+            record.caller, record.caller_name = event.caller, event.caller_name
+            record.dialled, record.started_utc, started = event.dialled, entry.at_utc, entry.at_mono
+        elif isinstance(event, ev.CallRouted):
+            record.context, record.number = event.context, event.number
+        elif isinstance(event, ev.LegCreated):
+            parties[event.leg_id] = event.party
+            record.legs.append(event.leg_id)
+        elif isinstance(event, ev.LegAnswered) and record.legs and event.leg_id == record.legs[0]:
+            record.answered_utc, answered = entry.at_utc, entry.at_mono
+        elif isinstance(event, ev.LegBridged) and not record.answered_by:
+            record.answered_by = parties.get(event.other, "")
+        elif isinstance(event, ev.CallEnded):
+            record.ended_utc = entry.at_utc
+            record.duration_ms = round((entry.at_mono - started) * 1000)
+            record.talk_ms = round((entry.at_mono - answered) * 1000) if answered else 0
+            record.cause, record.status, record.ended_by = event.cause, event.status, event.by
+    return record

@@ -1,0 +1,244 @@
+"""The one writer: events go in as one statement a batch, and are durable when it says so.
+
+``append`` never blocks and never raises. A batch is written at most 100 ms after its first event, at once when
+somebody waits in ``durable``. One statement with ``json_each`` takes the GIL once, not once a row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from pbx.errors import StoreError
+from pbx.events import Event, Logged, LogDropped
+from pbx.store.schema import migrate
+
+log = logging.getLogger(__name__)
+
+BATCH_S = 0.1
+MAX_WAITING = 200_000  # events kept in memory while the disk stalls
+INSERT = """
+INSERT INTO events (seq, run, at_utc, at_mono, kind, version, call_id, leg_id, data)
+SELECT json_extract(value, '$[0]'), ?2, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+       json_extract(value, '$[6]'), json_extract(value, '$[7]')
+FROM json_each(?1)
+"""
+
+Statement = tuple[str, tuple[object, ...]]
+
+
+class Log:
+    """The append-only log of one server run."""
+
+    def __init__(self, path: Path, wall: Callable[[], float], mono: Callable[[], float]) -> None:
+        self._path = path
+        self._wall, self._mono = wall, mono
+        self._waiting: deque[Logged] = deque()
+        self._statements: list[Statement] = []
+        self._seq = 0
+        self._written = 0  # every event up to this one is durable
+        self._marks: list[tuple[int, asyncio.Future[None]]] = []
+        self._wake = threading.Event()
+        self._urgent = False
+        self._stopping = False
+        self._failure: str | None = None
+        self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._database: sqlite3.Connection | None = None
+        self.run = 0
+        self.unclean = False  # the run before this one did not stop in order
+        self.dropped = 0
+        self.listeners: list[Callable[[Logged], None]] = []
+
+    # ---- life ------------------------------------------------------------------------------------------------------
+
+    def start(self, version: str = "") -> None:
+        """Open or make the database and begin a run.
+
+        :raises StoreError: when it cannot be used.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(self._path, check_same_thread=False, timeout=30)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            migrate(database)
+            (self._seq,) = database.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+            last = database.execute("SELECT run, stopped_utc FROM runs ORDER BY run DESC LIMIT 1").fetchone()
+            self.unclean = last is not None and last[1] is None
+            self.run = (last[0] if last else 0) + 1
+            with database:
+                database.execute("INSERT INTO runs VALUES (?, ?, ?, NULL)", (self.run, self._wall(), version))
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"cannot use the database {self._path}: {error}") from error
+        self._written = self._seq
+        self._database = database
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Write what waits, mark the run as stopped in order, close."""
+        if self._loop is None:
+            return
+        self._statements.append(("UPDATE runs SET stopped_utc = ? WHERE run = ?", (self._wall(), self.run)))
+        self._stopping = True
+        self._wake.set()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, 30)
+        self._loop = None
+
+    # ---- verbs -----------------------------------------------------------------------------------------------------
+
+    def append(self, event: Event) -> int:
+        """Add an event and return its place; never blocks, never raises."""
+        self._seq += 1
+        logged = Logged(self._seq, self._wall(), self._mono(), event)
+        self._waiting.append(logged)
+        if len(self._waiting) > MAX_WAITING:
+            self._drop_detail()
+        self._wake.set()
+        for listen in self.listeners:
+            listen(logged)
+        return self._seq
+
+    async def durable(self, seq: int | None = None) -> None:
+        """Wait until everything up to *seq* (None: everything so far) is on the disk.
+
+        :raises StoreError: when the disk refuses.
+        """
+        mark = self._seq if seq is None else seq
+        if self._written >= mark and not self._statements:
+            return
+        if self._failure is not None:
+            raise StoreError(self._failure)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._marks.append((mark, future))
+        self._urgent = True
+        self._wake.set()
+        await future
+
+    async def execute(self, statements: list[Statement]) -> None:
+        """Write something beside the log, durably, in one transaction with what waits.
+
+        :raises StoreError: when the disk refuses.
+        """
+        self._statements += statements
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._marks.append((self._seq, future))
+        self._urgent = True
+        self._wake.set()
+        await future
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    # ---- the writer's thread ---------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            if not self._urgent and not self._stopping:
+                threading.Event().wait(BATCH_S)  # let a batch gather
+            self._wake.clear()
+            self._urgent = False
+            stopping = self._stopping
+            marks, self._marks = self._marks, []
+            failure = self._write()
+            self._failure = failure
+            if marks and self._loop is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(_settle, marks, failure)
+            if failure is not None:
+                threading.Event().wait(1.0)
+                self._wake.set()
+            if stopping and (failure is not None or not self._waiting):
+                break
+        if self._database is not None:
+            self._database.close()
+
+    def _write(self) -> str | None:
+        """Write everything that waits in one transaction; return what went wrong."""
+        batch = list(self._waiting)
+        statements = self._statements[:]
+        rows = [
+            (x.seq, x.at_utc, x.at_mono, x.event.KIND, x.event.VERSION, x.event.call_id, x.event.leg_id,
+             orjson.dumps(x.event.payload()).decode())
+            for x in batch
+        ]  # fmt: skip
+        assert self._database is not None
+        try:
+            with self._database:
+                if rows:
+                    self._database.execute(INSERT, (orjson.dumps(rows).decode(), self.run))
+                for sql, values in statements:
+                    self._database.execute(sql, values)
+        except sqlite3.Error as error:
+            if self._failure is None:
+                log.error("the log cannot be written, kept in memory: %s", error)
+            return str(error)
+        if self._failure is not None:
+            log.warning("the log is written again")
+        del self._statements[: len(statements)]
+        for _ in batch:
+            self._waiting.popleft()
+        if batch:
+            self._written = batch[-1].seq
+        return None
+
+    def _drop_detail(self) -> None:
+        """Give up the oldest detail; never a call, a queue or an agent event."""
+        for index, logged in enumerate(self._waiting):
+            if logged.event.DETAIL:
+                del self._waiting[index]
+                self.dropped += 1
+                if self.dropped % 1000 == 1:
+                    log.error("the disk stalls: %d detail events dropped", self.dropped)
+                    self._waiting.append(Logged(self._next(), self._wall(), self._mono(), LogDropped(count=self.dropped)))
+                return
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+
+def _settle(marks: list[tuple[int, asyncio.Future[None]]], failure: str | None) -> None:
+    for _, future in marks:
+        if not future.done():
+            if failure is None:
+                future.set_result(None)
+            else:
+                future.set_exception(StoreError(failure))
+
+
+class MemoryLog:
+    """The log's twin in virtual time: everything is durable at once."""
+
+    def __init__(self, wall: Callable[[], float], mono: Callable[[], float]) -> None:
+        self._wall, self._mono = wall, mono
+        self.entries: list[Logged] = []
+        self.listeners: list[Callable[[Logged], None]] = []
+
+    def append(self, event: Event) -> int:
+        logged = Logged(len(self.entries) + 1, self._wall(), self._mono(), event)
+        self.entries.append(logged)
+        for listen in self.listeners:
+            listen(logged)
+        return logged.seq
+
+    async def durable(self, seq: int | None = None) -> None:
+        return
+
+    @property
+    def events(self) -> list[Event]:
+        return [logged.event for logged in self.entries]

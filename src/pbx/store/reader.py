@@ -1,0 +1,55 @@
+"""Questions to the log, on a connection of their own that never disturbs the writer."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+import aiosqlite
+import orjson
+
+from pbx.events import Logged, event_from
+from pbx.store.cdr import CallRecord, call_record
+
+
+class Reader:
+    """Read-only access to the log's database."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database: aiosqlite.Connection | None = None
+
+    async def start(self) -> None:
+        self._database = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True)
+
+    async def stop(self) -> None:
+        if self._database is not None:
+            await self._database.close()
+
+    async def events_of(self, call_id: str) -> list[Logged]:
+        """Return a call's events in order."""
+        return await self._events(
+            "SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events WHERE call_id = ? ORDER BY seq",
+            (call_id,),
+        )
+
+    async def records(self, limit: int = 50) -> list[CallRecord]:
+        """Return the newest finished calls, newest first."""
+        entries = await self._events(
+            """SELECT e.seq, e.at_utc, e.at_mono, e.kind, e.call_id, e.leg_id, e.data FROM events e
+               JOIN (SELECT call_id, seq AS ended FROM events WHERE kind = 'call.ended' ORDER BY seq DESC LIMIT ?) x
+               ON e.call_id = x.call_id ORDER BY x.ended DESC, e.seq""",
+            (limit,),
+        )
+        return [call_record(list(group)) for _, group in groupby(entries, key=lambda entry: entry.event.call_id)]
+
+    async def _events(self, sql: str, values: tuple[object, ...]) -> list[Logged]:
+        assert self._database is not None
+        rows = await self._database.execute_fetchall(sql, values)
+        found = []
+        for seq, at_utc, at_mono, kind, call_id, leg_id, data in rows:
+            try:
+                found.append(Logged(seq, at_utc, at_mono, event_from(kind, call_id, leg_id, orjson.loads(data))))
+            except KeyError:
+                continue  # written by a newer version
+        return found
