@@ -28,10 +28,12 @@ class State(Protocol):
 
     config: Config
     calls: Calls
-    location: Location
     reader: Reader
     started_wall: float
     version: str
+
+    @property
+    def location(self) -> Location: ...
 
     def metrics(self) -> bytes: ...
     def status(self) -> dict[str, object]: ...

@@ -15,10 +15,10 @@ from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxE
 from pbx.media.contract import Media
 from pbx.sdp.description import parse_description
 from pbx.sdp.negotiate import audio_of, codecs_of
+from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 from pbx.sip.headers import NameAddr
 from pbx.sip.stack import Ids
 from pbx.sip.uri import Uri
-from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 
 log = logging.getLogger(__name__)
 
@@ -125,14 +125,14 @@ class Calls:
 
     async def _run(self, call: Call, leg: Leg, routed: Routed) -> None:
         """Run a call's script to its end; a bug in it harms nobody else."""
-        status, reason = 480, ""
+        status = 480
         try:
             async with leg.until_hangup():
                 await routed.script(leg)
         except CallEnded:
             pass
         except CallFailed as error:
-            status, reason = error.status, error.reason
+            status = error.status
         except PbxError as error:
             leg.log.warning("x %s", error)
             status = error.status
@@ -141,7 +141,7 @@ class Calls:
             status = 500
         finally:
             if leg.state in (LegState.NEW, LegState.RINGING):
-                leg.reject(status, reason="" if status >= 500 else "")
+                leg.reject(status)
             else:
                 leg.hangup()
             self._finish(call)
@@ -209,9 +209,7 @@ class Calls:
         if leg.media is not None:
             self._report_quality(leg)
             leg.media.port.close()
-        self.emit(
-            ev.LegEnded(call_id=leg.call_id, leg_id=leg.leg_id, cause=end.cause, status=end.status, by=end.by)
-        )
+        self.emit(ev.LegEnded(call_id=leg.call_id, leg_id=leg.leg_id, cause=end.cause, status=end.status, by=end.by))
         leg.log.info("x %s ended: %s (%d, by %s)", leg.party, end.cause, end.status, end.by)
         call = self.calls.get(leg.call_id)
         if call is not None and call.task is None:

@@ -12,7 +12,7 @@ from pbx.signaling.contract import Destination, Introduction
 if TYPE_CHECKING:
     from pbx.call.leg import Leg
 
-Emit = Callable[[Event], None]
+Emit = Callable[[Event], object]
 Script = Callable[["Leg"], Awaitable[None]]
 
 

@@ -92,9 +92,7 @@ class Dial:
         refusals: list[CallFailed] = []
         for target in targets:
             try:
-                destinations += self._calls.targets.resolve(
-                    target, self._leg, number=self._number, caller=self._caller
-                )
+                destinations += self._calls.targets.resolve(target, self._leg, number=self._number, caller=self._caller)
             except CallFailed as error:
                 refusals.append(error)
         return destinations, refusals
@@ -112,8 +110,10 @@ class Dial:
         elif leg.state is LegState.RINGING:
             if self._leg.state is LegState.NEW:
                 self._leg.ring()
-        elif leg.state is LegState.ENDED and self._winner is None and all(
-            other.state is LegState.ENDED for other in self._legs
+        elif (
+            leg.state is LegState.ENDED
+            and self._winner is None
+            and all(other.state is LegState.ENDED for other in self._legs)
         ):
             self._won.set()
 

@@ -13,7 +13,7 @@ from pbx.call.contract import End, Party
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, PbxError, failure_of
-from pbx.media.contract import MediaState
+from pbx.media.contract import MediaPort, MediaState
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
 
@@ -183,12 +183,10 @@ class Leg:
         """
         if self.media is None:
             assert self.signal is not None
-            self.media = self._calls.media_side(
-                self, self.signal.local_address, self.signal.advertised_address, codecs
-            )
+            self.media = self._calls.media_side(self, self.signal.local_address, self.signal.advertised_address, codecs)
         return self.media
 
-    def _port(self):  # type: ignore[no-untyped-def]
+    def _port(self) -> MediaPort:
         if self.media is None:
             raise CallEnded("no media")
         return self.media.port
@@ -204,9 +202,7 @@ class Leg:
     # ---- what media tells ------------------------------------------------------------------------------------------
 
     def on_digit(self, digit: str, duration_ms: int) -> None:
-        self._calls.emit(
-            ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms)
-        )
+        self._calls.emit(ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms))
         self.digits.put_nowait(digit)
         for tell in list(self.on_digit_pressed):
             tell(self, digit)

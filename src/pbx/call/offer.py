@@ -36,7 +36,11 @@ class MediaSide:
         direction = "sendonly" if self.holding else "sendrecv"
         return self._written(
             lambda version: make_offer(
-                self._address, self.port.local[1], codecs, session_id=self._session_id, version=version,
+                self._address,
+                self.port.local[1],
+                codecs,
+                session_id=self._session_id,
+                version=version,
                 direction=direction,
             )
         )
@@ -55,7 +59,12 @@ class MediaSide:
 
         def write(version: int) -> bytes:
             text, agreed = make_answer(
-                offer, self._address, self.port.local[1], codecs, session_id=self._session_id, version=version,
+                offer,
+                self._address,
+                self.port.local[1],
+                codecs,
+                session_id=self._session_id,
+                version=version,
                 willing="sendonly" if self.holding else "sendrecv",
             )
             found.append(agreed)

@@ -18,6 +18,7 @@ class HangupScope:
         self._ended = ended  # the leg is already gone: the body is cancelled at its first await
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
+        self._later: asyncio.Handle | None = None
         self.fired = False
 
     async def __aenter__(self) -> HangupScope:
@@ -33,19 +34,25 @@ class HangupScope:
 
     def hang_up(self) -> None:
         """Cancel the body, once."""
-        if self._task is not None and not self.fired:
-            self.fired = True
-            self._task.cancel("hang-up")
+        task = self._task
+        if task is None or self.fired:
+            return
+        if task is asyncio.current_task():
+            # A task that cancels itself while it runs cannot take that back before 3.13: wait until it waits.
+            self._later = self._later or asyncio.get_running_loop().call_soon(self.hang_up)
+            return
+        self.fired = True
+        task.cancel("hang-up")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._stack.remove(self)
         task, self._task = self._task, None
+        if self._later is not None:
+            self._later.cancel()
         if not self.fired or task is None:
             return False
         others = task.uncancel() > self._cancelling
-        # Our cancel may never have been delivered (the body ended in the same breath): uncancel has undone it, but a
-        # CancelledError that is in flight belongs to us only if nobody else cancelled the task.
+        # The CancelledError in flight belongs to us only if nobody else cancelled the task.
         return kind is not None and issubclass(kind, asyncio.CancelledError) and not others
-

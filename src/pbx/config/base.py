@@ -18,7 +18,12 @@ class Spec(BaseModel):
     """A table of the configuration."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=kebab, populate_by_name=True, strict=False, coerce_numbers_to_str=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=kebab,
+        populate_by_name=True,
+        strict=False,
+        coerce_numbers_to_str=True,
     )
     _where: Where = PrivateAttr(default=NOWHERE)
     _keys_at: dict[str, Where] = PrivateAttr(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pbx.config.base import Spec, kebab
+from pbx.config.base import kebab
 from pbx.config.config import Config
 from pbx.config.expand import expand, lay_over
 from pbx.config.steps import VERBS
@@ -147,7 +147,7 @@ def _validate(root: Table, loaded: Loaded) -> None:
 
 def _finding(error: dict[str, Any], root: Table) -> Finding:
     """Turn one of pydantic's errors into a sentence with a place and a cure."""
-    where, shown, table = _locate(root, error["loc"])
+    where, shown = _locate(root, error["loc"])
     kind, name = error["type"], str(error["loc"][-1])
     if kind == "extra_forbidden":
         return _unknown_key(root, error["loc"], where, name)
@@ -179,15 +179,14 @@ def _type_cure(kind: str, value: object) -> str:
     return ""
 
 
-def _locate(root: Table, loc: tuple[str | int, ...]) -> tuple[Where, str, Table]:
+def _locate(root: Table, loc: tuple[str | int, ...]) -> tuple[Where, str]:
     """Follow an error's path through the tables; parts that are pydantic's own (tags) are passed over."""
     current: object = root
-    where, shown, table = root.where, [], root
+    where, shown = root.where, []
     for part in loc:
         if isinstance(current, Table) and isinstance(part, str):
             key = part if part in current else kebab(part)
             if key in current or part == loc[-1]:
-                table = current
                 where = current.at(key) if key in current else current.where
                 shown.append(key)
                 current = current.get(key)
@@ -202,7 +201,7 @@ def _locate(root: Table, loc: tuple[str | int, ...]) -> tuple[Where, str, Table]
             continue
         if isinstance(part, int) and isinstance(current, Table):
             continue  # one stood where a list may stand
-    return where, ".".join(shown).replace(".[", "["), table
+    return where, ".".join(shown).replace(".[", "[")
 
 
 def _unknown_key(root: Table, loc: tuple[str | int, ...], where: Where, name: str) -> Finding:
@@ -216,19 +215,18 @@ def _unknown_key(root: Table, loc: tuple[str | int, ...], where: Where, name: st
 def _fields_at(loc: tuple[str | int, ...]) -> list[str]:
     """Return the keys that a table at this path may have."""
     spec: type[BaseModel] | None = Config
-    for part in loc:
-        if isinstance(part, str) and part in VERBS and spec is not None and issubclass(spec, Spec):
-            if kebab(part) not in {kebab(f) for f in spec.model_fields}:
-                spec = VERBS[part]
-                continue
+    for part in map(str, loc):
+        if part in VERBS and spec is not None and kebab(part) not in {kebab(f) for f in spec.model_fields}:
+            spec = VERBS[part]
+            continue
         if spec is None:
             break
-        if isinstance(part, int):
+        if part.isdigit():
             continue
         field_info = next((f for n, f in spec.model_fields.items() if kebab(n) == part), None)
         if field_info is None:
             continue  # the name of an entry
-        spec = _model_in(field_info.annotation) or (spec if part not in VERBS else VERBS[part])
+        spec = _model_in(field_info.annotation) or VERBS.get(part, spec)
     return [kebab(name) for name in spec.model_fields] if spec is not None else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from pbx.config.base import Spec, one_or_many
 from pbx.config.endpoints import SecretSpec

@@ -273,7 +273,7 @@ _WEAK = ("record", "survey", "priority", "language", "number", "answer", "ring")
 def verb_of(value: Any) -> str:
     """Return the verb of a step; a table without one is told apart by the loader's message."""
     if isinstance(value, StepSpec):
-        return next(verb for verb, spec in VERBS.items() if isinstance(value, spec))
+        return next(verb for verb, spec in VERBS.items() if type(value) is spec)
     if not isinstance(value, dict):
         return "not-a-table"
     verbs = [key for key in value if key in VERBS]
@@ -323,7 +323,8 @@ _AnyStep = Annotated[
 # A named alias, so that its schema is built once and everything nested refers to it.
 Step = TypeAliasType("Step", _AnyStep)
 
-for _spec in (Branches, StepSpec, *VERBS.values()):
+_SPECS: tuple[type[Spec], ...] = (Branches, StepSpec, *VERBS.values())
+for _spec in _SPECS:
     _spec.model_rebuild(_types_namespace=globals())
 
 

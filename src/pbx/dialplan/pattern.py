@@ -1,4 +1,7 @@
-"""Number patterns: X 0–9, Z 1–9, N 2–9, [..] a set, ``.`` one or more, ``!`` none or more; the rest stands for itself."""
+"""Number patterns: X 0–9, Z 1–9, N 2–9, [..] a set, ``.`` one or more, ``!`` none or more.
+
+Everything else, ``*`` and ``+`` included, stands for itself.
+"""
 
 from __future__ import annotations
 

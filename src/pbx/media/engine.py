@@ -9,7 +9,6 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pbx import _mix
 from pbx.errors import MediaError
@@ -107,9 +106,7 @@ class Engine:
 class Port:
     """One leg's media in the engine."""
 
-    def __init__(
-        self, engine: Engine, index: int, generation: int, local: tuple[str, int], events: PortEvents
-    ) -> None:
+    def __init__(self, engine: Engine, index: int, generation: int, local: tuple[str, int], events: PortEvents) -> None:
         self.index = index
         self.generation = generation
         self.events = events

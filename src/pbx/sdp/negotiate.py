@@ -45,8 +45,8 @@ def codecs_of(media: Media) -> list[Codec]:
     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
     maps = {}
     for value in media.all("rtpmap"):
-        pt, _, rest = value.partition(" ")
-        maps[pt.strip()] = rest.strip()
+        number, _, rest = value.partition(" ")
+        maps[number.strip()] = rest.strip()
     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
     found = []
     for text in media.formats:
@@ -103,9 +103,7 @@ def make_answer(
             media.append(_audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, line.protocol))
         else:
             media.append(Media(line.kind, 0, line.protocol, line.formats[:1] or ["0"], address))
-    agreed = Agreed(
-        agreed.remote, agreed.rtcp, agreed.codec, agreed.events_pt, direction, agreed.ptime_ms, agreed.held
-    )
+    agreed = Agreed(agreed.remote, agreed.rtcp, agreed.codec, agreed.events_pt, direction, agreed.ptime_ms, agreed.held)
     return _write(address, session_id, version, media), agreed
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pbx.errors import LocalProtocolError, ParseError
+from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.sip import outputs as out
 from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.invite import Phase, Session
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.stack import Gate, Ids, Stack
 from pbx.sip.transaction import ServerTransaction
-from pbx.signaling.contract import Destination, Introduction, SignalEvents
 
 log = logging.getLogger(__name__)
 
@@ -165,8 +165,9 @@ class UserAgent:
         flow = destination.flow
         host, _ = self._transports.advertised(flow)
         shown = f"[{host}]" if ":" in host else host
-        introduced = destination.from_ or NameAddr(parse_address(f"<sip:{shown}>").uri.with_user(
-            caller.uri.user), caller.name)
+        introduced = destination.from_ or NameAddr(
+            parse_address(f"<sip:{shown}>").uri.with_user(caller.uri.user), caller.name
+        )
         request = Request("INVITE", destination.uri)
         request.headers = {
             "Via": [],

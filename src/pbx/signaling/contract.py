@@ -96,9 +96,7 @@ class SignalEvents(Protocol):
 class Signaling(Protocol):
     """Where calls go out."""
 
-    def call(
-        self, destination: Destination, caller: NameAddr, sdp: bytes | None, events: SignalEvents
-    ) -> LegSignal:
+    def call(self, destination: Destination, caller: NameAddr, sdp: bytes | None, events: SignalEvents) -> LegSignal:
         """Send an INVITE now."""
 
     def local_for(self, destination: Destination) -> tuple[str, str]:

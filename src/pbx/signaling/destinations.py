@@ -6,18 +6,16 @@ from collections.abc import Callable, Sequence
 
 from pbx.config.config import Config
 from pbx.errors import Unreachable
-from pbx.sip.location import Location
-from pbx.sip.uri import Uri, parse_uri
 from pbx.signaling.contract import Destination
 from pbx.signaling.transports import Transports
+from pbx.sip.location import Location
+from pbx.sip.uri import Uri, parse_uri
 
 
 class Destinations:
     """Where targets are now."""
 
-    def __init__(
-        self, config: Config, location: Location, transports: Transports, wall: Callable[[], float]
-    ) -> None:
+    def __init__(self, config: Config, location: Location, transports: Transports, wall: Callable[[], float]) -> None:
         self.config = config
         self._location = location
         self._transports = transports

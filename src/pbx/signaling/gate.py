@@ -108,15 +108,17 @@ class AccountGate:
             return None
         address = ipaddress.ip_address(flow.remote[0])
         for match in self._matches:
-            if match.port in (0, flow.remote[1]) and address.version == match.network.version and (
-                address in match.network
+            if (
+                match.port in (0, flow.remote[1])
+                and address.version == match.network.version
+                and (address in match.network)
             ):
                 return match.trunk
         return None
 
     def _verdict(
         self, request: Request, flow: Flow, account: Account | None, credentials: Credentials
-    ) -> Admitted | Response:
+    ) -> Admitted | Response | None:
         user = credentials.username
         secret = account.secret if account is not None and account.number == user else None
         algorithms = account.algorithms if account is not None else ("sha-256", "md5")

@@ -31,7 +31,7 @@ class Registrar:
     def __init__(
         self,
         store: BindingStore,
-        emit: Callable[[Event], None],
+        emit: Callable[[Event], object],
         wall: Callable[[], float],
         max_contacts: Callable[[str], int],
     ) -> None:

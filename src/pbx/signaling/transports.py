@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from pbx.config.general import Sip, parse_listener
 from pbx.errors import ConfigError
-from pbx.sip.message import Flow
 from pbx.signaling.stream import Streams
 from pbx.signaling.udp import UdpListener
+from pbx.sip.message import Flow
 
 Receive = Callable[[bytes, Flow], None]
 

@@ -174,9 +174,7 @@ def _with_algorithm(credentials: Credentials, algorithm: str) -> Credentials:
     if credentials.algorithm == algorithm:
         return credentials
     c = credentials
-    return Credentials(
-        c.username, c.realm, c.nonce, c.uri, c.response, algorithm, c.qop, c.cnonce, c.nc, c.opaque
-    )
+    return Credentials(c.username, c.realm, c.nonce, c.uri, c.response, algorithm, c.qop, c.cnonce, c.nc, c.opaque)
 
 
 def answer_challenge(

@@ -37,9 +37,28 @@ class Session:
     """One INVITE session. Verbs raise LocalProtocolError where the phase forbids them."""
 
     __slots__ = (
-        "_acks", "_cancelled_before_1xx", "_final", "_final_wait_s", "_give_up_at", "_reinvite_body",
-        "_reinvite_retry", "_stack", "client", "credentials", "dialog", "due", "flow", "invite", "owner", "phase",
-        "pending", "queued", "request", "server", "source", "tries",
+        "_acks",
+        "_cancelled_before_1xx",
+        "_final",
+        "_final_wait_s",
+        "_give_up_at",
+        "_reinvite_body",
+        "_reinvite_retry",
+        "_stack",
+        "client",
+        "credentials",
+        "dialog",
+        "due",
+        "flow",
+        "invite",
+        "owner",
+        "pending",
+        "phase",
+        "queued",
+        "request",
+        "server",
+        "source",
+        "tries",
     )  # fmt: skip
 
     def __init__(self, stack: Stack, request: Request, flow: Flow) -> None:

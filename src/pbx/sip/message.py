@@ -65,7 +65,7 @@ class Message:
             return []
         return [part for value in found for part in split_list(value)]
 
-    def set(self, name: str, value: str) -> None:
+    def replace(self, name: str, value: str) -> None:
         self.headers[name] = [value]
         self._parsed.pop(name, None)
 
@@ -87,7 +87,7 @@ class Message:
     def vias(self) -> list[Via]:
         if (found := self._parsed.get("Via")) is None:
             found = self._parsed["Via"] = [parse_via(v) for v in self.values("Via")]
-        return found  # type: ignore[no-any-return]
+        return found
 
     @property
     def via(self) -> Via:
@@ -97,7 +97,7 @@ class Message:
         """
         if (found := self._parsed.get("via")) is None:
             found = self._parsed["via"] = parse_via(split_list(self._need("Via"))[0])
-        return found  # type: ignore[no-any-return]
+        return found
 
     def set_top_via(self, via: Via) -> None:
         values = self.values("Via")
@@ -121,7 +121,7 @@ class Message:
     def cseq(self) -> CSeq:
         if (found := self._parsed.get("CSeq")) is None:
             found = self._parsed["CSeq"] = parse_cseq(self._need("CSeq"))
-        return found  # type: ignore[no-any-return]
+        return found
 
     @property
     def contacts(self) -> list[NameAddr]:

@@ -462,9 +462,7 @@ class Stack:
 class _Asker:
     """The user of a lone request: follows challenges, reports the end once."""
 
-    def __init__(
-        self, stack: Stack, token: object, request: Request, credentials: tuple[str, str, str] | None
-    ) -> None:
+    def __init__(self, stack: Stack, token: object, request: Request, credentials: tuple[str, str, str] | None) -> None:
         self._stack = stack
         self._token = token
         self._request = request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from typing import Any
 
 import orjson
 
@@ -37,9 +38,7 @@ class Bindings:
 def nonce_key(log: Log) -> bytes:
     """Return the key that seals nonces, made once for a database."""
     with sqlite3.connect(log.path) as database:
-        database.execute(
-            "INSERT OR IGNORE INTO settings VALUES ('nonce-key', ?)", (secrets.token_bytes(32),)
-        )
+        database.execute("INSERT OR IGNORE INTO settings VALUES ('nonce-key', ?)", (secrets.token_bytes(32),))
         (key,) = database.execute("SELECT value FROM settings WHERE name = 'nonce-key'").fetchone()
     database.close()
     return bytes(key)
@@ -53,8 +52,7 @@ def _plain(b: Binding) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _binding(data: dict[str, object]) -> Binding:
-    transport, local, remote = data.pop("flow")  # type: ignore[misc]
-    contact = parse_uri(str(data.pop("contact")))
-    path = tuple(data.pop("path"))  # type: ignore[arg-type]
-    return Binding(contact, Flow(transport, tuple(local), tuple(remote)), path=path, **data)  # type: ignore[arg-type]
+def _binding(data: dict[str, Any]) -> Binding:
+    transport, local, remote = data.pop("flow")
+    contact, path = parse_uri(data.pop("contact")), tuple(data.pop("path"))
+    return Binding(contact, Flow(transport, tuple(local), tuple(remote)), path=path, **data)

@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 
 from pbx.errors import StoreError
-from pbx.events import Event, Logged, LogDropped
+from pbx.events import Event, LogDropped, Logged
 from pbx.store.schema import migrate
 
 log = logging.getLogger(__name__)
@@ -204,7 +204,9 @@ class Log:
                 self.dropped += 1
                 if self.dropped % 1000 == 1:
                     log.error("the disk stalls: %d detail events dropped", self.dropped)
-                    self._waiting.append(Logged(self._next(), self._wall(), self._mono(), LogDropped(count=self.dropped)))
+                    self._waiting.append(
+                        Logged(self._next(), self._wall(), self._mono(), LogDropped(count=self.dropped))
+                    )
                 return
 
     def _next(self) -> int:
