@@ -1,0 +1,1 @@
+"""Applications: one call script a file; each returns an outcome and never jumps."""
