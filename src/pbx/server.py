@@ -110,7 +110,7 @@ class Server:
         self.log = Log(self.base / config.store.path, time.time, time.monotonic)
         self.log.start(self.version)
         ids = Ids()
-        self.transports = Transports(config.sip)
+        self.transports = Transports(config.sip, self.base)
         gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
         gate.configure(self._accounts(), self._matches(), {})
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
@@ -144,7 +144,7 @@ class Server:
         self.control = Control(self)
         await self.control.start(self.base / config.control.socket, config.control.http)
         self.media.start()
-        await self.transports.start(self.agent.receive, self._flow_closed)
+        await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
         self._expiry = asyncio.get_running_loop().create_task(self._expire())
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
