@@ -22,6 +22,7 @@ from pbx.config.secrets import check_secrets, endpoint_secrets
 from pbx.dialplan.check import check
 from pbx.dialplan.router import Dialplan
 from pbx.errors import ConfigError, StoreError
+from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
@@ -35,6 +36,7 @@ from pbx.sip.stack import Ids
 from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.database import Log
 from pbx.store.reader import Reader
+from pbx.store.recovery import end_interrupted_calls
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Server:
             "registrations": sum(len(self.location.bindings(a, time.time())) for a in self.location.accounts()),
             "media_ports": len(self.media.ports),
             "stack": self.agent.stack.sizes,
+            "retransmitted": self.agent.stack.counters.retransmitted,
             "log_waiting": self.log.waiting,
         }
 
@@ -112,7 +115,7 @@ class Server:
         ids = Ids()
         self.transports = Transports(config.sip, self.base)
         gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
-        gate.configure(self._accounts(), self._matches(), {})
+        gate.configure(self._accounts(), self._matches(), {}, config.sip.algorithms)
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
@@ -138,16 +141,19 @@ class Server:
         )
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
         self.log.append(ev.ConfigSwapped(digest=self.digest, by="start"))
+        interrupted = end_interrupted_calls(self.log) if self.log.unclean else 0
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
-        self.control = Control(self)
-        await self.control.start(self.base / config.control.socket, config.control.http)
         self.media.start()
         await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
-        self._expiry = asyncio.get_running_loop().create_task(self._expire())
+        self.control = Control(self)
+        await self.control.start(self.base / config.control.socket, config.control.http)
+        self._expiry = asyncio.get_running_loop().create_task(self._every_second())
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
+        if self.log.unclean:
+            log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
 
     async def run(self) -> None:
@@ -206,10 +212,12 @@ class Server:
         self.registrar.flow_closed(flow)
         self.agent.flow_closed(flow)
 
-    async def _expire(self) -> None:
+    async def _every_second(self) -> None:
+        housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
+            housekeeping.look()
 
 
 async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:

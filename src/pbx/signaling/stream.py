@@ -7,6 +7,7 @@ import logging
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from typing import cast
 
 from pbx.sip.framing import KEEP_ALIVE, PONG, FramingLost, StreamFramer
 from pbx.sip.message import Flow
@@ -161,16 +162,15 @@ class _Connection(asyncio.Protocol):
         self.flows: list[Flow] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
-        local, remote = transport.get_extra_info("sockname")[:2], transport.get_extra_info("peername")[:2]
+        made = self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
+        made.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+        local, remote = made.get_extra_info("sockname")[:2], made.get_extra_info("peername")[:2]
         self.flows = [Flow(self._streams.transport, local, remote)]
         if self._alias is not None and self._alias != self.flows[0]:
             self.flows.insert(0, self._alias)
         self.counted = self._streams.add(self)
         if not self.counted:
-            transport.abort()
+            made.abort()
 
     def data_received(self, data: bytes) -> None:
         if not self._framer.partial:

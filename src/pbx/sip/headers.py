@@ -99,7 +99,7 @@ def split_params(text: str) -> Params:
         name, equals, value = piece.partition("=")
         if name := name.strip().lower():
             found.append((name, value.strip() if equals else None))
-        elif place and place < len(pieces) - 1:
+        elif place < len(pieces) - 1:
             raise ParseError(f"an empty parameter in {text[:60]!r}")  # RFC 4475 3.1.2.1; some phones end with ";"
     return tuple(found)
 

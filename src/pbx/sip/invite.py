@@ -338,7 +338,7 @@ class Session:
     def _ack_again(self, response: Response) -> bool:
         known = self._acks.get((response.to.tag, response.cseq.number))
         if known is not None:
-            self._stack.transmit(*known)  # its ACK was lost
+            self._stack.repeat(*known)  # its ACK was lost
         return known is not None
 
     def _invite_accepted(self, response: Response, now: float) -> None:

@@ -39,7 +39,6 @@ class Repeater:
         if now >= self._give_up_at:
             self._given_up(now)
             return
-        self._stack.counters.retransmitted += 1
-        self._stack.transmit(self.response.to_bytes(), self._flow)
+        self._stack.repeat(self.response.to_bytes(), self._flow)
         self._wait_s = min(2 * self._wait_s, self._cap_s)
         self._stack.timers.set(self, min(now + self._wait_s, self._give_up_at))

@@ -217,6 +217,11 @@ class Stack:
             if transaction.merged is not None:
                 self._merged.discard(transaction.merged)
 
+    def repeat(self, data: bytes, flow: Flow) -> None:
+        """Send again what was not answered in time."""
+        self.counters.retransmitted += 1
+        self.transmit(data, flow)
+
     def start_client(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
         made = ClientInvite if request.method == "INVITE" else ClientOther
         transaction = made(request, flow, self, user)
@@ -351,7 +356,7 @@ class Stack:
         except ParseError:
             self.counters.unparsable += 1
             return
-        self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
+        self._count(response)
         transaction = self._clients.get((via.branch, cseq.method))
         if transaction is None or len(response.values("Via")) != 1:
             self.counters.stray_responses += 1  # 8.1.3.3: not ours, or already over
@@ -362,7 +367,7 @@ class Stack:
 
     def _on_request(self, request: Request, flow: Flow, now: float) -> None:
         self._note_source(request, flow)
-        key = server_key(request)
+        key = server_key(request, flow.transport)
         if request.method == "ACK":
             self._on_ack(request, key, now)
             return
@@ -444,7 +449,7 @@ class Stack:
         user.on_request(request, transaction, now)
 
     def _outside_dialog(self, request: Request, key: Key, flow: Flow, now: float) -> None:
-        merged = (request.from_.tag, request.call_id, str(request.cseq.number), request.method)
+        merged = (flow.transport, request.from_.tag, request.call_id, str(request.cseq.number), request.method)
         if merged in self._merged:
             self._send_plain(self._plain(request, 482), flow)  # 8.2.2.2: it reached us twice, by two ways
             return
@@ -532,19 +537,26 @@ class Stack:
 
     def _send_plain(self, response: Response, flow: Flow) -> None:
         """Send a response without a transaction: nothing is remembered."""
-        self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
+        self._count(response)
         self.transmit(response.to_bytes(), self.return_flow(response, flow))
+
+    def _count(self, response: Response) -> None:
+        self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
 
     def _answer_broken(self, request: Request, status: int, why: str, flow: Flow) -> None:
         """Answer what cannot be understood, where it says enough to be answered; never an ACK."""
         if request.method == "ACK" or not request.headers.get("Via"):
             return
+        clean = "".join(c for c in why if " " <= c < "\x7f")[:80]
+        response = response_to(request, status, f"Bad Request: {clean}" if status == 400 else "")
         try:
             self._note_source(request, flow)
-            clean = "".join(c for c in why if " " <= c < "\x7f")[:80]
-            self._send_plain(response_to(request, status, f"Bad Request: {clean}" if status == 400 else ""), flow)
+            response.headers["Via"] = request.headers["Via"]
+            flow = self.return_flow(response, flow)
         except ParseError:
-            return
+            pass  # the Via itself is broken: back to where it came from
+        self._count(response)
+        self.transmit(response.to_bytes(), flow)
 
 
 def _optional_body(request: Request) -> bool:
@@ -556,12 +568,13 @@ def _accepts_sdp(request: Request) -> bool:
     return bool(kinds & {"application/sdp", "application/*", "*/*"})
 
 
-def server_key(request: Request) -> Key:
+def server_key(request: Request, transport: str) -> Key:
     """Find a server transaction (§17.2.3); a branch may be reused by the authenticated INVITE, so CSeq counts too."""
     via = request.via
     if via.branch.startswith(MAGIC_COOKIE) and len(via.branch) > len(MAGIC_COOKIE):
-        return (via.branch, via.sent_by, str(request.cseq.number), request.method)
+        return (transport, via.branch, via.sent_by, str(request.cseq.number), request.method)
     return (  # RFC 2543 peers
+        transport,
         request.call_id,
         request.from_.tag,
         via.sent_by + via.branch,
