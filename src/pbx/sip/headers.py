@@ -34,7 +34,18 @@ COMPACT = {
     "y": "Identity",
 }
 
-_ODD_CASE = ("Call-ID", "CSeq", "WWW-Authenticate", "MIME-Version", "RAck", "RSeq", "SIP-ETag", "SIP-If-Match")
+_ODD_CASE = (
+    "Call-ID",
+    "CSeq",
+    "Min-SE",
+    "Remote-Party-ID",
+    "WWW-Authenticate",
+    "MIME-Version",
+    "RAck",
+    "RSeq",
+    "SIP-ETag",
+    "SIP-If-Match",
+)
 _KNOWN = {name.lower(): name for name in (*COMPACT.values(), *_ODD_CASE)} | COMPACT
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
