@@ -58,6 +58,7 @@ class Calls:
         self.codecs = tuple(codecs)
         self.calls: dict[str, Call] = {}
         self.max_calls = 20_000
+        self.srtp = "off"  # off, optional, required
         self.draining = False
         self._signaling = signaling
         self._media = media
@@ -198,7 +199,8 @@ class Calls:
 
         :raises MediaError: where none is left.
         """
-        return MediaSide(self._media.open(leg, local), advertised, codecs, self._ids.integer(1, 2**31 - 1))
+        session_id = self._ids.integer(1, 2**31 - 1)
+        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.srtp)
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from pbx.errors import LocalProtocolError, ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.sip import outputs as out
+from pbx.sip.framing import FramingLost
 from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.invite import Phase, Session
 from pbx.sip.message import Flow, Request, Response, response_to
@@ -23,6 +24,7 @@ class Transports(Protocol):
     """What the agent needs of the sockets."""
 
     def send(self, data: bytes, flow: Flow) -> bool: ...
+    def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
 
 
@@ -44,6 +46,11 @@ class UserAgent:
     def receive(self, data: bytes, flow: Flow) -> None:
         """Take a datagram, or a message from a stream."""
         self.stack.receive(data, flow, self._loop.time())
+        self.pump()
+
+    def broken(self, error: FramingLost, flow: Flow) -> None:
+        """Answer the message that a stream broke at; the connection closes behind the answer."""
+        self.stack.refuse(error.head, error.status, str(error), flow)
         self.pump()
 
     def flow_closed(self, flow: Flow) -> None:
@@ -297,12 +304,12 @@ class SessionSignal:
 
     def answer_reoffer(self, sdp: bytes) -> None:
         if self.session.pending is not None:
-            self.session.answer_reoffer(self._agent.now, sdp)
+            self.session.change.answer(self._agent.now, sdp)
             self._agent.pump()
 
     def refuse_reoffer(self, status: int) -> None:
         if self.session.pending is not None:
-            self.session.refuse_reoffer(self._agent.now, status)
+            self.session.change.refuse(self._agent.now, status)
             self._agent.pump()
 
     def request(self, method: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> None:
@@ -313,7 +320,8 @@ class SessionSignal:
         for name, value in headers:
             request.add(name, value)
         request.body = body
-        self._agent.stack.request(request, self._agent.stack.flow_for(dialog), self._agent.now, None)
+        stack = self._agent.stack
+        stack.request(request, stack.flow_for(dialog), self._agent.now, None, self.session.credentials, dialog)
         self._agent.pump()
 
     def respond(self, transaction: ServerTransaction, request: Request, status: int) -> None:
