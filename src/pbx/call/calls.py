@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pbx import events as ev
 from pbx.call import transfer
-from pbx.call.contract import Emit, Party, Refusal, Routed, Router, Targets
+from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Routed, Router, Targets
 from pbx.call.leg import Leg, LegState
 from pbx.call.offer import MediaSide
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
@@ -65,6 +65,8 @@ class Calls:
         self.calls: dict[str, Call] = {}
         self.max_calls = 20_000
         self.srtp = "off"  # off, optional, required
+        self.prompts: PromptSource = NamesAlone()
+        self.language = "en"  # of prompts, where a leg has none of its own
         self.draining = False
         self._signaling = signaling
         self._media = media

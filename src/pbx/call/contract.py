@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pbx.events import Event
+from pbx.media.contract import Clip
 from pbx.signaling.contract import Destination, Introduction
 
 if TYPE_CHECKING:
@@ -67,3 +68,16 @@ class Targets(Protocol):
 
         :raises CallFailed: Unreachable where nobody is registered, Declined where it is forbidden, Busy at a limit.
         """
+
+
+class PromptSource(Protocol):
+    """Where prompts come from: the shipped ones, the company's own, or names alone in virtual time."""
+
+    def find(self, name: str, language: str) -> Clip | None: ...
+
+
+class NamesAlone:
+    """Prompts without sound: every name is one."""
+
+    def find(self, name: str, language: str) -> Clip | None:
+        return Clip(name)

@@ -13,7 +13,7 @@ from pbx.call.contract import End, Party
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, PbxError, failure_of
-from pbx.media.contract import MediaPort, MediaState
+from pbx.media.contract import Clip, MediaPort, MediaState
 from pbx.signaling.info import digit_of
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
@@ -58,6 +58,8 @@ class Leg:
         self.digits: asyncio.Queue[str] = asyncio.Queue()
         self.kept = False  # taken from its script: who adopts it decides when it ends
         self.variables: dict[str, object] = {}  # what the script knows of the call
+        self.language = ""  # of the prompts that this leg hears; empty: the configured one
+        self.keeps_digits_secret = False  # in no log and no record while a card number or a PIN is typed
         self.log = logging.LoggerAdapter(log, {"call": call_id, "leg": leg_id})
         self.answer_offer: bytes | None = None  # the offer of an INVITE that we have not answered
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
@@ -65,6 +67,7 @@ class Leg:
         self._calls = calls
         self._scopes: list[HangupScope] = []
         self._sent_offer = False
+        self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
         self._acked: asyncio.Future[None] | None = None
         self._reoffered: asyncio.Future[int] | None = None
 
@@ -146,7 +149,7 @@ class Leg:
     async def echo(self) -> None:
         """Send the caller's own sound back until they hang up."""
         await self.answer()
-        port = self._port()
+        port = self.port
         port.hear(port)
         await asyncio.get_running_loop().create_future()
 
@@ -154,6 +157,24 @@ class Leg:
         """Wait for the next key."""
         self._must_live()
         return await self.digits.get()
+
+    @property
+    def default_language(self) -> str:
+        return self._calls.language
+
+    def clip(self, name: str) -> Clip | None:
+        """Return the prompt *name* in this leg's language."""
+        return self._calls.prompts.find(name, self.language or self._calls.language)
+
+    async def sounded(self, token: int) -> str:
+        """Wait until what the media port called *token* is over; return its outcome: ended, stopped, silence, limit."""
+        self._must_live()
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._sounding[token] = future
+        try:
+            return await future
+        finally:
+            del self._sounding[token]
 
     async def hold(self) -> int:
         """Put the peer on hold; return the SIP status of its answer."""
@@ -188,7 +209,13 @@ class Leg:
             self.media = self._calls.media_side(self, self.signal.local_address, self.signal.advertised_address, codecs)
         return self.media
 
-    def _port(self) -> MediaPort:
+    @property
+    def port(self) -> MediaPort:
+        """This leg's media.
+
+        :raises CallEnded: where it has none (any more).
+        """
+        self._must_live()
         if self.media is None:
             raise CallEnded("no media")
         return self.media.port
@@ -204,7 +231,10 @@ class Leg:
     # ---- what media tells ------------------------------------------------------------------------------------------
 
     def on_digit(self, digit: str, duration_ms: int) -> None:
-        self._calls.emit(ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms))
+        if not self.keeps_digits_secret:
+            self._calls.emit(
+                ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms)
+            )
         self.digits.put_nowait(digit)
         for tell in list(self.on_digit_pressed):
             tell(self, digit)
@@ -213,7 +243,10 @@ class Leg:
         self.log.info("media: %s", state.value)
         self._calls.emit(ev.LegMedia(call_id=self.call_id, leg_id=self.leg_id, state=state.value))
 
-    def on_done(self, token: int, outcome: str) -> None: ...
+    def on_done(self, token: int, outcome: str) -> None:
+        future = self._sounding.get(token)
+        if future is not None and not future.done():
+            future.set_result(outcome)
 
     # ---- what signalling tells -------------------------------------------------------------------------------------
 
