@@ -27,6 +27,7 @@ from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.transports import Transports
 from pbx.sip.digest import Nonces, Secret
@@ -134,21 +135,19 @@ class Server:
         self.media = Engine(int(first), int(last))
         self.media.start()
         opened.callback(self.media.stop)
+        self.destinations = Destinations(config, self.registrar.location, self.transports, time.time)
         self.calls = Calls(
             self.agent,
             self.media,
             Dialplan(config),
-            Destinations(config, self.registrar.location, self.transports, time.time),
+            self.destinations,
             self.log.append,
             ids,
             time.time,
             config.media.codecs,
         )
         self.calls.max_calls = config.limits.max_calls
-        self.agent.on_invite = self.calls.invited
-        self.agent.on_register = lambda request, transaction, source: self.registrar.handle(
-            request, transaction, source, self.agent.respond
-        )
+        self._serve_phones()
         interrupted = self._note_start()
         await self.log.durable()
         self.reader = Reader(self.log.path)
@@ -166,6 +165,16 @@ class Server:
         if self.log.unclean:
             log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    def _serve_phones(self) -> None:
+        """Say who answers which requests."""
+        agent = self.agent
+        agent.on_invite = self.calls.invited
+        agent.on_register = lambda request, transaction, source: self.registrar.handle(
+            request, transaction, source, agent.respond
+        )
+        messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
+        agent.on_message = messages.handle
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
