@@ -90,6 +90,7 @@ class Server:
             "registrations": sum(len(self.location.bindings(a, time.time())) for a in self.location.accounts()),
             "media_ports": len(self.media.ports),
             "stack": self.agent.stack.sizes,
+            "clean_ups": self.housekeeping.done,
             "retransmitted": self.agent.stack.counters.retransmitted,
             "log_waiting": self.log.waiting,
         }
@@ -126,6 +127,7 @@ class Server:
         self.transports = Transports(config.sip, self.base)
         gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
         gate.configure(self._accounts(), self._matches(), {}, config.sip.algorithms)
+        self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
@@ -228,11 +230,10 @@ class Server:
         self.agent.flow_closed(flow)
 
     async def _every_second(self) -> None:
-        housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
-            housekeeping.look()
+            self.housekeeping.look()
 
 
 async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:
