@@ -461,6 +461,7 @@ cdef class Engine:
         cdef long i, length = size - header
         cdef int out_pt
         if not port.send_on or not port.has_remote:
+            port.mapped = 0     # after a pause the stream goes on without a gap in its sequence numbers
             return
         if pt == source.audio_pt:
             out_pt = port.audio_pt

@@ -21,7 +21,8 @@ from pbx.config.loader import Loaded, load
 from pbx.config.secrets import check_secrets, endpoint_secrets
 from pbx.dialplan.check import check
 from pbx.dialplan.router import Dialplan
-from pbx.errors import ConfigError, StoreError
+from pbx.errors import ConfigError
+from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
@@ -35,6 +36,7 @@ from pbx.sip.stack import Ids
 from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.database import Log
 from pbx.store.reader import Reader
+from pbx.store.recovery import end_interrupted_calls
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Server:
         self.version = __version__
         self.started_wall = time.time()
         self._stop = asyncio.Event()
+        self._opened = contextlib.AsyncExitStack()
 
     # ---- what the API sees -----------------------------------------------------------------------------------------
 
@@ -86,6 +89,7 @@ class Server:
             "registrations": sum(len(self.location.bindings(a, time.time())) for a in self.location.accounts()),
             "media_ports": len(self.media.ports),
             "stack": self.agent.stack.sizes,
+            "retransmitted": self.agent.stack.counters.retransmitted,
             "log_waiting": self.log.waiting,
         }
 
@@ -102,17 +106,25 @@ class Server:
     # ---- life ------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open everything, in an order that lets a failure close what is open.
+        """Open everything; what a failure leaves open is closed again.
 
         :raises ConfigError, StoreError, PbxError: with one clear line.
         """
-        config = self.config
+        try:
+            await self._start()
+        except BaseException:
+            await self._opened.aclose()
+            raise
+
+    async def _start(self) -> None:
+        config, opened = self.config, self._opened
         self.log = Log(self.base / config.store.path, time.time, time.monotonic)
         self.log.start(self.version)
+        opened.push_async_callback(self.log.stop)
         ids = Ids()
         self.transports = Transports(config.sip)
         gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
-        gate.configure(self._accounts(), self._matches(), {})
+        gate.configure(self._accounts(), self._matches(), {}, config.sip.algorithms)
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
@@ -120,12 +132,13 @@ class Server:
         restored = self.registrar.restore()
         first, _, last = config.media.ports.partition("-")
         self.media = Engine(int(first), int(last))
-        targets = Destinations(config, self.registrar.location, self.transports, time.time)
+        self.media.start()
+        opened.callback(self.media.stop)
         self.calls = Calls(
             self.agent,
             self.media,
             Dialplan(config),
-            targets,
+            Destinations(config, self.registrar.location, self.transports, time.time),
             self.log.append,
             ids,
             time.time,
@@ -136,19 +149,28 @@ class Server:
         self.agent.on_register = lambda request, transaction, source: self.registrar.handle(
             request, transaction, source, self.agent.respond
         )
-        self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
-        self.log.append(ev.ConfigSwapped(digest=self.digest, by="start"))
+        interrupted = self._note_start()
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
-        self.control = Control(self)
-        await self.control.start(self.base / config.control.socket, config.control.http)
-        self.media.start()
+        opened.push_async_callback(self.reader.stop)
+        opened.callback(self.agent.stop)
         await self.transports.start(self.agent.receive, self._flow_closed)
-        self._expiry = asyncio.get_running_loop().create_task(self._expire())
+        opened.push_async_callback(self.transports.stop)
+        self.control = Control(self)
+        opened.push_async_callback(self.control.stop)
+        await self.control.start(self.base / config.control.socket, config.control.http)
+        opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
+        if self.log.unclean:
+            log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    def _note_start(self) -> int:
+        self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
+        self.log.append(ev.ConfigSwapped(digest=self.digest, by="start"))
+        return end_interrupted_calls(self.log) if self.log.unclean else 0
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -166,18 +188,8 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await self.calls.drained()
-        self._expiry.cancel()
-        await self.transports.stop()
-        self.agent.stop()
-        self.media.stop()
-        await self.control.stop()
         self.log.append(ev.ServerStopped(cause="signal"))
-        try:
-            await self.log.durable()
-        except StoreError as error:
-            log.error("the last events are not written: %s", error)
-        await self.reader.stop()
-        await self.log.stop()
+        await self._opened.aclose()
         (self.base / self.config.control.socket).unlink(missing_ok=True)
 
     def _accounts(self) -> dict[str, Account]:
@@ -206,10 +218,12 @@ class Server:
         self.registrar.flow_closed(flow)
         self.agent.flow_closed(flow)
 
-    async def _expire(self) -> None:
+    async def _every_second(self) -> None:
+        housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
+            housekeeping.look()
 
 
 async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:
@@ -218,12 +232,7 @@ async def serve(directory: Path, state: Path | None = None, ready: object = None
     :raises ConfigError: when the configuration or a listener cannot be used.
     """
     server = Server(directory, state)
-    try:
-        await server.start()
-    except BaseException:
-        with contextlib.suppress(Exception):
-            await server.log.stop()
-        raise
+    await server.start()
     if callable(ready):
         ready(server)
     await server.run()

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
 from pbx.server import Server
 from pbx.signaling.transports import source_address
+
+
+def program() -> str:
+    """Return what to type for this program: its name where the shell finds it, else its path."""
+    if shutil.which("pbx"):
+        return "pbx"
+    path = Path(sys.argv[0]).resolve()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def first_steps(server: Server) -> str:
@@ -23,7 +35,7 @@ def first_steps(server: Server) -> str:
         f"  user {first}   password {server.secrets.get(first, '…')}   server (domain) {host}:{port}   transport UDP",
         "then register a second one and call its extension; *43 answers with an echo of what you say.",
         "",
-        f"In another terminal:  pbx show calls -c {server.directory}   (also: registrations, endpoints, cdr)",
+        f"In another terminal:  {program()} show calls -c {server.directory}   (also: registrations, endpoints, cdr)",
         "Stop with Ctrl-C.",
         "",
     ]

@@ -70,7 +70,9 @@ class Sip(Spec):
     local_networks: tuple[Network, ...] = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
     user_agent: str = "pbx"
     tls: Tls = Tls()
-    algorithms: tuple[Literal["sha-256", "md5"], ...] = ("sha-256", "md5")
+    # What a challenge offers, best first. libre (baresip 1.0) gives up on any challenge that is not MD5, so SHA-256 is
+    # for those who know their phones.
+    algorithms: tuple[Literal["sha-256", "md5"], ...] = Field(("md5",), min_length=1)
     session_expires_s: int = Field(1800, ge=90)
 
 

@@ -19,7 +19,8 @@ class Codec:
 
     @property
     def rtpmap(self) -> str:
-        shown = {"g722": "G722", "opus": "opus"}.get(self.name, self.name.upper())
+        # Case does not matter (RFC 8866 6.6), but softphones that compare the spelling of RFC 3551 and 4733 exist.
+        shown = self.name if self.name in ("opus", "telephone-event") else self.name.upper()
         tail = f"/{self.channels}" if self.channels > 1 else ""
         return f"{self.payload_type} {shown}/{self.clock_hz}{tail}"
 

@@ -20,7 +20,7 @@ class Account:
 
     number: str
     secret: Secret | None  # None: disabled, or its secret is missing
-    algorithms: tuple[str, ...] = ("sha-256", "md5")
+    algorithms: tuple[str, ...] = ("md5",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,20 @@ class AccountGate:
         self._ids = ids
         self._wall = wall
         self._failed = failed  # (source, account, method)
+        self._algorithms: Sequence[str] = ("md5",)
         self._accounts: Mapping[str, Account] = {}
         self._matches: Sequence[TrunkMatch] = ()
         self._tokens: Mapping[str, str] = {}
 
     def configure(
-        self, accounts: Mapping[str, Account], matches: Sequence[TrunkMatch], tokens: Mapping[str, str]
+        self,
+        accounts: Mapping[str, Account],
+        matches: Sequence[TrunkMatch],
+        tokens: Mapping[str, str],
+        algorithms: Sequence[str],
     ) -> None:
-        """Take new accounts, trunk matches and registration tokens (user part of our Contact → trunk)."""
+        """Take new accounts, trunk matches, registration tokens (user part of our Contact → trunk), algorithms."""
+        self._algorithms = algorithms
         self._accounts = accounts
         self._matches = sorted(matches, key=lambda m: m.closeness, reverse=True)
         self._tokens = tokens
@@ -93,7 +99,7 @@ class AccountGate:
         given = [c for text in request.headers.get("Authorization", ()) if (c := parse_credentials(text))]
         credentials = next((c for c in given if c.realm == self.realm), None)
         if credentials is None:
-            return self._challenge(request, stale=False)
+            return self._challenge(request, account, stale=False)
         return self._verdict(request, flow, account, credentials)
 
     def _named_account(self, request: Request) -> Account | None:
@@ -121,20 +127,21 @@ class AccountGate:
     ) -> Admitted | Response | None:
         user = credentials.username
         secret = account.secret if account is not None and account.number == user else None
-        algorithms = account.algorithms if account is not None else ("sha-256", "md5")
+        algorithms = account.algorithms if account is not None else self._algorithms
         right = verify(credentials, secret, request.method, algorithms, request.body)
         if not self._nonces.fresh(credentials.nonce, self._wall()):
-            return self._challenge(request, stale=right)
+            return self._challenge(request, account, stale=right)
         if right:
             return Admitted(f"endpoint/{user}")
         log.warning("failed login: source=%s account=%r method=%s", flow, user, request.method)
         self._failed(str(flow), user, request.method)
-        return self._challenge(request, stale=False)
+        return self._challenge(request, account, stale=False)
 
-    def _challenge(self, request: Request, *, stale: bool) -> Response | None:
+    def _challenge(self, request: Request, account: Account | None, *, stale: bool) -> Response | None:
         if request.method in ("ACK", "CANCEL"):
             return None
         response = response_to(request, 401, to_tag=self._ids.tag())
         nonce = self._nonces.make(self._wall())
-        response.headers["WWW-Authenticate"] = challenges(self.realm, nonce, ("sha-256", "md5"), stale=stale)
+        algorithms = account.algorithms if account is not None else self._algorithms
+        response.headers["WWW-Authenticate"] = challenges(self.realm, nonce, algorithms, stale=stale)
         return response

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 from pbx.errors import ParseError
 from pbx.sip.framing import KEEP_ALIVE, PONG, StreamFramer
@@ -116,10 +117,9 @@ class _Connection(asyncio.Protocol):
         self.flows: list[Flow] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
-        local, remote = transport.get_extra_info("sockname")[:2], transport.get_extra_info("peername")[:2]
+        made = self._transport = cast(asyncio.Transport, transport)  # uvloop's is one without inheriting from it
+        made.set_write_buffer_limits(high=MAX_WAITING_BYTES)
+        local, remote = made.get_extra_info("sockname")[:2], made.get_extra_info("peername")[:2]
         self.flows = [Flow(self._streams.transport, local, remote)]
         if self._alias is not None and self._alias != self.flows[0]:
             self.flows.insert(0, self._alias)

@@ -264,7 +264,7 @@ class Session:
     def _invite_accepted(self, response: Response, now: float) -> None:
         tag = response.to.tag
         if known := self._acks.get(tag):
-            self._stack.transmit(*known)  # its ACK was lost
+            self._stack.repeat(*known)  # its ACK was lost
             return
         if self.phase is Phase.CALLING:
             self._take_dialog(response)
@@ -463,7 +463,7 @@ class Session:
             self._final = None
             self._lost(408, now)  # 13.3.1.4: no ACK ever came
             return
-        self._stack.transmit(self._final.to_bytes(), self._stack.return_flow(self._final, self.flow))
+        self._stack.repeat(self._final.to_bytes(), self._stack.return_flow(self._final, self.flow))
         self._final_wait_s = min(2 * self._final_wait_s, T2_S)
         self._stack.timers.set(self, min(now + self._final_wait_s, self._give_up_at))
 

@@ -203,6 +203,11 @@ class Stack:
             if transaction.merged is not None:
                 self._merged.discard(transaction.merged)
 
+    def repeat(self, data: bytes, flow: Flow) -> None:
+        """Send again what was not answered in time."""
+        self.counters.retransmitted += 1
+        self.transmit(data, flow)
+
     def start_client(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
         made = ClientInvite if request.method == "INVITE" else ClientOther
         transaction = made(request, flow, self, user)

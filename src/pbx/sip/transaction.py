@@ -48,7 +48,8 @@ class Do(Enum):
 
     PASS = auto()  # give the response to the user
     SEND = auto()  # send the response at hand and remember it
-    AGAIN = auto()  # send the last message again
+    AGAIN = auto()  # send the last message again: a timer says so
+    REPLAY = auto()  # send the last response again: the peer repeated its request
     ACK = auto()  # acknowledge a final response (17.1.1.3)
     BACK_OFF = auto()  # re-arm the retransmission timer, doubled
     GIVE_UP = auto()  # arm the time-out
@@ -111,12 +112,12 @@ CLIENT_OTHER = _table(
 SERVER_INVITE = _table(
     (S.PROCEEDING, S.COMPLETED, S.CONFIRMED, S.ACCEPTED),
     {
-        (S.PROCEEDING, On.REQUEST): (S.PROCEEDING, (D.AGAIN,)),
+        (S.PROCEEDING, On.REQUEST): (S.PROCEEDING, (D.REPLAY,)),
         (S.PROCEEDING, On.R1XX): (S.PROCEEDING, (D.SEND,)),
         (S.PROCEEDING, On.R2XX): (S.ACCEPTED, (D.SEND, D.LINGER)),
         (S.PROCEEDING, On.R3_6XX): (S.COMPLETED, (D.SEND, D.BACK_OFF, D.GIVE_UP)),
         (S.PROCEEDING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
-        (S.COMPLETED, On.REQUEST): (S.COMPLETED, (D.AGAIN,)),
+        (S.COMPLETED, On.REQUEST): (S.COMPLETED, (D.REPLAY,)),
         (S.COMPLETED, On.RETRANSMIT): (S.COMPLETED, (D.AGAIN, D.BACK_OFF)),
         (S.COMPLETED, On.ACK): (S.CONFIRMED, (D.STOP, D.LINGER)),
         (S.COMPLETED, On.TIMEOUT): (S.TERMINATED, (D.TELL_TIMEOUT,)),
@@ -133,12 +134,12 @@ SERVER_OTHER = _table(
         (S.TRYING, On.R1XX): (S.PROCEEDING, (D.SEND,)),
         (S.TRYING, On.R2XX): (S.COMPLETED, (D.SEND, D.LINGER)),
         (S.TRYING, On.R3_6XX): (S.COMPLETED, (D.SEND, D.LINGER)),
-        (S.PROCEEDING, On.REQUEST): (S.PROCEEDING, (D.AGAIN,)),
+        (S.PROCEEDING, On.REQUEST): (S.PROCEEDING, (D.REPLAY,)),
         (S.PROCEEDING, On.R1XX): (S.PROCEEDING, (D.SEND,)),
         (S.PROCEEDING, On.R2XX): (S.COMPLETED, (D.SEND, D.LINGER)),
         (S.PROCEEDING, On.R3_6XX): (S.COMPLETED, (D.SEND, D.LINGER)),
         (S.PROCEEDING, On.ERROR): (S.TERMINATED, (D.TELL_ERROR,)),
-        (S.COMPLETED, On.REQUEST): (S.COMPLETED, (D.AGAIN,)),
+        (S.COMPLETED, On.REQUEST): (S.COMPLETED, (D.REPLAY,)),
         (S.COMPLETED, On.LINGER): (S.TERMINATED, ()),
     },
 )
@@ -159,6 +160,7 @@ class Wire(Protocol):
     timers: Timers
 
     def transmit(self, data: bytes, flow: Flow) -> None: ...
+    def repeat(self, data: bytes, flow: Flow) -> None: ...
     def forget(self, transaction: Transaction) -> None: ...
 
 
@@ -223,6 +225,9 @@ class Transaction:
 
     def _do(self, action: Do, now: float, response: Response | None) -> None:
         if action is Do.AGAIN:
+            if self._last:
+                self._wire.repeat(self._last, self.flow)
+        elif action is Do.REPLAY:
             if self._last:
                 self._wire.transmit(self._last, self.flow)
         elif action is Do.BACK_OFF:

@@ -1,0 +1,68 @@
+"""Networks, servers and phones for the interop tests; everything that a test starts is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop.baresip import Baresip
+from tests.interop.netns import network
+from tests.interop.server import ROOT, LiveServer
+from tests.interop.sound import tone
+from tests.interop.waiting import wait_for
+
+
+@pytest.fixture
+def net() -> Iterator[None]:
+    """A network namespace of the test's own."""
+    with network():
+        yield
+
+
+@pytest.fixture
+def office(net: None, tmp_path: Path) -> Iterator[LiveServer]:
+    """The office that `make run` starts."""
+    server = LiveServer.of(ROOT / "conf", tmp_path / "office")
+    server.start()
+    yield server
+    log = server.stop()
+    assert "Traceback" not in log, log[-3000:]
+
+
+def registered(server: LiveServer) -> set[str]:
+    """Return the endpoints that are registered."""
+    return {row["endpoint"] for row in server.ask("/v1/registrations")}
+
+
+@pytest.fixture
+def make_phone(net: None, tmp_path: Path) -> Iterator[Callable[..., Baresip]]:
+    """Make phones; each says a tone of its own."""
+    with ExitStack() as stack:
+        count = 0
+
+        def make(number: str, secret: str, hz: float, *, rate_hz: int = 8000, **options: str) -> Baresip:
+            nonlocal count
+            count += 1
+            microphone = tone(tmp_path / f"{number}.wav", hz, rate_hz=rate_hz)
+            made = Baresip(tmp_path / f"phone{number}", count, number, secret, microphone, **options)
+            stack.callback(made.stop)
+            made.ready()
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def phone(office: LiveServer, make_phone: Callable[..., Baresip]) -> Callable[..., Baresip]:
+    """Make registered phones of the office."""
+
+    def make(number: str, hz: float, **options: Any) -> Baresip:
+        made = make_phone(number, office.secret(number), hz, **options)
+        wait_for(lambda: number in registered(office), 10, lambda: f"not registered:\n{made.output()[-1500:]}")
+        return made
+
+    return make

@@ -1,0 +1,125 @@
+"""Who may come in, and that those who may not learn nothing."""
+
+from __future__ import annotations
+
+from pbx.signaling.gate import Account, AccountGate, parse_match
+from pbx.sip.digest import Nonces, Secret, answer_challenge
+from pbx.sip.message import Flow, Request, Response
+from pbx.sip.stack import Admitted, Ids
+
+FLOW = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.9", 5060))
+TRUNK = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 5070))
+
+
+class Door:
+    """A gate, its clock, and what it noted."""
+
+    def __init__(self) -> None:
+        self.wall = 1_000_000.0
+        self.noted: list[tuple[str, str, str]] = []
+        self.gate = AccountGate(
+            "pbx.example", Nonces(b"k" * 32), Ids(1), lambda: self.wall, lambda *what: self.noted.append(what)
+        )
+        accounts = {
+            "1001": Account("1001", Secret("right"), ("md5",)),
+            "1002": Account("1002", None, ("md5",)),  # disabled
+        }
+        self.gate.configure(
+            accounts, [parse_match("carrier", "198.51.100.7:5070"), parse_match("net", "198.51.100.0/24")], {}, ["md5"]
+        )
+
+    def knock(self, user: str, password: str = "", *, method: str = "REGISTER", flow: Flow = FLOW) -> object:
+        """Ask; answer the challenge where a password is given."""
+        verdict = self.gate.judge(request(user, method), flow, 0.0)
+        if not password or not isinstance(verdict, Response):
+            return verdict
+        (challenge,) = verdict.headers["WWW-Authenticate"]
+        again = request(user, method)
+        value = answer_challenge(
+            challenge, username=user, password=password, method=method, uri=again.uri_text, cnonce="c"
+        )
+        assert value is not None
+        again.headers["Authorization"] = [value]
+        return self.gate.judge(again, flow, 0.0)
+
+
+def request(user: str, method: str = "REGISTER") -> Request:
+    made = Request(method, "sip:pbx.example" if method == "REGISTER" else "sip:1003@pbx.example")
+    made.headers = {
+        "Via": ["SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKx;rport"],
+        "From": [f"<sip:{user}@pbx.example>;tag=1"],
+        "To": [f"<sip:{user}@pbx.example>"],
+        "Call-ID": ["x"],
+        "CSeq": [f"1 {method}"],
+    }
+    return made
+
+
+def test_the_right_password_comes_in() -> None:
+    assert Door().knock("1001", "right") == Admitted("endpoint/1001")
+
+
+def test_wrong_unknown_and_disabled_look_the_same() -> None:
+    door = Door()
+    shapes = []
+    for user, password in (("1001", "wrong"), ("9999", "wrong"), ("1002", "right")):
+        verdict = door.knock(user, password)
+        assert isinstance(verdict, Response)
+        names = list(verdict.headers)
+        shapes.append((verdict.status, verdict.reason, names, len(verdict.to_bytes())))
+    assert len(set(map(str, shapes))) == 1
+    assert [account for _, account, _ in door.noted] == ["1001", "9999", "1002"]
+
+
+def test_an_old_nonce_is_stale_only_for_who_knows_the_password() -> None:
+    door = Door()
+    verdict = door.knock("1001")
+    assert isinstance(verdict, Response)
+    (challenge,) = verdict.headers["WWW-Authenticate"]
+    for password, stale in (("right", True), ("wrong", False)):
+        again = request("1001")
+        value = answer_challenge(
+            challenge, username="1001", password=password, method="REGISTER", uri=again.uri_text, cnonce="c"
+        )
+        assert value is not None
+        again.headers["Authorization"] = [value]
+        door.wall += 301
+        answer = door.gate.judge(again, FLOW, 0.0)
+        door.wall -= 301
+        assert isinstance(answer, Response)
+        assert ("stale=true" in answer.headers["WWW-Authenticate"][0]) is stale
+
+
+def test_a_trunk_is_known_by_the_closest_match() -> None:
+    door = Door()
+    other = Flow("udp", ("192.0.2.1", 5060), ("198.51.100.7", 5071))
+    assert door.knock("anybody", method="INVITE", flow=TRUNK) == Admitted("trunk/carrier")
+    assert door.knock("anybody", method="INVITE", flow=other) == Admitted("trunk/net")
+
+
+def test_a_from_that_names_an_endpoint_proves_itself_even_from_a_trunks_address() -> None:
+    assert isinstance(Door().knock("1001", method="INVITE", flow=TRUNK), Response)
+
+
+def test_register_is_never_known_by_address() -> None:
+    assert isinstance(Door().knock("anybody", method="REGISTER", flow=TRUNK), Response)
+
+
+def test_a_challenge_is_at_most_twice_the_request() -> None:
+    verdict = Door().knock("1001", method="INVITE")
+    assert isinstance(verdict, Response)
+    assert len(verdict.to_bytes()) <= 2 * len(request("1001", "INVITE").to_bytes())
+
+
+def test_credentials_of_another_account_do_not_help() -> None:
+    door = Door()
+    verdict = door.knock("1002")
+    assert isinstance(verdict, Response)
+    (challenge,) = verdict.headers["WWW-Authenticate"]
+    again = request("1002")
+    value = answer_challenge(
+        challenge, username="1001", password="right", method="REGISTER", uri=again.uri_text, cnonce="c"
+    )
+    assert value is not None
+    again.headers["Authorization"] = [value]
+    assert isinstance(door.gate.judge(again, FLOW, 0.0), Response)
