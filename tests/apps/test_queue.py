@@ -73,8 +73,12 @@ class Centre:
     def exits(self) -> list[str]:
         return [event.exit for event in self.all(ev.QueueLeft)]
 
-    def said(self, number: int = 0) -> list[str]:
-        return [said.what for said in self.house.media.ports[number].said]
+    def said(self, direction: str = "in") -> list[str]:
+        """Return what the caller was given to hear, or ("out") the first agent."""
+        call = next(iter(self.house.calls.calls.values()))
+        leg = next(leg for leg in call.legs.values() if leg.direction == direction)
+        assert leg.media is not None
+        return [said.what for said in leg.media.port.said]  # type: ignore[attr-defined]
 
 
 def test_a_caller_waits_with_music_and_reaches_the_agent_who_was_idle_longest() -> None:
@@ -88,7 +92,7 @@ def test_a_caller_waits_with_music_and_reaches_the_agent_who_was_idle_longest() 
         assert centre.said() == ["default"]
         assert centre.desk.state("a2") is State.RINGING
         await asyncio.sleep(2)
-        caller, agent = centre.house.media.ports
+        agent, caller = centre.house.media.ports
         assert caller.hears == {agent}
         assert agent.hears == {caller}
         assert centre.desk.state("a2") is State.ON_CALL
@@ -252,8 +256,8 @@ def test_the_whisper_is_heard_by_the_agent_alone() -> None:
         centre.desk.login("a1")
         centre.house.caller()
         await asyncio.sleep(2.5)
-        assert centre.said(1) == ["support-call"]
-        assert "support-call" not in centre.said(0)
+        assert centre.said("out") == ["support-call"]
+        assert "support-call" not in centre.said()
         assert centre.exits() == []
         await asyncio.sleep(1)
         assert centre.exits() == ["answered"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 import orjson
@@ -15,8 +14,9 @@ import orjson
 from pbx import events as ev
 from pbx.acd import inputs
 from pbx.acd import outputs as out
-from pbx.acd.agent import AgentSpec, State
+from pbx.acd.agent import AgentSpec
 from pbx.acd.core import Core
+from pbx.apps.agents import AgentVerbs
 from pbx.apps.desk_events import event_of
 from pbx.apps.desk_store import AgentMemory, CallbackMemory, DeskStore, MemoryDeskStore
 from pbx.apps.ringing import Ringing
@@ -61,7 +61,7 @@ def agent_specs(config: Config) -> dict[str, AgentSpec]:
     return specs
 
 
-class Desk:
+class Desk(AgentVerbs):
     """One call centre at work. Everything happens on the event loop, one input after the other."""
 
     def __init__(
@@ -75,24 +75,16 @@ class Desk:
         wall: Callable[[], float] | None = None,
         is_reachable: Callable[[str], bool] = lambda endpoint: True,
     ) -> None:
-        self.config = config
+        core = Core(config.queues, agent_specs(config), random.Random(seed))
+        loop = asyncio.get_running_loop()
+        super().__init__(config, core, emit, store or MemoryDeskStore(), wall or loop.time, is_reachable)
         self.calls = calls
-        self.core = Core(config.queues, agent_specs(config), random.Random(seed))
-        self._loop = asyncio.get_running_loop()
-        self._emit = emit
         self._seed = seed
-        self._store: DeskStore = store or MemoryDeskStore()
-        self._wall = wall or self._loop.time
-        self._is_reachable = is_reachable
-        self._memory: dict[str, AgentMemory] = {}
         self._visits: dict[str, Visit] = {}
         self._rings: dict[str, Ringing] = {}
         self._pending: deque[inputs.Input] = deque()
         self._feeding = False
         self._timer: asyncio.TimerHandle | None = None
-        self._seats: dict[str, str] = {}  # agent: endpoint
-        self._at_seat: dict[str, set[str]] = {}  # endpoint: agents
-        self._others: Counter[str] = Counter()  # dialogs of an endpoint that no queue gave
         self._counted: dict[str, str] = {}  # leg_id: endpoint
         self._placing = False
 
@@ -293,120 +285,6 @@ class Desk:
         visit.move_to(queue)
         self.feed(inputs.Left(entry_id=entry_id, exit="moved"))
 
-    # ---- agents ----------------------------------------------------------------------------------------------------
-
-    def _known(self, name: str) -> str:
-        if name not in self.config.agents:
-            raise PbxError(f"no agent {name}; there are {', '.join(list(self.config.agents)[:10])}")
-        return name
-
-    def login(self, name: str, seat: str = "", *, by: str = "agent") -> None:
-        """Log in, at another seat where one is named.
-
-        :raises PbxError: for an agent that is not configured.
-        """
-        spec = self.config.agents[self._known(name)]
-        self._sit(name, seat or spec.endpoint)
-        self._keep(name, logged_in=True, seat=seat if seat != spec.endpoint else "", paused=None)
-        self.feed(inputs.OtherCalls(agent=name, count=self._others[self._seats[name]] if self._seats[name] else 0))
-        self.feed(inputs.LoggedIn(agent=name, reachable=self._reaches(name)))
-
-    def logout(self, name: str, *, by: str = "agent") -> None:
-        """Log out, at once or when the call is over."""
-        self._keep(self._known(name), logged_in=False)
-        self.feed(inputs.LoggedOut(agent=name, cause=by))
-
-    def toggle_login(self, name: str, seat: str = "") -> bool:
-        """Log in or out, whichever it is not; True: in."""
-        if self.state(name) is State.LOGGED_OUT:
-            self.login(name, seat)
-            return True
-        self.logout(name)
-        return False
-
-    def pause(self, name: str, reason: str = "", *, by: str = "agent") -> None:
-        """Pause, at once or when the call is over."""
-        self._keep(self._known(name), paused=reason)
-        self.feed(inputs.Paused(agent=name, reason=reason, cause=by))
-
-    def ready(self, name: str, *, by: str = "agent") -> None:
-        """End a pause, a rest or a wrap-up."""
-        self._keep(self._known(name), paused=None)
-        self.feed(inputs.Ready(agent=name, cause=by))
-
-    def toggle_pause(self, name: str, reason: str = "") -> bool:
-        """Pause or end the pause; True: paused."""
-        if self.core.agents[self._known(name)].pause is None:
-            self.pause(name, reason)
-            return True
-        self.ready(name)
-        return False
-
-    def extend_wrap_up(self, name: str, by_s: float) -> None:
-        self.feed(inputs.WrapUpExtended(agent=self._known(name), by_s=by_s))
-
-    def set_membership(self, name: str, queue: str, tier: int | None, *, by: str = "operator") -> None:
-        """Add an agent to a queue, move to another tier, or take out.
-
-        :raises PbxError: for an unknown agent or queue.
-        """
-        if queue not in self.core.queues:
-            raise PbxError(f"no queue {queue}; there are {', '.join(self.core.queues)}")
-        memory = self._memory[self._known(name)]
-        self._keep(name, tiers={**memory.tiers, queue: tier})
-        self.feed(inputs.MemberSet(agent=name, queue=queue, tier=tier))
-        self._emit(ev.AgentMembership(agent=name, queue=queue, tier=tier, by=by))
-
-    def set_skill(self, name: str, skill: str, level: int, *, by: str = "operator") -> None:
-        """Set a level 1–9; 0 takes the skill away.
-
-        :raises PbxError: for an unknown agent or a level that is none.
-        """
-        if not 0 <= level <= 9:
-            raise PbxError(f"{level} is no level: 0 to 9")
-        memory = self._memory[self._known(name)]
-        self._keep(name, skills={**memory.skills, skill: level})
-        self.feed(inputs.SkillSet(agent=name, skill=skill, level=level))
-        self._emit(ev.AgentSkill(agent=name, skill=skill, level=level, by=by))
-
-    def dispose(self, name: str, code: str, call_id: str) -> None:
-        """Note what a call was about, during it or in the wrap-up."""
-        if code not in self.config.dispositions:
-            raise PbxError(f"no disposition {code}; there are {', '.join(self.config.dispositions)}")
-        self._emit(ev.CallDisposition(call_id=call_id, agent=self._known(name), code=code))
-
-    def state(self, name: str) -> State:
-        return self.core.agents[self._known(name)].state
-
-    def seat_of(self, name: str) -> str:
-        """Return the endpoint where an agent sits, "" where none."""
-        return self._seats.get(name, "")
-
-    def agent_at(self, endpoint: str) -> str:
-        """Return who sits at an endpoint: who is logged in before who might be; "" for nobody."""
-        sitting = sorted(self._at_seat.get(endpoint, ()))
-        logged_in = [name for name in sitting if self.core.agents[name].state is not State.LOGGED_OUT]
-        return (logged_in or sitting or [""])[0]
-
-    def busy(self, name: str, count: int) -> None:
-        """Say how many other dialogs an agent has, where no endpoint tells."""
-        self.feed(inputs.OtherCalls(agent=self._known(name), count=count))
-
-    def _sit(self, name: str, endpoint: str) -> None:
-        self._at_seat.get(self._seats.get(name, ""), set()).discard(name)
-        self._seats[name] = endpoint
-        if endpoint:
-            self._at_seat.setdefault(endpoint, set()).add(name)
-
-    def _reaches(self, name: str) -> bool:
-        seat = self._seats.get(name, "")
-        return self._is_reachable(seat) if seat else bool(self.config.agents[name].contact)
-
-    def _probe(self, name: str) -> None:
-        """Try a phone again that is registered and did not ring."""
-        if self.core.agents[name].state is State.UNREACHABLE and self._reaches(name):
-            self.feed(inputs.Reachable(agent=name, on=True, cause="tried again"))
-
     # ---- what phones do --------------------------------------------------------------------------------------------
 
     def endpoint_changed(self, endpoint: str) -> None:
@@ -431,24 +309,7 @@ class Desk:
         for name in sorted(self._at_seat.get(endpoint, ())):
             self.feed(inputs.OtherCalls(agent=name, count=self._others[endpoint]))
 
-    # ---- what is kept ----------------------------------------------------------------------------------------------
-
-    def _keep(self, name: str, **changes: object) -> None:
-        memory = replace(self._memory.get(name, AgentMemory()), **changes)  # type: ignore[arg-type]
-        if memory != self._memory.get(name):
-            self._memory[name] = memory
-            self._store.save_agent(name, memory)
-
-    def _remember_state(self, output: out.AgentMoved) -> None:
-        """Keep what came by itself: an automatic pause, the end of a wrap-up, a log-out after half an hour."""
-        agent = self.core.agents[output.agent]
-        until = self._wall() + agent.wrap.until - self._loop.time() if agent.wrap is not None else 0.0
-        self._keep(
-            output.agent,
-            logged_in=not agent.leaving,
-            paused=agent.pause,
-            wrap_up_until=until,
-        )
+    # ---- callbacks -------------------------------------------------------------------------------------------------
 
     def _callback_moved(self, output: out.CallbackMoved) -> None:
         if output.state in ("connected", "failed", "expired", "cancelled"):
