@@ -21,7 +21,9 @@ from pbx.config.loader import Loaded, load
 from pbx.config.secrets import check_secrets, endpoint_secrets
 from pbx.dialplan.check import check
 from pbx.dialplan.router import Dialplan
+from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError
+from pbx.furnishing import furnish
 from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
@@ -138,17 +140,19 @@ class Server:
         self.media.start()
         opened.callback(self.media.stop)
         self.destinations = Destinations(config, self.registrar.location, self.transports, time.time)
+        self.equipment = furnish(lambda: self.config, self.base, self.log)
         self.calls = Calls(
             self.agent,
             self.media,
-            Dialplan(config),
-            self.destinations,
+            Dialplan(config, self.equipment),
+            PlanTargets(lambda: self.config, self.destinations, time.time),
             self.log.append,
             ids,
             time.time,
             config.media.codecs,
         )
         self.calls.max_calls = config.limits.max_calls
+        self.calls.language = config.language
         self._serve_phones()
         interrupted = self._note_start()
         await self.log.durable()

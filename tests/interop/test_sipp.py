@@ -41,14 +41,14 @@ def caller(directory: Path, *arguments: str) -> Sipp:
 
 def test_two_hundred_calls_a_second(bench: LiveServer, callee: Sipp, tmp_path: Path) -> None:
     memory = []
-    for round_, calls in ((1, 3000), (2, 2000)):  # the first and larger rush fills caches and pools; the second must not need more
+    for rush, calls in ((1, 3000), (2, 2000)):  # the first fills caches and pools; the second must not need more
         sipp = caller(tmp_path / str(calls), "-r", "200", "-m", str(calls), "-d", "100")
         assert sipp.finish(60) == {"Successful call": calls, "Failed call": 0}, sipp.errors()
         wait_for(lambda: bench.ask("/v1/calls") == [], 10, "calls are left")
         assert bench.ask("/v1/status")["retransmitted"] == 0
         assert bench.ask("/v1/status")["media_ports"] == 0
         # Transactions linger for 32 s; then everything is given back.
-        wait_for(partial(idle, bench, round_), 45, lambda: str(bench.ask("/v1/status")))
+        wait_for(partial(idle, bench, rush), 45, lambda: str(bench.ask("/v1/status")))
         memory.append(bench.memory_kb())
     assert memory[1] < memory[0] + 8_000
 
