@@ -42,12 +42,14 @@ def _once(log: Iterable[Logged], begin: type[ev.Event], end: type[ev.Event], nam
     begun: set[str] = set()
     ended: dict[str, int] = {}
     for entry in log:
-        key = getattr(entry.event, name)
+        if not isinstance(entry.event, (begin, end)):
+            continue
+        key: str = getattr(entry.event, name)
         if isinstance(entry.event, begin):
             if key in begun:
                 yield Fault(f"the {word} began twice", key)
             begun.add(key)
-        elif isinstance(entry.event, end):
+        else:
             ended[key] = ended.get(key, 0) + 1
             if key not in begun:
                 yield Fault(f"the {word} ended and never began", key)

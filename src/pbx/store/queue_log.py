@@ -87,7 +87,7 @@ class QueueLog:
             yield "", "", event.agent, "AGENTLOGOFF", seat, lasted
         if event.now == "paused":
             yield "", "", event.agent, "PAUSEALL", event.reason
-        elif event.was == "paused":
+        elif event.was == "paused" and event.now != "logged-out":
             yield "", "", event.agent, "UNPAUSEALL", event.reason
 
 
