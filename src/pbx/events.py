@@ -392,6 +392,28 @@ class AcdDecided(Event):
     reasons: tuple[str, ...] = ()  # "zhang: paused lunch"
 
 
+@kind("acd.fed")
+class AcdFed(Event):
+    """What the core was told: fed again, it decides the same."""
+
+    at: float = 0.0  # monotonic seconds of the core
+    fed: str = ""  # JSON
+
+
+@kind("acd.began")
+class AcdBegan(Event):
+    seed: int = 0  # of what the strategies draw
+
+
+@kind("queue.judged")
+class QueueJudged(Event):
+    """How a promised wait turned out."""
+
+    entry_id: str = ""
+    queue: str = ""
+    error_ms: int = 0  # positive: later than promised
+
+
 @kind("agent.state")
 class AgentState(Event):
     agent: str = ""
