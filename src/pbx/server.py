@@ -53,7 +53,7 @@ def checked(directory: Path) -> Loaded:
     """
     loaded = load(directory)
     if loaded.config is not None:
-        loaded.findings += check(loaded.config)
+        loaded.findings += check(loaded.config, directory)
         loaded.findings += check_secrets(loaded.config, directory, os.environ)
     return loaded
 
