@@ -63,6 +63,17 @@ def endpoint_secrets(config: Config, base: Path, environment: Mapping[str, str],
     return found
 
 
+def trunk_secrets(config: Config, base: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets of trunks; what is missing is left out."""
+    found = {}
+    for name, trunk in config.trunks.items():
+        spec = trunk.register_.secret if trunk.register_ is not None else trunk.secret
+        secret = read_secret(spec, base, environment) if spec is not None else None
+        if secret is not None:
+            found[name] = secret
+    return found
+
+
 def check_secrets(config: Config, base: Path, environment: Mapping[str, str]) -> list[Finding]:
     """Refuse literal secrets on reachable addresses; warn of those that are still to be made."""
     hosts = [parse_listener(text)[1] for text in config.sip.listen]

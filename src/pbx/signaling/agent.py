@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from pbx.errors import LocalProtocolError, ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
+from pbx.signaling.presentation import asserted_caller
 from pbx.signaling.subscriptions import PACKAGES, Subscriptions
 from pbx.sip import outputs as out
 from pbx.sip.framing import FramingLost
-from pbx.sip.headers import NameAddr, parse_address
+from pbx.sip.headers import NameAddr
 from pbx.sip.invite import ALLOW, Phase, Session
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.replaces import Replaces, parse_target_dialog
 from pbx.sip.stack import Gate, Ids, Stack
 from pbx.sip.transaction import ServerTransaction
+from pbx.sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ class UserAgent:
         self.on_register: Callable[[Request, ServerTransaction, str], None] | None = None
         self.on_message: Callable[[Request, ServerTransaction, str], None] | None = None
         self.subscriptions: Subscriptions | None = None
+        self.tokens: Mapping[str, str] = {}  # user part of our Contacts → the trunk that registered it
+        self.active: Counter[str] = Counter()  # calls by party
 
     # ---- driving ---------------------------------------------------------------------------------------------------
 
@@ -123,7 +129,10 @@ class UserAgent:
                 self.subscriptions.on_output(output)
         else:
             signal = output.session.owner
-            if isinstance(signal, SessionSignal):
+            if isinstance(signal, SessionSignal) and signal.session is output.session:
+                if isinstance(output, out.Failed) and signal.try_again(output):
+                    return
+                signal.note_end()
                 self._tell(output, signal.events)
 
     def _tell(self, output: out.Output, events: SignalEvents) -> None:
@@ -154,7 +163,8 @@ class UserAgent:
         if self.on_invite is None:
             session.reject(self.now, 503)
             return
-        signal.events = self.on_invite(signal, introduction_of(session))
+        self.active[signal.party] += 1
+        signal.events = self.on_invite(signal, introduction_of(session, self.tokens))
 
     def _requested(self, output: out.RequestReceived) -> None:
         request = output.request
@@ -208,18 +218,26 @@ class UserAgent:
         self, destination: Destination, caller: NameAddr, sdp: bytes | None, events: SignalEvents
     ) -> SessionSignal:
         """Send an INVITE to a destination; see :class:`pbx.signaling.contract.Signaling`."""
-        flow = destination.flow
+        signal = SessionSignal(self, self._invite(destination, destination.flow, destination.uri, caller, sdp))
+        signal.events = events
+        signal.party = destination.party
+        signal.session.owner = signal
+        self.active[signal.party] += 1
+        if destination.alternatives or destination.redirects:
+            signal.retry = Retry(destination, caller, sdp, list(destination.alternatives), destination.redirects)
+            signal.hurry()
+        self.pump()
+        return signal
+
+    def _invite(self, destination: Destination, flow: Flow, uri: Uri, caller: NameAddr, sdp: bytes | None) -> Session:
         host, _ = self._transports.advertised(flow)
-        shown = f"[{host}]" if ":" in host else host
-        introduced = destination.from_ or NameAddr(
-            parse_address(f"<sip:{shown}>").uri.with_user(caller.uri.user), caller.name
-        )
-        request = Request("INVITE", destination.uri)
+        introduced = destination.from_ or NameAddr(Uri("sip", caller.uri.user, host), caller.name)
+        request = Request("INVITE", uri)
         request.headers = {
             "Via": [],
             "Max-Forwards": [str(destination.max_forwards)],
             "From": [str(introduced.with_tag(self.stack.ids.tag()))],
-            "To": [f"<{destination.uri.bare()}>"],
+            "To": [f"<{uri.bare()}>"],
             "Call-ID": [self.stack.ids.call_id()],
             "CSeq": [f"{self.stack.ids.integer(1, 9999)} INVITE"],
         }
@@ -230,13 +248,7 @@ class UserAgent:
         if sdp:
             request.headers["Content-Type"] = ["application/sdp"]
             request.body = sdp
-        session = self.stack.invite(request, flow, self.now, destination.credentials)
-        signal = SessionSignal(self, session)
-        signal.events = events
-        signal.party = destination.party
-        session.owner = signal
-        self.pump()
-        return signal
+        return self.stack.invite(request, flow, self.now, destination.credentials)
 
     def local_for(self, destination: Destination) -> tuple[str, str]:
         """Return (local, advertised) address for media towards a destination."""
@@ -246,22 +258,17 @@ class UserAgent:
         return self._transports.advertised(flow)[0]
 
 
-def introduction_of(session: Session) -> Introduction:
+def introduction_of(session: Session, tokens: Mapping[str, str]) -> Introduction:
     """Read what an INVITE says about its caller."""
     request = session.request
-    caller = request.from_
-    try:
-        asserted = request.values("P-Asserted-Identity") if session.source.startswith("trunk/") else []
-        if asserted:
-            caller = parse_address(asserted[0])  # RFC 3325: trusted from trunks only
-    except ParseError:
-        pass
+    caller = asserted_caller(request, trusted=session.source.startswith("trunk/"))  # RFC 3325: from trunks only
+    dialled = request.uri.user
     replaced = session.replaces.owner if session.replaces is not None else None
     return Introduction(
         source=session.source,
         caller=caller.uri.user,
         caller_name=caller.name,
-        dialled=request.uri.user,
+        dialled=request.to.uri.user if dialled in tokens else dialled,  # to our registration: the number is in To
         did=request.to.uri.user,
         sip_call_id=request.call_id,
         peer=str(session.flow),
@@ -290,16 +297,68 @@ class _Nobody:
     def on_ended(self, by: str, status: int, reason: str) -> None: ...
 
 
+SILENT_S = 4.0  # without any answer, while another way is left
+
+
+@dataclass(slots=True)
+class Retry:
+    """What it takes to send an INVITE another way."""
+
+    destination: Destination
+    caller: NameAddr
+    sdp: bytes | None
+    flows: list[Flow]
+    redirects: int
+    given_up: bool = False
+
+
 class SessionSignal:
     """One dialog as the call room sees it (:class:`pbx.signaling.contract.LegSignal`)."""
 
-    __slots__ = ("_agent", "events", "party", "session")
+    __slots__ = ("_agent", "_counted", "events", "party", "retry", "session")
 
     def __init__(self, agent: UserAgent, session: Session) -> None:
         self._agent = agent
         self.session = session
         self.events: SignalEvents = _Nobody()
         self.party = session.source  # endpoint/1001, trunk/carrier
+        self.retry: Retry | None = None
+        self._counted = True
+
+    def note_end(self) -> None:
+        """Count this call as over, once."""
+        if self._counted and self.session.phase is Phase.ENDED:
+            self._counted = False
+            self._agent.active[self.party] -= 1
+            if not self._agent.active[self.party]:
+                del self._agent.active[self.party]
+
+    def hurry(self) -> None:
+        """Give up a way that says nothing at all while another is left."""
+        if self.retry is not None and self.retry.flows and self.session.client is not None:
+            self.session.client.give_up_after(self._agent.now, SILENT_S)
+
+    def try_again(self, failed: out.Failed) -> bool:
+        """Go another way after silence, 408 or 5xx; follow a redirection where that is allowed."""
+        retry = self.retry
+        if retry is None or self.session.phase is not Phase.ENDED or retry.given_up:
+            return False
+        status, uri, flow = failed.status, retry.destination.uri, self.session.flow
+        if 300 <= status < 400 and failed.response is not None and retry.redirects:
+            contacts = failed.response.contacts
+            if not contacts or not contacts[0].uri.user:
+                return False
+            retry.redirects -= 1
+            uri = uri.with_user(contacts[0].uri.user)  # behind the same proxy: a Contact alone sends us nowhere
+        elif (status == 408 or 500 <= status < 600) and retry.flows:
+            flow = retry.flows.pop(0)
+        else:
+            return False
+        log.info("> %s again after %d (%s)", self.party, status, flow)
+        self.session = self._agent._invite(retry.destination, flow, uri, retry.caller, retry.sdp)
+        self.session.owner = self
+        self.hurry()
+        return True
 
     @property
     def local_address(self) -> str:
@@ -330,6 +389,7 @@ class SessionSignal:
     def reject(self, status: int, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         if self.session.phase is Phase.INVITED:
             self.session.reject(self._agent.now, status, reason=reason, headers=headers)
+            self.note_end()
             self._agent.pump()
 
     def acknowledge(self, sdp: bytes) -> None:
@@ -339,12 +399,15 @@ class SessionSignal:
 
     def hangup(self, reason: str = "") -> None:
         session, now = self.session, self._agent.now
+        if self.retry is not None:
+            self.retry.given_up = True
         if session.phase is Phase.INVITED:
             session.reject(now, 480)
         elif session.phase is Phase.CALLING:
             session.cancel(now, reason)
         elif session.phase in (Phase.ACCEPTED, Phase.UP):
             session.bye(now, reason)
+        self.note_end()
         self._agent.pump()
 
     def reoffer(self, sdp: bytes | None) -> bool:

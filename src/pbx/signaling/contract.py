@@ -25,6 +25,8 @@ class Destination:
     headers: tuple[tuple[str, str], ...] = ()
     routes: tuple[str, ...] = ()
     codecs: tuple[str, ...] = ()  # names in order; empty: the configured ones
+    alternatives: tuple[Flow, ...] = ()  # where to go when the first way does not answer, or answers 5xx
+    redirects: int = 0  # how many 3xx to follow, to other numbers behind the same way
     max_forwards: int = 70  # the caller's less one: a loop through other servers ends (RFC 3261 §16.6)
 
 

@@ -6,19 +6,35 @@ from collections.abc import Callable, Sequence
 
 from pbx.config.config import Config
 from pbx.errors import Unreachable
-from pbx.signaling.contract import Destination
-from pbx.signaling.transports import Transports
+from pbx.signaling.contract import Destination, Introduction
+from pbx.signaling.presentation import presented
+from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
-from pbx.sip.uri import Uri, parse_uri
+from pbx.sip.uri import Uri
+
+# What makes a phone answer by itself: Call-Info for Yealink and Grandstream, Alert-Info for Polycom, Cisco and Snom.
+AUTO_ANSWER = (
+    ("Call-Info", "<sip:auto>;answer-after=0"),
+    ("Alert-Info", "<http://auto>;info=alert-autoanswer;delay=0"),
+)
 
 
 class Destinations:
     """Where targets are now."""
 
-    def __init__(self, config: Config, location: Location, transports: Transports, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        location: Location,
+        trunks: Trunks,
+        active: Callable[[str], int],
+        wall: Callable[[], float],
+    ) -> None:
+        """Take *active*, how many calls a party has now."""
         self.config = config
         self._location = location
-        self._transports = transports
+        self._trunks = trunks
+        self._active = active
         self._wall = wall
 
     def resolve(self, target: str, leg: object, *, number: str = "", caller: str = "") -> Sequence[Destination]:
@@ -30,7 +46,7 @@ class Destinations:
         if room == "endpoint":
             return self.endpoint(name)
         if room == "trunk":
-            return [self._trunk(name, number)]
+            return [self._trunk(name, number, leg, caller)]
         raise Unreachable(f"no such target: {target}")
 
     def endpoint(self, number: str) -> list[Destination]:
@@ -45,19 +61,51 @@ class Destinations:
         if not bindings:
             raise Unreachable(f"endpoint {number} is not registered")
         return [
-            Destination(f"endpoint/{number}", b.contact, b.flow, routes=b.path, codecs=endpoint.codecs)
+            Destination(
+                f"endpoint/{number}",
+                b.contact,
+                b.flow,
+                routes=b.path,
+                codecs=endpoint.codecs,
+                headers=AUTO_ANSWER if endpoint.auto_answer else (),
+            )
             for b in bindings
         ]
 
-    def _trunk(self, name: str, number: str) -> Destination:
-        trunk = self.config.trunks.get(name)
-        if trunk is None or not trunk.enabled or not trunk.proxy:
-            raise Unreachable(f"trunk {name} is not available", status=503)
-        proxy = parse_uri(trunk.proxy[0])
-        transport = trunk.transport or proxy.transport
-        port = proxy.port or (5061 if transport == "tls" else 5060)
-        flow = self._transports.flow_to(transport, (proxy.host, port))
-        if flow is None:
-            raise Unreachable(f"no listener for {transport} towards trunk {name}", status=503)
-        uri = Uri("sip", number, proxy.host, proxy.port, proxy.params)
-        return Destination(f"trunk/{name}", uri, flow, codecs=trunk.codecs)
+    def _trunk(self, name: str, number: str, leg: object, caller: str) -> Destination:
+        """Return the way out of a trunk, with its other proxies to fall back on.
+
+        :raises Unreachable: where it is down, or full (reason trunk-full).
+        """
+        line, flows = self._trunks.flows(name)
+        spec = line.spec
+        if self._active(f"trunk/{name}") >= spec.max_calls:
+            raise Unreachable(f"trunk {name} is full", status=503, reason="trunk-full")
+        proxy = line.proxies[0].uri
+        shown = presented(spec, *_caller_of(leg, caller), self.config.sip.domain, _headers_of(leg))
+        return Destination(
+            f"trunk/{name}",
+            Uri("sip", number, proxy.host, proxy.port, proxy.params),
+            flows[0],
+            credentials=line.credentials,
+            from_=shown.from_,
+            headers=shown.headers,
+            routes=(f"<{line.hop_uri};lr>",) if line.hop_uri is not None else (),
+            codecs=spec.codecs,
+            alternatives=tuple(flows[1:]),
+            redirects=3 if spec.redirects == "obey" else 0,
+        )
+
+
+def _caller_of(leg: object, caller: str) -> tuple[str, str]:
+    """Return number and name of who calls: what the step says, else the leg's own caller."""
+    own = getattr(leg, "caller", None)
+    number, name = getattr(own, "number", ""), getattr(own, "name", "")
+    return (caller, "") if caller and caller != number else (number, name)
+
+
+def _headers_of(leg: object) -> dict[str, list[str]]:
+    """Return the headers of the INVITE that this call continues, empty where it began here."""
+    variables = getattr(leg, "variables", None)
+    introduction = variables.get("introduction") if isinstance(variables, dict) else None
+    return introduction.headers if isinstance(introduction, Introduction) else {}

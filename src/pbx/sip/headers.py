@@ -90,6 +90,21 @@ def split_list(text: str) -> list[str]:
 def split_params(text: str) -> Params:
     """Parse ``;a=b;c`` (quotes respected) into pairs with lower-case names."""
     found: list[tuple[str, str | None]] = []
+    pieces = _outside_quotes(text) if '"' in text else text.split(";")
+    for place, piece in enumerate(pieces):
+        name, equals, value = piece.partition("=")
+        if name := name.strip().lower():
+            found.append((name, value.strip() if equals else None))
+        elif place < len(pieces) - 1:
+            raise ParseError(f"an empty parameter in {text[:60]!r}")  # RFC 4475 3.1.2.1; some phones end with ";"
+    return tuple(found)
+
+
+def _outside_quotes(text: str) -> list[str]:
+    """Split at semicolons that stand outside quotes.
+
+    :raises ParseError: for quotes that do not end.
+    """
     start, quoted, escaped = 0, False, False
     pieces = []
     for i, c in enumerate(text):
@@ -106,13 +121,7 @@ def split_params(text: str) -> Params:
     if quoted:
         raise ParseError(f"unbalanced quotes in {text[:60]!r}")
     pieces.append(text[start:])
-    for place, piece in enumerate(pieces):
-        name, equals, value = piece.partition("=")
-        if name := name.strip().lower():
-            found.append((name, value.strip() if equals else None))
-        elif place < len(pieces) - 1:
-            raise ParseError(f"an empty parameter in {text[:60]!r}")  # RFC 4475 3.1.2.1; some phones end with ";"
-    return tuple(found)
+    return pieces
 
 
 def param_of(params: Params, name: str) -> str | None:
@@ -235,6 +244,10 @@ def parse_via(text: str) -> Via:
 
     :raises ParseError: where it is none.
     """
+    if text.startswith("SIP/2.0/UDP ") and '"' not in text:  # what nearly all of them look like
+        sent_by, _, tail = text[12:].partition(";")
+        host, port = split_host_port(sent_by.strip())
+        return Via("UDP", host, port, split_params(tail))
     match = _VIA.fullmatch(text.strip())
     if match is None:
         raise ParseError(f"bad Via {text[:60]!r}")
