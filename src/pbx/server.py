@@ -131,7 +131,7 @@ class Server:
         )
         restored = self.registrar.restore()
         first, _, last = config.media.ports.partition("-")
-        self.media = Engine(int(first), int(last))
+        self.media = Engine(int(first), int(last), country=config.media.tones)
         self.media.start()
         opened.callback(self.media.stop)
         self.calls = Calls(
