@@ -149,7 +149,7 @@ class Server:
         self.agent.tokens = self.trunks.tokens
         gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
         first, _, last = config.media.ports.partition("-")
-        self.media = Engine(int(first), int(last))
+        self.media = Engine(int(first), int(last), country=config.media.tones)
         self.media.start()
         opened.callback(self.media.stop)
         self.destinations = Destinations(
