@@ -29,6 +29,7 @@ from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.transports import Transports
 from pbx.sip.digest import Nonces, Secret
@@ -91,6 +92,7 @@ class Server:
             "registrations": sum(len(self.location.bindings(a, time.time())) for a in self.location.accounts()),
             "media_ports": len(self.media.ports),
             "stack": self.agent.stack.sizes,
+            "clean_ups": self.housekeeping.done,
             "retransmitted": self.agent.stack.counters.retransmitted,
             "log_waiting": self.log.waiting,
         }
@@ -124,9 +126,10 @@ class Server:
         self.log.start(self.version)
         opened.push_async_callback(self.log.stop)
         ids = Ids()
-        self.transports = Transports(config.sip)
+        self.transports = Transports(config.sip, self.base)
         gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
         gate.configure(self._accounts(), self._matches(), {}, config.sip.algorithms)
+        self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
@@ -136,16 +139,13 @@ class Server:
         self.media = Engine(int(first), int(last))
         self.media.start()
         opened.callback(self.media.stop)
+        self.destinations = Destinations(config, self.registrar.location, self.transports, time.time)
         self.equipment = furnish(lambda: self.config, self.base, self.log)
         self.calls = Calls(
             self.agent,
             self.media,
             Dialplan(config, self.equipment),
-            PlanTargets(
-                lambda: self.config,
-                Destinations(config, self.registrar.location, self.transports, time.time),
-                time.time,
-            ),
+            PlanTargets(lambda: self.config, self.destinations, time.time),
             self.log.append,
             ids,
             time.time,
@@ -153,17 +153,14 @@ class Server:
         )
         self.calls.max_calls = config.limits.max_calls
         self.calls.language = config.language
-        self.agent.on_invite = self.calls.invited
-        self.agent.on_register = lambda request, transaction, source: self.registrar.handle(
-            request, transaction, source, self.agent.respond
-        )
+        self._serve_phones()
         interrupted = self._note_start()
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
         opened.push_async_callback(self.reader.stop)
         opened.callback(self.agent.stop)
-        await self.transports.start(self.agent.receive, self._flow_closed)
+        await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
         opened.push_async_callback(self.transports.stop)
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
@@ -174,6 +171,16 @@ class Server:
         if self.log.unclean:
             log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    def _serve_phones(self) -> None:
+        """Say who answers which requests."""
+        agent = self.agent
+        agent.on_invite = self.calls.invited
+        agent.on_register = lambda request, transaction, source: self.registrar.handle(
+            request, transaction, source, agent.respond
+        )
+        messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
+        agent.on_message = messages.handle
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
@@ -227,11 +234,10 @@ class Server:
         self.agent.flow_closed(flow)
 
     async def _every_second(self) -> None:
-        housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
-            housekeeping.look()
+            self.housekeeping.look()
 
 
 async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:

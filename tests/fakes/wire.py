@@ -26,6 +26,9 @@ class Own:
     def advertised(self, flow: Flow) -> tuple[str, int]:
         return flow.local
 
+    def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None:
+        return Flow(transport, A if remote != A else B, remote)
+
 
 class Peer:
     """One stack on the wire. *on_output* sees everything but Send."""

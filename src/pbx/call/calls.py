@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pbx import events as ev
+from pbx.call import transfer
 from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Routed, Router, Targets
 from pbx.call.leg import Leg, LegState
 from pbx.call.offer import MediaSide
@@ -17,7 +19,10 @@ from pbx.sdp.description import parse_description
 from pbx.sdp.negotiate import audio_of, codecs_of
 from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 from pbx.sip.headers import NameAddr
+from pbx.sip.message import Request
+from pbx.sip.replaces import Replaces
 from pbx.sip.stack import Ids
+from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
 
 log = logging.getLogger(__name__)
@@ -36,6 +41,7 @@ class Call:
     legs: dict[str, Leg] = field(default_factory=dict)
     answered_wall: float | None = None
     task: asyncio.Task[None] | None = None
+    owner: Leg | None = None  # the leg whose script the task runs
 
 
 class Calls:
@@ -58,6 +64,7 @@ class Calls:
         self.codecs = tuple(codecs)
         self.calls: dict[str, Call] = {}
         self.max_calls = 20_000
+        self.srtp = "off"  # off, optional, required
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
@@ -111,8 +118,16 @@ class Calls:
                 where=routed.where,
             )
         )
-        call.task = self._loop.create_task(self._run(call, leg, routed), name=f"call {call_id}")
+        if isinstance(introduction.replaces, Leg):
+            if not transfer.replace(self, introduction.replaces, leg):
+                leg.reject(481)
+            return leg
+        self._start(call, leg, routed)
         return leg
+
+    def _start(self, call: Call, leg: Leg, routed: Routed) -> None:
+        call.owner = leg
+        call.task = self._loop.create_task(self._run(call, leg, routed), name=f"call {call.call_id}")
 
     def _route(self, introduction: Introduction, leg: Leg) -> Routed | None:
         try:
@@ -143,11 +158,44 @@ class Calls:
             leg.log.exception("the call's script failed")
             status = 500
         finally:
-            if leg.state in (LegState.NEW, LegState.RINGING):
-                leg.reject(status)
-            else:
-                leg.hangup()
-            self._finish(call)
+            # A leg that was taken away lives on in another script.
+            if not leg.kept and call.owner is leg:
+                if leg.state in (LegState.NEW, LegState.RINGING):
+                    leg.reject(status)
+                else:
+                    leg.hangup()
+                self.finish(call)
+
+    def adopt(self, call: Call, leg: Leg, routed: Routed) -> None:
+        """Give a leg that was taken from its script another one, once the old one has let go."""
+        before = call.task
+
+        async def run() -> None:
+            if before is not None and not before.done():
+                await asyncio.wait({before}, timeout=transfer.PART_S)
+            leg.kept = False
+            await self._run(call, leg, routed)
+
+        call.owner = leg
+        call.task = self._loop.create_task(run(), name=f"call {call.call_id}")
+
+    def move(self, leg: Leg, to: Call) -> None:
+        """Let a leg belong to another call: its call_id changes, its leg_id stays."""
+        self.calls[leg.call_id].legs.pop(leg.leg_id, None)
+        leg.call_id = to.call_id
+        to.legs[leg.leg_id] = leg
+
+    def refer(self, leg: Leg, request: Request, transaction: ServerTransaction) -> None:
+        """Carry out a REFER of a leg's peer."""
+        transfer.on_refer(self, leg, request, transaction)
+
+    def leg_of_dialog(self, named: Replaces) -> Leg | None:
+        """Return the leg whose dialog a Replaces names."""
+        for call in self.calls.values():
+            for leg in call.legs.values():
+                if leg.signal is not None and leg.signal.is_dialog(named):
+                    return leg
+        return None
 
     # ---- out -------------------------------------------------------------------------------------------------------
 
@@ -174,6 +222,7 @@ class Calls:
             self._leg_created(leg, "", str(destination.flow))
             leg.on_failed(error.status, error.reason, ())
             return leg
+        destination = dataclasses.replace(destination, max_forwards=_hops_left(origin))
         introduced = NameAddr(Uri("sip", origin.caller.number, "invalid"), origin.caller.name)
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
@@ -205,7 +254,8 @@ class Calls:
 
         :raises MediaError: where none is left.
         """
-        return MediaSide(self._media.open(leg, local), advertised, codecs, self._ids.integer(1, 2**31 - 1))
+        session_id = self._ids.integer(1, 2**31 - 1)
+        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.srtp)
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 
@@ -220,7 +270,7 @@ class Calls:
         leg.log.info("x %s ended: %s (%d, by %s)", leg.party, end.cause, end.status, end.by)
         call = self.calls.get(leg.call_id)
         if call is not None and call.task is None:
-            self._finish(call)
+            self.finish(call)
 
     def _report_quality(self, leg: Leg) -> None:
         assert leg.media is not None
@@ -242,13 +292,16 @@ class Calls:
             )
         )
 
-    def _finish(self, call: Call) -> None:
+    def finish(self, call: Call) -> None:
         """Tell of a call's end, exactly once."""
         if self.calls.pop(call.call_id, None) is None:
             return
         for leg in call.legs.values():
             leg.hangup()
-        first = next(iter(call.legs.values()))
+        first = next(iter(call.legs.values()), None)
+        if first is None:  # its legs live on in another call
+            self.emit(ev.CallEnded(call_id=call.call_id, cause="answered", status=200, by="system"))
+            return
         end = first.end
         winner = next((x for x in call.legs.values() if x is not first and x.answered_at is not None), None)
         if first.answered_at is not None:
@@ -326,3 +379,12 @@ class Calls:
                 source=source,
             )
         )
+
+
+def _hops_left(origin: Leg) -> int:
+    """Max-Forwards for a call on behalf of *origin*: one less than its INVITE had."""
+    introduction = origin.variables.get("introduction")
+    if not isinstance(introduction, Introduction):
+        return 70
+    text = (introduction.headers.get("Max-Forwards") or ["70"])[0].strip()
+    return max(0, int(text) - 1) if text.isdigit() else 70

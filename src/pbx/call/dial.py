@@ -76,7 +76,7 @@ class Dial:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._winner is not None:
+        if self._winner is not None and not self._winner.kept:
             self._winner.hangup()
 
     async def _ring(self, targets: Sequence[str]) -> Leg:

@@ -14,6 +14,7 @@ from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, PbxError, failure_of
 from pbx.media.contract import Clip, MediaPort, MediaState, Room
+from pbx.signaling.info import digit_of
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
 
@@ -55,6 +56,7 @@ class Leg:
         self.rang = False
         self.peer: Leg | None = None  # whom it is bridged with
         self.digits: asyncio.Queue[str] = asyncio.Queue()
+        self.kept = False  # taken from its script: who adopts it decides when it ends
         self.variables: dict[str, object] = {}  # what the script knows of the call
         self.language = ""  # of the prompts that this leg hears; empty: the configured one
         self.keeps_digits_secret = False  # in no log and no record while a card number or a PIN is typed
@@ -346,7 +348,12 @@ class Leg:
 
     def on_request(self, request: Request, transaction: ServerTransaction) -> None:
         assert self.signal is not None
-        self.signal.respond(transaction, request, 200 if request.method == "INFO" else 501)
+        if request.method == "REFER":
+            self._calls.refer(self, request, transaction)
+            return
+        if request.method == "INFO" and (found := digit_of(request)) is not None:
+            self.on_digit(*found)
+        self.signal.respond(transaction, request, 200 if request.method in ("INFO", "NOTIFY", "MESSAGE") else 501)
 
     def on_ended(self, by: str, status: int, reason: str) -> None:
         if by == "us":

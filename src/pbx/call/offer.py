@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 from pbx.media.contract import MediaPort
 from pbx.sdp.codec import BY_NAME, Codec
-from pbx.sdp.negotiate import Agreed, make_answer, make_offer, take_answer
+from pbx.sdp.crypto import KEY_BYTES, OFFERED, Crypto, keys_for
+from pbx.sdp.negotiate import ALONE, Agreed, make_answer, make_offer, take_answer
 
 
 class MediaSide:
     """What one leg offers and has agreed."""
 
-    def __init__(self, port: MediaPort, address: str, codecs: Sequence[str], session_id: int) -> None:
+    def __init__(
+        self, port: MediaPort, address: str, codecs: Sequence[str], session_id: int, srtp: str = "off"
+    ) -> None:
         self.port = port
         self.codecs: list[Codec] = [BY_NAME[name] for name in codecs]
         self.agreed: Agreed | None = None
         self.holding = False  # we put the peer on hold
+        self._srtp = srtp  # off; optional: where the peer offers it; required
+        self._keys: list[Crypto] = []  # what we offered, or answered with: the same for the whole session
         self._address = address
         self._session_id = session_id
         self._version = 0
@@ -34,6 +40,9 @@ class MediaSide:
             first = self.agreed.codec
             codecs = [first, *(c for c in codecs if c.name != first.name)]  # 8.3.2: keep the payload types
         direction = "sendonly" if self.holding else "sendrecv"
+        if self._srtp == "required" and not self._keys:
+            self._keys = keys_for(OFFERED, secrets.token_bytes)
+        layout = self.agreed.layout if self.agreed is not None else ALONE
         return self._written(
             lambda version: make_offer(
                 self._address,
@@ -42,6 +51,8 @@ class MediaSide:
                 session_id=self._session_id,
                 version=version,
                 direction=direction,
+                layout=layout,
+                cryptos=self._keys,
             )
         )
 
@@ -66,6 +77,8 @@ class MediaSide:
                 session_id=self._session_id,
                 version=version,
                 willing="sendonly" if self.holding else "sendrecv",
+                srtp=self._srtp,
+                make_key=self._key,
             )
             found.append(agreed)
             return text
@@ -79,7 +92,22 @@ class MediaSide:
 
         :raises NegotiationError: where it takes nothing we offered.
         """
-        self._follow(take_answer(answer, self.codecs, willing="sendonly" if self.holding else "sendrecv"))
+        agreed = take_answer(
+            answer,
+            self.codecs,
+            willing="sendonly" if self.holding else "sendrecv",
+            layout=self.agreed.layout if self.agreed is not None else ALONE,
+            cryptos=self._keys,
+        )
+        self._follow(agreed)
+
+    def _key(self, suite: str, tag: int) -> Crypto:
+        """Return our key for an answer: made once, kept through re-offers (RFC 4568 §7.1.4)."""
+        for key in self._keys:
+            if key.suite == suite:
+                return Crypto(suite, key.key, tag)
+        self._keys = [Crypto(suite, secrets.token_bytes(KEY_BYTES[suite]), tag)]
+        return self._keys[0]
 
     @property
     def held(self) -> bool:

@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbx.errors import NegotiationError
 from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
+from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
 from pbx.sdp.description import Description, Media, parse_description
 
 _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
+_SECURE = ("RTP/SAVP", "RTP/SAVPF")
+_UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 §8)."""
+
+    kind: str
+    protocol: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
+
+    place: int = 0
+    others: tuple[Line, ...] = ()
+    protocol: str = "RTP/AVP"
+
+
+ALONE = Layout()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +48,9 @@ class Agreed:
     direction: str  # seen from here: may we send, may we receive
     ptime_ms: int  # how much the peer wants in a packet
     held: bool  # the peer does not want to hear us
+    crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP
+    crypto_out: Crypto | None = None  # what we encrypt with
+    layout: Layout = ALONE
 
     @property
     def we_send(self) -> bool:
@@ -36,7 +63,7 @@ def audio_of(description: Description) -> tuple[int, Media]:
     :raises NegotiationError: where there is none.
     """
     for index, media in enumerate(description.media):
-        if media.kind == "audio" and media.port and media.protocol in _PLAIN:
+        if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):
             return index, media
     raise NegotiationError("no audio stream that we can take")
 
@@ -74,9 +101,16 @@ def make_offer(
     session_id: int,
     version: int,
     direction: str = "sendrecv",
+    layout: Layout = ALONE,
+    cryptos: Sequence[Crypto] = (),
 ) -> bytes:
-    """Write an offer of one audio stream."""
-    return _write(address, session_id, version, [_audio(port, codecs, EVENTS.payload_type, direction, 20)])
+    """Write an offer of one audio stream, the session's other m= lines kept in place."""
+    protocol = layout.protocol
+    if cryptos and protocol in _PLAIN:
+        protocol = "RTP/SAVP"
+    media = [_refusal(line, address) for line in layout.others]
+    media.insert(layout.place, _audio(port, codecs, EVENTS.payload_type, direction, 20, protocol, cryptos))
+    return _write(address, session_id, version, media)
 
 
 def make_answer(
@@ -88,35 +122,85 @@ def make_answer(
     session_id: int,
     version: int,
     willing: str = "sendrecv",
+    srtp: str = "off",
+    make_key: MakeKey | None = None,
 ) -> tuple[bytes, Agreed]:
     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
+
+    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag.
 
     :raises NegotiationError: where nothing fits.
     """
     theirs = parse_description(offer)
     place, audio = audio_of(theirs)
-    agreed = _agree(theirs, audio, codecs)
-    direction = _both(_REVERSED[theirs.direction_of(audio)], willing)
-    media = []
-    for index, line in enumerate(theirs.media):
-        if index == place:
-            media.append(_audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, line.protocol))
-        else:
-            media.append(Media(line.kind, 0, line.protocol, line.formats[:1] or ["0"], address))
-    agreed = Agreed(agreed.remote, agreed.rtcp, agreed.codec, agreed.events_pt, direction, agreed.ptime_ms, agreed.held)
-    return _write(address, session_id, version, media), agreed
+    crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+    crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
+    others = tuple(_line(line) for index, line in enumerate(theirs.media) if index != place)
+    agreed = replace(
+        _agree(theirs, audio, codecs),
+        crypto_in=crypto_in,
+        crypto_out=crypto_out,
+        layout=Layout(place, others, audio.protocol),
+    )
+    direction = _both(_direction(theirs, audio), willing)
+    media = [_refusal(line, address) for line in others]
+    ours = [crypto_out] if crypto_out is not None else []
+    media.insert(
+        place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
+    )
+    return _write(address, session_id, version, media), replace(agreed, direction=direction)
 
 
-def take_answer(answer: bytes, codecs: Sequence[Codec], *, willing: str = "sendrecv") -> Agreed:
-    """Read the answer to an offer of ours.
+def take_answer(
+    answer: bytes,
+    codecs: Sequence[Codec],
+    *,
+    willing: str = "sendrecv",
+    layout: Layout = ALONE,
+    cryptos: Sequence[Crypto] = (),
+) -> Agreed:
+    """Read the answer to an offer of ours, made with the same *layout* and *cryptos*.
 
     :raises NegotiationError: where it takes nothing that we offered.
     """
     theirs = parse_description(answer)
     _, audio = audio_of(theirs)
-    agreed = _agree(theirs, audio, codecs, theirs_first=True)
-    direction = _both(_REVERSED[theirs.direction_of(audio)], willing)
-    return Agreed(agreed.remote, agreed.rtcp, agreed.codec, agreed.events_pt, direction, agreed.ptime_ms, agreed.held)
+    crypto_in = pick(cryptos_of(audio)) if cryptos else None
+    crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
+    if cryptos and crypto_out is None:
+        raise NegotiationError("the answer takes none of our keys")
+    return replace(
+        _agree(theirs, audio, codecs, theirs_first=True),
+        direction=_both(_direction(theirs, audio), willing),
+        crypto_in=crypto_in,
+        crypto_out=crypto_out,
+        layout=replace(layout, protocol=audio.protocol),
+    )
+
+
+def _their_crypto(audio: Media, srtp: str) -> Crypto | None:
+    """Choose the peer's key, obeying the policy.
+
+    :raises NegotiationError: where one side insists on encryption and the other has none.
+    """
+    found = pick(cryptos_of(audio)) if srtp != "off" else None
+    if found is None and (audio.protocol in _SECURE or srtp == "required"):
+        raise NegotiationError("no way of encryption in common")
+    return found
+
+
+def _direction(theirs: Description, audio: Media) -> str:
+    """What the peer leaves us to do, seen from here."""
+    direction = _REVERSED[theirs.direction_of(audio)]
+    return _both(direction, "recvonly") if audio.address in _UNSPECIFIED else direction
+
+
+def _line(media: Media) -> Line:
+    return Line(media.kind, media.protocol, media.formats[0] if media.formats else "0")
+
+
+def _refusal(line: Line, address: str) -> Media:
+    return Media(line.kind, 0, line.protocol, [line.format], address)
 
 
 def _agree(theirs: Description, audio: Media, ours: Sequence[Codec], *, theirs_first: bool = False) -> Agreed:
@@ -128,11 +212,11 @@ def _agree(theirs: Description, audio: Media, ours: Sequence[Codec], *, theirs_f
         chosen = next((c for o in ours for c in voices if c.name == o.name), None)
     if chosen is None:
         raise NegotiationError("no codec in common")
-    events = next((c.payload_type for c in named if c.name == EVENTS.name), None)
+    events = next((c.payload_type for c in named if c.name == EVENTS.name and c.clock_hz == chosen.clock_hz), None)
+    if events is None:
+        events = next((c.payload_type for c in named if c.name == EVENTS.name), None)
     ptime = audio.attribute("ptime") or ""
     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
-    theirs_direction = theirs.direction_of(audio)
-    held = theirs_direction in ("sendonly", "inactive") or audio.address in ("0.0.0.0", "::")
     return Agreed(
         remote=(audio.address, audio.port),
         rtcp=_rtcp(audio),
@@ -140,7 +224,7 @@ def _agree(theirs: Description, audio: Media, ours: Sequence[Codec], *, theirs_f
         events_pt=events,
         direction="sendrecv",
         ptime_ms=ptime_ms,
-        held=held,
+        held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
     )
 
 
@@ -163,7 +247,13 @@ def _both(one: str, other: str) -> str:
 
 
 def _audio(
-    port: int, codecs: Sequence[Codec], events_pt: int | None, direction: str, ptime_ms: int, protocol: str = "RTP/AVP"
+    port: int,
+    codecs: Sequence[Codec],
+    events_pt: int | None,
+    direction: str,
+    ptime_ms: int,
+    protocol: str = "RTP/AVP",
+    cryptos: Sequence[Crypto] = (),
 ) -> Media:
     formats = [str(c.payload_type) for c in codecs]
     attributes = [("rtpmap", c.rtpmap) for c in codecs]
@@ -171,6 +261,7 @@ def _audio(
     if events_pt is not None:
         formats.append(str(events_pt))
         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
+    attributes += [("crypto", str(c)) for c in cryptos]
     attributes += [("ptime", str(ptime_ms)), (direction, "")]
     return Media("audio", port, protocol, formats, "", attributes)
 

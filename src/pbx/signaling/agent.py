@@ -9,10 +9,13 @@ from typing import Protocol
 
 from pbx.errors import LocalProtocolError, ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
+from pbx.signaling.subscriptions import PACKAGES, Subscriptions
 from pbx.sip import outputs as out
+from pbx.sip.framing import FramingLost
 from pbx.sip.headers import NameAddr, parse_address
-from pbx.sip.invite import Phase, Session
+from pbx.sip.invite import ALLOW, Phase, Session
 from pbx.sip.message import Flow, Request, Response, response_to
+from pbx.sip.replaces import Replaces, parse_target_dialog
 from pbx.sip.stack import Gate, Ids, Stack
 from pbx.sip.transaction import ServerTransaction
 
@@ -23,6 +26,7 @@ class Transports(Protocol):
     """What the agent needs of the sockets."""
 
     def send(self, data: bytes, flow: Flow) -> bool: ...
+    def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
 
 
@@ -38,12 +42,19 @@ class UserAgent:
         self._loop = asyncio.get_running_loop()
         self.on_invite: Callable[[SessionSignal, Introduction], SignalEvents] | None = None
         self.on_register: Callable[[Request, ServerTransaction, str], None] | None = None
+        self.on_message: Callable[[Request, ServerTransaction, str], None] | None = None
+        self.subscriptions: Subscriptions | None = None
 
     # ---- driving ---------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """Take a datagram, or a message from a stream."""
         self.stack.receive(data, flow, self._loop.time())
+        self.pump()
+
+    def broken(self, error: FramingLost, flow: Flow) -> None:
+        """Answer the message that a stream broke at; the connection closes behind the answer."""
+        self.stack.refuse(error.head, error.status, str(error), flow)
         self.pump()
 
     def flow_closed(self, flow: Flow) -> None:
@@ -107,6 +118,9 @@ class UserAgent:
         elif isinstance(output, out.ResponseReceived):
             if callable(output.token):
                 output.token(output.response)
+        elif isinstance(output, out.SubscriptionRefreshed | out.SubscriptionEnded):
+            if self.subscriptions is not None:
+                self.subscriptions.on_output(output)
         else:
             signal = output.session.owner
             if isinstance(signal, SessionSignal):
@@ -144,17 +158,49 @@ class UserAgent:
 
     def _requested(self, output: out.RequestReceived) -> None:
         request = output.request
-        if request.method == "REGISTER" and self.on_register is not None:
+        method = request.method
+        if method == "REGISTER" and self.on_register is not None:
             self.on_register(request, output.transaction, output.source)
-        elif request.method == "OPTIONS":
+        elif method == "MESSAGE" and self.on_message is not None:
+            self.on_message(request, output.transaction, output.source)
+        elif method == "SUBSCRIBE" and self.subscriptions is not None:
+            self.subscriptions.handle(request, output.transaction, output.source)
+        elif method == "REFER":
+            self._referred(output)
+        elif method == "OPTIONS":
             response = response_to(request, 200, to_tag=self.stack.ids.tag())
-            response.headers["Allow"] = ["INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER"]
+            response.headers["Allow"] = [ALLOW]
             response.headers["Accept"] = ["application/sdp"]
+            response.headers["Allow-Events"] = [", ".join(PACKAGES)]
             self.stack.respond(output.transaction, response, self.now)
         else:
             response = response_to(request, 405, to_tag=self.stack.ids.tag())
-            response.headers["Allow"] = ["INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER"]
+            response.headers["Allow"] = [ALLOW]
             self.stack.respond(output.transaction, response, self.now)
+
+    def _referred(self, output: out.RequestReceived) -> None:
+        """Take a REFER outside a dialog: one that names a dialog of its sender's (RFC 4538), or none at all."""
+        request = output.request
+        session: Session | None = None
+        try:
+            if (text := request.get("Target-Dialog")) is not None:
+                named = parse_target_dialog(text)
+                session = self.stack.session_of((named.call_id, named.to_tag, named.from_tag))
+        except ParseError as error:
+            self.stack.respond(output.transaction, response_to(request, error.status), self.now)
+            return
+        owner = session.owner if session is not None else None
+        if not isinstance(owner, SessionSignal) or not _same_party(output.source, owner):
+            # Whoever may call may dial: nothing is called on behalf of a stranger to the dialog.
+            self.stack.respond(output.transaction, response_to(request, 403), self.now)
+            return
+        owner.events.on_request(request, output.transaction)
+
+    def signal_of(self, dialog: Replaces) -> SessionSignal | None:
+        """Find the dialog that a Replaces names."""
+        session = self.stack.session_of((dialog.call_id, dialog.to_tag, dialog.from_tag))
+        owner = session.owner if session is not None else None
+        return owner if isinstance(owner, SessionSignal) else None
 
     # ---- calling ---------------------------------------------------------------------------------------------------
 
@@ -171,7 +217,7 @@ class UserAgent:
         request = Request("INVITE", destination.uri)
         request.headers = {
             "Via": [],
-            "Max-Forwards": ["70"],
+            "Max-Forwards": [str(destination.max_forwards)],
             "From": [str(introduced.with_tag(self.stack.ids.tag()))],
             "To": [f"<{destination.uri.bare()}>"],
             "Call-ID": [self.stack.ids.call_id()],
@@ -187,6 +233,7 @@ class UserAgent:
         session = self.stack.invite(request, flow, self.now, destination.credentials)
         signal = SessionSignal(self, session)
         signal.events = events
+        signal.party = destination.party
         session.owner = signal
         self.pump()
         return signal
@@ -209,6 +256,7 @@ def introduction_of(session: Session) -> Introduction:
             caller = parse_address(asserted[0])  # RFC 3325: trusted from trunks only
     except ParseError:
         pass
+    replaced = session.replaces.owner if session.replaces is not None else None
     return Introduction(
         source=session.source,
         caller=caller.uri.user,
@@ -219,7 +267,14 @@ def introduction_of(session: Session) -> Introduction:
         peer=str(session.flow),
         sdp=request.sdp,
         headers=request.headers,
+        replaces=replaced.events if isinstance(replaced, SessionSignal) else None,
     )
+
+
+def _same_party(source: str, signal: SessionSignal) -> bool:
+    """Whether the peer of a dialog is who *source* says."""
+    session = signal.session
+    return source in (session.source, signal.party)
 
 
 class _Nobody:
@@ -238,12 +293,13 @@ class _Nobody:
 class SessionSignal:
     """One dialog as the call room sees it (:class:`pbx.signaling.contract.LegSignal`)."""
 
-    __slots__ = ("_agent", "events", "session")
+    __slots__ = ("_agent", "events", "party", "session")
 
     def __init__(self, agent: UserAgent, session: Session) -> None:
         self._agent = agent
         self.session = session
         self.events: SignalEvents = _Nobody()
+        self.party = session.source  # endpoint/1001, trunk/carrier
 
     @property
     def local_address(self) -> str:
@@ -256,6 +312,10 @@ class SessionSignal:
     @property
     def sip_call_id(self) -> str:
         return self.session.request.call_id
+
+    def is_dialog(self, named: Replaces) -> bool:
+        dialog = self.session.dialog
+        return dialog is not None and dialog.id == (named.call_id, named.to_tag, named.from_tag)
 
     def ring(self, status: int = 180, sdp: bytes | None = None) -> None:
         if self.session.phase is Phase.INVITED:
@@ -297,12 +357,12 @@ class SessionSignal:
 
     def answer_reoffer(self, sdp: bytes) -> None:
         if self.session.pending is not None:
-            self.session.answer_reoffer(self._agent.now, sdp)
+            self.session.change.answer(self._agent.now, sdp)
             self._agent.pump()
 
     def refuse_reoffer(self, status: int) -> None:
         if self.session.pending is not None:
-            self.session.refuse_reoffer(self._agent.now, status)
+            self.session.change.refuse(self._agent.now, status)
             self._agent.pump()
 
     def request(self, method: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> None:
@@ -310,10 +370,13 @@ class SessionSignal:
         if dialog is None or self.session.phase is Phase.ENDED:
             return
         request = dialog.request(method)
+        if method != "MESSAGE":
+            request.headers["Contact"] = [self._agent.stack.contact(self.session.flow)]
         for name, value in headers:
             request.add(name, value)
         request.body = body
-        self._agent.stack.request(request, self._agent.stack.flow_for(dialog), self._agent.now, None)
+        stack = self._agent.stack
+        stack.request(request, stack.flow_for(dialog), self._agent.now, None, self.session.credentials, dialog)
         self._agent.pump()
 
     def respond(self, transaction: ServerTransaction, request: Request, status: int) -> None:

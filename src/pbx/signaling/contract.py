@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pbx.sip.headers import NameAddr
 from pbx.sip.message import Flow, Request
+from pbx.sip.replaces import Replaces
 from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
 
@@ -24,6 +25,7 @@ class Destination:
     headers: tuple[tuple[str, str], ...] = ()
     routes: tuple[str, ...] = ()
     codecs: tuple[str, ...] = ()  # names in order; empty: the configured ones
+    max_forwards: int = 70  # the caller's less one: a loop through other servers ends (RFC 3261 §16.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Introduction:
     peer: str  # transport:address:port
     sdp: bytes | None
     headers: dict[str, list[str]] = field(default_factory=dict)
+    replaces: SignalEvents | None = None  # whose dialog this INVITE takes over (RFC 3891)
 
 
 class LegSignal(Protocol):
@@ -56,6 +59,9 @@ class LegSignal(Protocol):
 
     @property
     def sip_call_id(self) -> str: ...
+
+    def is_dialog(self, named: Replaces) -> bool:
+        """Whether a Replaces names this dialog."""
 
     def ring(self, status: int = 180, sdp: bytes | None = None) -> None: ...
     def accept(self, sdp: bytes) -> None: ...

@@ -28,12 +28,16 @@ class Destinations:
         """
         room, _, name = target.partition("/")
         if room == "endpoint":
-            return self._endpoint(name)
+            return self.endpoint(name)
         if room == "trunk":
             return [self._trunk(name, number)]
         raise Unreachable(f"no such target: {target}")
 
-    def _endpoint(self, number: str) -> list[Destination]:
+    def endpoint(self, number: str) -> list[Destination]:
+        """Return where an endpoint is registered.
+
+        :raises Unreachable: where it is not.
+        """
         if number not in self.config.endpoints:
             raise Unreachable(f"no endpoint {number}")
         endpoint = self.config.endpoints[number]

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
-from pbx.errors import ParseError
-from pbx.sip.framing import KEEP_ALIVE, PONG, StreamFramer
+from pbx.sip.framing import KEEP_ALIVE, PONG, FramingLost, StreamFramer
 from pbx.sip.message import Flow
 
 log = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
 MAX_WAITING_BYTES = 256 * 1024  # unsent bytes to a peer that does not read
+MAX_CONNECTIONS = 8_000
+MAX_PER_ADDRESS = 200  # an office behind one NAT fits; a flood from one host does not
+SWEEP_S = 5.0
+SILENT_S = 20.0  # from connecting to the first message
+SLOW_S = 15.0  # within one message
+IDLE_S = 3_700.0  # longer than any registration lasts without a refresh
 
 
 class Streams:
@@ -28,10 +34,15 @@ class Streams:
         closed: Callable[[Flow], None],
         tls: ssl.SSLContext | None = None,
         client_tls: ssl.SSLContext | None = None,
+        broken: Callable[[FramingLost, Flow], None] = lambda error, flow: None,
     ) -> None:
         self.transport = transport
         self._receive = receive
         self._closed = closed
+        self._broken = broken
+        self._by_address: Counter[str] = Counter()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.refused = 0  # connections over a limit
         self._tls, self._client_tls = tls, client_tls
         self._connections: dict[tuple[tuple[str, int], tuple[str, int]], _Connection] = {}
         self._connecting: dict[Flow, list[bytes]] = {}
@@ -46,10 +57,14 @@ class Streams:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Connection(self), host, port, ssl=self._tls, backlog=1024)
         self._servers.append(server)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(SWEEP_S, self._sweep)
         name = server.sockets[0].getsockname()
         return (name[0], name[1])
 
     async def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for server in self._servers:
             server.close()
         for task in self._tasks:
@@ -88,11 +103,34 @@ class Streams:
         for data in self._connecting.pop(flow, ()):
             connection.write(data)
 
-    def add(self, connection: _Connection) -> None:
+    def add(self, connection: _Connection) -> bool:
+        """Take a connection in; False where a limit forbids it."""
+        address = connection.flows[0].remote[0]
+        if len(self._connections) >= MAX_CONNECTIONS or self._by_address[address] >= MAX_PER_ADDRESS:
+            self.refused += 1
+            return False
+        self._by_address[address] += 1
         for flow in connection.flows:
             self._connections[flow.local, flow.remote] = connection
+        return True
+
+    def _sweep(self) -> None:
+        """Close who never spoke, stopped in the middle of a message, or fell silent."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in list(self._connections.values()):
+            if connection.is_overdue(now):
+                log.info("x %s: silent or too slow, connection closed", connection.flows[0])
+                connection.abort()
+        self._sweeper = loop.call_later(SWEEP_S, self._sweep)
 
     def remove(self, connection: _Connection) -> None:
+        if connection.counted:
+            connection.counted = False
+            address = connection.flows[0].remote[0]
+            self._by_address[address] -= 1
+            if self._by_address[address] <= 0:
+                del self._by_address[address]
         for flow in connection.flows:
             if self._connections.get((flow.local, flow.remote)) is connection:
                 del self._connections[flow.local, flow.remote]
@@ -100,6 +138,9 @@ class Streams:
 
     def received(self, data: bytes, flow: Flow) -> None:
         self._receive(data, flow)
+
+    def lost(self, error: FramingLost, flow: Flow) -> None:
+        self._broken(error, flow)
 
     @property
     def count(self) -> int:
@@ -114,6 +155,10 @@ class _Connection(asyncio.Protocol):
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self._alias = alias
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
+        self._spoke = alias is not None  # we opened it, or a whole message came
+        self.counted = False
         self.flows: list[Flow] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -123,18 +168,37 @@ class _Connection(asyncio.Protocol):
         self.flows = [Flow(self._streams.transport, local, remote)]
         if self._alias is not None and self._alias != self.flows[0]:
             self.flows.insert(0, self._alias)
-        self._streams.add(self)
+        self.counted = self._streams.add(self)
+        if not self.counted:
+            made.abort()
 
     def data_received(self, data: bytes) -> None:
+        if not self._framer.partial:
+            self._heard_at = self._loop.time()  # a message that drips in byte by byte buys no time
         try:
-            for message in self._framer.feed(data):
-                if message == KEEP_ALIVE:
-                    self.write(PONG)
-                else:
-                    self._streams.received(message, self.flows[0])
-        except ParseError as error:
-            log.info("x %s: %s, connection closed", self.flows[0], error)
+            self._framer.feed(data)
+            broken = None
+        except FramingLost as error:
+            broken = error
+        for message in self._framer.complete:
+            self._spoke = True
+            self._heard_at = self._loop.time()
+            if message == KEEP_ALIVE:
+                self.write(PONG)
+            else:
+                self._streams.received(message, self.flows[0])
+        if broken is not None:
+            log.info("x %s: %s, connection closed", self.flows[0], broken)
+            self._streams.lost(broken, self.flows[0])
             self.close()
+
+    def is_overdue(self, now: float) -> bool:
+        limit_s = SLOW_S if self._framer.partial else IDLE_S if self._spoke else SILENT_S
+        return now - self._heard_at > limit_s
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._streams.remove(self)

@@ -6,11 +6,14 @@ import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from pbx.config.general import Sip, parse_listener
 from pbx.errors import ConfigError
 from pbx.signaling.stream import Streams
+from pbx.signaling.tls import Certificates
 from pbx.signaling.udp import UdpListener
+from pbx.sip.framing import FramingLost
 from pbx.sip.message import Flow
 
 Receive = Callable[[bytes, Flow], None]
@@ -19,7 +22,9 @@ Receive = Callable[[bytes, Flow], None]
 class Transports:
     """The configured listeners."""
 
-    def __init__(self, sip: Sip) -> None:
+    def __init__(self, sip: Sip, base: Path = Path()) -> None:
+        self._tls, self._domain, self._base = sip.tls, sip.domain, base
+        self._certificates: Certificates | None = None
         self._listen = [parse_listener(text) for text in sip.listen]
         self._advertise = sip.advertise
         self._local_networks = [ipaddress.ip_network(text, strict=False) for text in sip.local_networks]
@@ -27,7 +32,12 @@ class Transports:
         self._streams: dict[str, Streams] = {}
         self._stream_locals: dict[str, list[tuple[str, int]]] = {}
 
-    async def start(self, receive: Receive, closed: Callable[[Flow], None]) -> None:
+    async def start(
+        self,
+        receive: Receive,
+        closed: Callable[[Flow], None],
+        broken: Callable[[FramingLost, Flow], None] = lambda error, flow: None,
+    ) -> None:
         """Bind everything.
 
         :raises ConfigError: naming the listener that cannot be bound.
@@ -41,7 +51,7 @@ class Transports:
                 else:
                     streams = self._streams.get(transport)
                     if streams is None:
-                        streams = self._streams[transport] = Streams(transport, receive, closed)
+                        streams = self._streams[transport] = self._make_streams(transport, receive, closed, broken)
                     self._stream_locals.setdefault(transport, []).append(await streams.listen(host, port))
             except OSError as error:
                 await self.stop()
@@ -49,6 +59,29 @@ class Transports:
                     f'cannot listen on "{transport}:{host}:{port}": {error.strerror or error}; '
                     "stop the program that uses it, or change sip.listen"
                 ) from error
+
+    def _make_streams(
+        self,
+        transport: str,
+        receive: Receive,
+        closed: Callable[[Flow], None],
+        broken: Callable[[FramingLost, Flow], None],
+    ) -> Streams:
+        if transport == "tls":
+            if self._certificates is None:
+                self._certificates = Certificates(self._tls, self._base, self._domain)
+            return Streams(
+                transport, receive, closed, self._certificates.server, self._certificates.client, broken=broken
+            )
+        return Streams(transport, receive, closed, broken=broken)
+
+    def reload_certificates(self) -> None:
+        """Read the certificate again: connections from now on see the new one.
+
+        :raises ConfigError: where it cannot be read; the old one stays.
+        """
+        if self._certificates is not None:
+            self._certificates.load()
 
     async def stop(self) -> None:
         for listener in self._udp.values():

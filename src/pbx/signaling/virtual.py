@@ -11,6 +11,7 @@ from pbx.sdp.negotiate import make_answer, make_offer
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.sip.headers import NameAddr
 from pbx.sip.message import Request
+from pbx.sip.replaces import Replaces
 from pbx.sip.transaction import ServerTransaction
 
 ADDRESS = "192.0.2.10"
@@ -89,6 +90,9 @@ class VirtualSignal:
     @property
     def advertised_address(self) -> str:
         return ADDRESS
+
+    def is_dialog(self, named: Replaces) -> bool:
+        return named.call_id == self.sip_call_id
 
     # ---- what the party does ---------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ class Dialog:
     remote_target: Uri
     flow: Flow
     early: bool = True
+    direct: bool = False  # the peer is where its Via or Contact says: no NAT in between
 
     @property
     def id(self) -> DialogId:
@@ -63,6 +64,11 @@ class Dialog:
             raise RemoteProtocolError("CSeq went backwards", status=500)
         self.remote_seq = number
 
+    def follow(self, flow: Flow) -> None:
+        """Take the way that the peer's last request came: its NAT may have given it another port."""
+        if flow != self.flow:
+            self.flow = flow
+
     def refresh_target(self, message: Message) -> None:
         """Follow the peer's new Contact (§12.2)."""
         if contacts := message.contacts:
@@ -77,13 +83,11 @@ class Dialog:
 
 
 def dialog_as_server(request: Request, flow: Flow, local_tag: str) -> Dialog:
-    """Make the dialog that an INVITE opens at its server (§12.1.1).
+    """Make the dialog that a request opens at its server (§12.1.1).
 
-    :raises RemoteProtocolError: where the request has no Contact.
+    A peer of RFC 2543 may name no Contact: then From says where it is, and the flow how to reach it.
     """
-    contacts = request.contacts
-    if not contacts:
-        raise RemoteProtocolError("an INVITE needs a Contact")  # 8.1.1.8
+    contacts, via = request.contacts, request.via
     return Dialog(
         call_id=request.call_id,
         local=request.to.with_tag(local_tag),
@@ -91,8 +95,9 @@ def dialog_as_server(request: Request, flow: Flow, local_tag: str) -> Dialog:
         local_seq=0,
         remote_seq=request.cseq.number,
         route_set=tuple(request.values("Record-Route")),
-        remote_target=contacts[0].uri,
+        remote_target=contacts[0].uri if contacts else request.from_.uri,
         flow=flow,
+        direct=via.host == flow.remote[0] and (via.port or 5060) == flow.remote[1],
     )
 
 
@@ -109,4 +114,12 @@ def dialog_as_client(request: Request, response: Response, flow: Flow) -> Dialog
         remote_target=contacts[0].uri if contacts else request.uri,
         flow=flow,
         early=response.status < 200,
+        direct=_leads_to(request, flow),
     )
+
+
+def _leads_to(request: Request, flow: Flow) -> bool:
+    """Whether the address that the request named is the one that it was sent to."""
+    routes = request.values("Route")
+    hop = parse_address(routes[0]).uri if routes else request.uri
+    return hop.host == flow.remote[0] and (hop.port or 5060) == flow.remote[1]

@@ -34,7 +34,18 @@ COMPACT = {
     "y": "Identity",
 }
 
-_ODD_CASE = ("Call-ID", "CSeq", "WWW-Authenticate", "MIME-Version", "RAck", "RSeq", "SIP-ETag", "SIP-If-Match")
+_ODD_CASE = (
+    "Call-ID",
+    "CSeq",
+    "Min-SE",
+    "Remote-Party-ID",
+    "WWW-Authenticate",
+    "MIME-Version",
+    "RAck",
+    "RSeq",
+    "SIP-ETag",
+    "SIP-If-Match",
+)
 _KNOWN = {name.lower(): name for name in (*COMPACT.values(), *_ODD_CASE)} | COMPACT
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
@@ -95,10 +106,12 @@ def split_params(text: str) -> Params:
     if quoted:
         raise ParseError(f"unbalanced quotes in {text[:60]!r}")
     pieces.append(text[start:])
-    for piece in pieces:
+    for place, piece in enumerate(pieces):
         name, equals, value = piece.partition("=")
         if name := name.strip().lower():
             found.append((name, value.strip() if equals else None))
+        elif place < len(pieces) - 1:
+            raise ParseError(f"an empty parameter in {text[:60]!r}")  # RFC 4475 3.1.2.1; some phones end with ";"
     return tuple(found)
 
 
@@ -168,7 +181,7 @@ def parse_address(text: str) -> NameAddr:
         spec, semicolon, params = text.partition(";")
         if "," in spec or "?" in spec:
             raise ParseError(f"an address with a comma or question mark needs brackets: {text[:60]!r}")
-        return NameAddr(parse_uri(spec), name, split_params(params) if semicolon else ())
+        return NameAddr(parse_uri(spec.rstrip()), name, split_params(params) if semicolon else ())
     if bracket > 0:
         name = text[:bracket].strip()
         if not all(_TOKEN.fullmatch(part) for part in name.split()):
@@ -213,7 +226,8 @@ class Via:
         return f"SIP/2.0/{self.transport} {host}{port}{format_params(self.params)}"
 
 
-_VIA = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9\-]+)\s+([^;]+)(;.*)?", re.IGNORECASE | re.DOTALL)
+# Any version: a request of another one is refused by its first line, and the 505 has to find its way back.
+_VIA = re.compile(r"SIP\s*/\s*\d+\.\d+\s*/\s*([A-Za-z0-9\-]+)\s+([^;]+)(;.*)?", re.IGNORECASE | re.DOTALL)
 
 
 def parse_via(text: str) -> Via:

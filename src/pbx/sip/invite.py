@@ -1,7 +1,8 @@
-"""A session: one INVITE and the dialog that it opens, as caller or called (RFC 3261 §13–15).
+"""A session: one INVITE and the dialogs that it opens, as caller or called (RFC 3261 §13–15).
 
-The session owns what transactions do not: 2xx and ACK retransmission, CANCEL, BYE, re-INVITE in both directions with
-glare (§14.1), forks (§13.2.2.4). Verbs come from above, messages from the stack, results go out as outputs.
+The session owns what transactions do not: 2xx and ACK retransmission, CANCEL, BYE, forks (§13.2.2.4). Changes,
+reliable provisional responses and session timers are rooms of their own, made when first needed. Verbs come from
+above, messages from the stack, results go out as outputs.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from typing import TYPE_CHECKING
 from pbx.errors import LocalProtocolError
 from pbx.sip.dialog import Dialog, DialogId, dialog_as_client, dialog_as_server
 from pbx.sip.message import Flow, Request, Response, response_to
-from pbx.sip.outputs import Acked, Answered, Cancelled, Ended, Failed, InDialog, Progress, Reoffer, ReofferDone
-from pbx.sip.transaction import T1_S, T2_S, TIMER_B_S, ClientTransaction, ServerTransaction, State
-from pbx.sip.uri import Uri
+from pbx.sip.outputs import Acked, Answered, Cancelled, Ended, Failed, InDialog, Progress
+from pbx.sip.prack import ReliableClient, ReliableServer, answer_prack, rseq_of
+from pbx.sip.reinvite import Renegotiation
+from pbx.sip.repeat import Repeater
+from pbx.sip.session_timer import SessionClock, SessionExpires, agree_as_server, agreed_by_response, min_se_of
+from pbx.sip.transaction import T2_S, TIMER_B_S, ClientTransaction, ServerTransaction, State
 
 if TYPE_CHECKING:
     from pbx.sip.stack import Stack
 
 Headers = Sequence[tuple[str, str]]
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PRACK"
+ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326
 
 
 class Phase(Enum):
@@ -39,26 +44,26 @@ class Session:
     __slots__ = (
         "_acks",
         "_cancelled_before_1xx",
-        "_final",
-        "_final_wait_s",
-        "_give_up_at",
-        "_reinvite_body",
-        "_reinvite_retry",
+        "_change",
+        "_forks",
+        "_reliable_client",
         "_stack",
         "client",
+        "clock",
         "credentials",
         "dialog",
-        "due",
         "flow",
-        "invite",
         "owner",
-        "pending",
         "phase",
-        "queued",
+        "reliable",
+        "replaces",
         "request",
+        "sent_sdp",
         "server",
         "source",
         "tries",
+        "unacked",
+        "unanswered",
     )  # fmt: skip
 
     def __init__(self, stack: Stack, request: Request, flow: Flow) -> None:
@@ -70,29 +75,47 @@ class Session:
         self.dialog: Dialog | None = None
         self.server: ServerTransaction | None = None
         self.client: ClientTransaction | None = None
-        self.pending: ServerTransaction | None = None  # the peer's re-INVITE that waits for our answer
-        self.invite: ClientTransaction | None = None  # our own re-INVITE in flight
         self.credentials: tuple[str, str, str] | None = None  # realm ("" for any), user, password
         self.phase = Phase.INVITED
         self.tries = 0
-        self.due: float | None = None
-        self.queued: float | None = None
-        self._final: Response | None = None
-        self._final_wait_s = T1_S
-        self._give_up_at = 0.0
-        self._acks: dict[str, tuple[bytes, Flow]] = {}  # remote tag → the ACK to repeat
+        self.replaces: Session | None = None  # the session that this INVITE takes over (RFC 3891)
+        self.unacked: Repeater | None = None  # our 2xx, until its ACK
+        self.unanswered: Response | None = None  # a 2xx with an offer, until `acknowledge`
+        self.reliable: ReliableServer | None = None
+        self.clock: SessionClock | None = None
+        self.sent_sdp: bytes | None = None  # our last description, for refreshes
+        self._change: Renegotiation | None = None
+        self._forks: dict[str, Dialog] | None = None  # early dialogs beside `dialog`
+        self._reliable_client: ReliableClient | None = None
+        self._acks: dict[tuple[str, int], tuple[bytes, Flow]] = {}  # (remote tag, CSeq) → the ACK to repeat
         self._cancelled_before_1xx: str | None = None
-        self._reinvite_body: bytes | None = None
-        self._reinvite_retry = False
+
+    @property
+    def change(self) -> Renegotiation:
+        if self._change is None:
+            self._change = Renegotiation(self._stack, self)
+        return self._change
+
+    @property
+    def pending(self) -> ServerTransaction | None:
+        """The peer's change that waits for our answer."""
+        return self._change.theirs if self._change is not None else None
+
+    @property
+    def is_up(self) -> bool:
+        return self.phase in (Phase.UP, Phase.ACCEPTED)
+
+    def dialog_for(self, dialog_id: DialogId) -> Dialog | None:
+        """Return the dialog with this id: the session's own, or that of another fork."""
+        if self._forks is not None and (found := self._forks.get(dialog_id[2])) is not None:
+            return found
+        return self.dialog
 
     # ---- server ----------------------------------------------------------------------------------------------------
 
     @classmethod
     def invited(cls, stack: Stack, request: Request, transaction: ServerTransaction, source: str) -> Session:
-        """Begin as the called side; sends 100 at once.
-
-        :raises RemoteProtocolError: for an INVITE without Contact.
-        """
+        """Begin as the called side."""
         session = cls(stack, request, transaction.flow)
         session.source = source
         session.server = transaction
@@ -102,17 +125,26 @@ class Session:
         return session
 
     def ring(self, now: float, *, status: int = 180, sdp: bytes | None = None, headers: Headers = ()) -> None:
-        """Send a provisional answer (101–199)."""
+        """Send a provisional answer (101–199), reliably where the caller asks for it or it carries an answer."""
         transaction, _ = self._expect_invited()
-        transaction.respond(self._response(status, sdp, headers), now)
+        response = self.response(now, status, sdp, headers)
+        if "100rel" in self.request.tokens("Require") or (sdp and "100rel" in self.request.tokens("Supported")):
+            self.reliable = self.reliable or ReliableServer(self._stack, self)
+            self.reliable.send(response, now)
+        else:
+            transaction.respond(response, now)
 
     def accept(self, now: float, sdp: bytes, headers: Headers = ()) -> None:
         """Send the 200 and repeat it until the ACK comes (§13.3.1.4)."""
         transaction, dialog = self._expect_invited()
-        response = self._response(200, sdp, headers)
+        if self.reliable is not None and self.reliable.waits_with_sdp:
+            self.reliable.final = (sdp, tuple(headers))
+            return
+        response = self.response(now, 200, sdp, headers)
         self.phase = Phase.ACCEPTED
         dialog.early = False
-        self._await_ack(response, now)
+        self.sent_sdp = sdp
+        self.await_ack(response, now)
         transaction.respond(response, now)
 
     def reject(self, now: float, status: int, *, reason: str = "", headers: Headers = ()) -> None:
@@ -121,8 +153,14 @@ class Session:
         response = response_to(self.request, status, reason, to_tag=dialog.local.tag)
         for name, value in headers:
             response.add(name, value)
-        self._finish()
+        self._finish(now)
         transaction.respond(response, now)
+
+    def abandon(self, now: float, status: int) -> None:
+        """Refuse a call that cannot go on, and tell the room above."""
+        if self.phase is Phase.INVITED:
+            self.reject(now, status)
+            self._stack.emit(Ended(self, "us", status, None))
 
     def on_cancel(self, cancel: Request, now: float) -> None:
         """Answer the INVITE with 487: the caller gave up (§9.2)."""
@@ -130,18 +168,16 @@ class Session:
             return
         response = response_to(self.request, 487, to_tag=self.dialog.local.tag)
         server = self.server
-        self._finish()
+        self._finish(now)
         server.respond(response, now)
         self._stack.emit(Cancelled(self, cancel))
 
     def on_ack(self, ack: Request, now: float) -> None:
         """Take the ACK for a 2xx of ours."""
-        if self._final is None:
+        if self.unacked is None or ack.cseq.number != self.unacked.response.cseq.number:
             return
-        if ack.cseq.number != self._final.cseq.number:
-            return
-        self._final = None
-        self._stack.timers.set(self, None)
+        self.unacked.stop()
+        self.unacked = None
         if self.phase is Phase.ACCEPTED:
             self.phase = Phase.UP
         self._stack.emit(Acked(self, ack.sdp))
@@ -151,9 +187,13 @@ class Session:
             raise LocalProtocolError(f"the INVITE is already answered ({self.phase.name})")
         return self.server, self.dialog
 
-    def _response(self, status: int, sdp: bytes | None, headers: Headers, request: Request | None = None) -> Response:
+    def response(
+        self, now: float, status: int, sdp: bytes | None, headers: Headers = (), request: Request | None = None
+    ) -> Response:
+        """Make an answer to the INVITE, or to another *request* of the dialog, with all that it must carry."""
         assert self.dialog is not None
-        response = response_to(request or self.request, status, to_tag=self.dialog.local.tag)
+        asked = request or self.request
+        response = response_to(asked, status, to_tag=self.dialog.local.tag)
         response.headers["Contact"] = [self._stack.contact(self.flow)]
         response.headers["Allow"] = [ALLOW]
         for name, value in headers:
@@ -161,13 +201,19 @@ class Session:
         if sdp:
             response.headers["Content-Type"] = ["application/sdp"]
             response.body = sdp
+        if 200 <= status < 300 and (agreed := agree_as_server(asked, self._stack.session_expires_s)) is not None:
+            response.headers["Session-Expires"] = [str(agreed)]
+            if agreed.refresher == "uac":
+                response.headers["Require"] = ["timer"]  # 4028 9: so that the caller knows that it must
+            self.take_clock(agreed, now, we_asked=False)
         return response
 
-    def _await_ack(self, response: Response, now: float) -> None:
-        self._final = response
-        self._final_wait_s = T1_S
-        self._give_up_at = now + TIMER_B_S
-        self._stack.timers.set(self, now + T1_S)  # over streams too: a proxy behind may be UDP (13.3.1.4)
+    def await_ack(self, response: Response, now: float) -> None:
+        flow = self._stack.return_flow(response, self.flow)
+        self.unacked = Repeater(self._stack, response, flow, now, T2_S, self._no_ack)
+
+    def _no_ack(self, now: float) -> None:
+        self.lost(408, now)  # 13.3.1.4
 
     # ---- client ----------------------------------------------------------------------------------------------------
 
@@ -179,6 +225,7 @@ class Session:
         session = cls(stack, request, flow)
         session.phase = Phase.CALLING
         session.credentials = credentials
+        session.sent_sdp = request.body or None
         session.client = stack.start_client(request, flow, session, now)
         return session
 
@@ -208,22 +255,25 @@ class Session:
             cancel.headers["Route"] = route
         if reason:
             cancel.headers["Reason"] = [reason]
-        self._stack.start_client(cancel, self.client.flow, _IGNORE, now)
+        self._stack.start_client(cancel, self.client.flow, IGNORE, now)
         self.client.give_up_after(now, TIMER_B_S)
 
     def acknowledge(self, now: float, sdp: bytes) -> None:
         """Send the ACK that carries our answer to an offer in the 2xx."""
-        if self.dialog is None or self._final is None:
+        if self.dialog is None or self.unanswered is None:
             raise LocalProtocolError("no answer waits for an ACK")
-        self._send_ack(self.dialog, self._final, sdp)
-        self._final = None
+        self.sent_sdp = sdp
+        self.send_ack(self.dialog, self.unanswered, sdp)
+        self.unanswered = None
 
     def on_response(self, response: Response, transaction: ClientTransaction, now: float) -> None:
-        """Follow the INVITE's responses; re-INVITEs and BYE come here too."""
-        if transaction is self.invite:
-            self._reinvite_response(response, transaction, now)
-        elif transaction.request.method == "INVITE":
+        """Follow the responses to our INVITE, re-INVITE and UPDATE."""
+        if transaction is self.client:
             self._invite_response(response, now)
+        elif 200 <= response.status < 300 and self._ack_again(response):
+            return
+        elif self._change is not None and transaction is self._change.ours:
+            self._change.on_response(response, transaction, now)
 
     def on_timeout(self, transaction: ClientTransaction, now: float) -> None:
         self._no_response(transaction, 408, now)
@@ -231,16 +281,22 @@ class Session:
     def on_transport_error(self, transaction: ClientTransaction, now: float) -> None:
         self._no_response(transaction, 503, now)
 
+    def on_over(self, transaction: ClientTransaction) -> None:
+        """No 2xx can come again for this INVITE: its ACKs are not needed any more (RFC 6026, timer M)."""
+        number = transaction.request.cseq.number
+        self._acks = {key: ack for key, ack in self._acks.items() if key[1] != number}
+
     def on_server_timeout(self, transaction: ServerTransaction, now: float) -> None:
         """Nobody acknowledged our failure response, or it cannot be sent: nothing is left to do."""
 
     def _no_response(self, transaction: ClientTransaction, status: int, now: float) -> None:
-        if transaction is self.invite:
-            self.invite = None
-            self._lost(status, now)  # 12.2.1.2: a time-out inside a dialog ends it
-        elif transaction is self.client and self.phase in (Phase.CALLING, Phase.CANCELLING):
-            self._finish()
-            self._stack.emit(Failed(self, status, None))
+        if transaction is self.client:
+            if self.phase in (Phase.CALLING, Phase.CANCELLING):
+                self._finish(now)
+                self._stack.emit(Failed(self, status, None))
+        elif self._change is not None and transaction is self._change.ours:
+            self._change.ours = None
+            self.lost(status, now)  # 12.2.1.2: a time-out inside a dialog ends it
 
     def _invite_response(self, response: Response, now: float) -> None:
         status = response.status
@@ -252,77 +308,102 @@ class Session:
             if self.phase is Phase.CANCELLING and self._cancelled_before_1xx is not None:
                 reason, self._cancelled_before_1xx = self._cancelled_before_1xx, None
                 self._send_cancel(now, reason)
-            if status > 100 and self.phase is Phase.CALLING:
-                self._early(response)
+            if status > 100 and self.phase is Phase.CALLING and self._early(response, now):
                 self._stack.emit(Progress(self, response))
 
-    def _early(self, response: Response) -> None:
-        if response.to.tag and self.dialog is None:
-            self.dialog = dialog_as_client(self.request, response, self.flow)
-            self._stack.add_dialog(self.dialog, self)
+    def _early(self, response: Response, now: float) -> bool:
+        """Open or find the early dialog of a provisional response; False for one that was seen before."""
+        tag = response.to.tag
+        dialog = self.dialog
+        if tag and dialog is None:
+            dialog = self.dialog = dialog_as_client(self.request, response, self.flow)
+            self._stack.add_dialog(dialog, self)
+        elif tag and dialog is not None and dialog.remote.tag != tag:
+            self._forks = self._forks if self._forks is not None else {}
+            dialog = self._forks.get(tag)
+            if dialog is None:
+                dialog = self._forks[tag] = dialog_as_client(self.request, response, self.flow)
+                self._stack.add_dialog(dialog, self)
+        rseq = rseq_of(response)
+        if rseq is None or dialog is None or not tag:
+            return True
+        self._reliable_client = self._reliable_client or ReliableClient()
+        if not self._reliable_client.is_next(tag, rseq):
+            return False
+        prack = dialog.request("PRACK")
+        prack.headers["RAck"] = [f"{rseq} {response.cseq.number} INVITE"]
+        self._stack.request(prack, self._stack.flow_for(dialog), now, None, self.credentials, dialog=dialog)
+        return True
+
+    def _ack_again(self, response: Response) -> bool:
+        known = self._acks.get((response.to.tag, response.cseq.number))
+        if known is not None:
+            self._stack.repeat(*known)  # its ACK was lost
+        return known is not None
 
     def _invite_accepted(self, response: Response, now: float) -> None:
-        tag = response.to.tag
-        if known := self._acks.get(tag):
-            self._stack.repeat(*known)  # its ACK was lost
+        if self._ack_again(response):
             return
         if self.phase is Phase.CALLING:
-            self._take_dialog(response)
+            dialog = self._take_dialog(response)
             self.phase = Phase.UP
             if response.sdp is not None and not self.request.body:
-                self._final = response  # an offer: the user acknowledges with the answer
+                self.unanswered = response  # an offer: the user acknowledges with the answer
             else:
-                assert self.dialog is not None
-                self._send_ack(self.dialog, response, None)
+                self.send_ack(dialog, response, None)
+            self.take_clock(agreed_by_response(response), now, we_asked=True)
             self._stack.emit(Answered(self, response))
             return
-        if self._final is not None and self._final.to.tag == tag:
+        if self.unanswered is not None and self.unanswered.to.tag == response.to.tag:
             return  # repeated while the user thinks about the offer
         # 13.2.2.4: a second branch answered, or the answer crossed our CANCEL: acknowledge, then say goodbye.
         stray = dialog_as_client(self.request, response, self.flow)
-        self._send_ack(stray, response, None)
-        self._stack.send_bye(stray, now, 'SIP;cause=200;text="Call completed elsewhere"')
+        self.send_ack(stray, response, None)
+        self._stack.send_bye(stray, now, ELSEWHERE, self.credentials)
         if self.phase is Phase.CANCELLING:
-            self._finish()
+            self._finish(now)
             self._stack.emit(Failed(self, 487, None))
 
-    def _take_dialog(self, response: Response) -> None:
-        if self.dialog is not None and self.dialog.remote.tag == response.to.tag:
-            fresh = dialog_as_client(self.request, response, self.flow)
-            self.dialog.route_set, self.dialog.remote_target = fresh.route_set, fresh.remote_target  # 13.2.2.4
-            self.dialog.early = False
-            return
-        if self.dialog is not None:
-            self._stack.remove_dialog(self.dialog)  # another branch won
-        self.dialog = dialog_as_client(self.request, response, self.flow)
-        self._stack.add_dialog(self.dialog, self)
+    def _take_dialog(self, response: Response) -> Dialog:
+        """Settle on the fork that answered; the other early dialogs are over (§13.2.2.4)."""
+        fresh = dialog_as_client(self.request, response, self.flow)
+        known = self.dialog_for(fresh.id)
+        if known is not None and known.remote.tag == fresh.remote.tag:
+            fresh.local_seq, fresh.remote_seq = max(fresh.local_seq, known.local_seq), known.remote_seq
+            fresh.flow = known.flow
+        self._drop_dialogs()
+        self.dialog = fresh
+        self._stack.add_dialog(fresh, self)
+        return fresh
 
-    def _send_ack(self, dialog: Dialog, response: Response, sdp: bytes | None) -> None:
+    def send_ack(self, dialog: Dialog, response: Response, sdp: bytes | None) -> None:
         ack = dialog.request("ACK", cseq=response.cseq.number)
-        if auth := self.request.headers.get("Authorization"):
-            ack.headers["Authorization"] = auth
+        for name in ("Authorization", "Proxy-Authorization"):  # 22.1: the ACK carries what the INVITE did
+            if auth := self.request.headers.get(name):
+                ack.headers[name] = auth
         if sdp:
             ack.headers["Content-Type"] = ["application/sdp"]
             ack.body = sdp
         flow = self._stack.flow_for(dialog)
         self._stack.stamp(ack, flow)
         data = ack.to_bytes()
-        self._acks = {dialog.remote.tag: (data, flow), **({} if dialog is not self.dialog else self._acks)}
+        self._acks[dialog.remote.tag, response.cseq.number] = (data, flow)
         self._stack.transmit(data, flow)
 
     def _invite_failed(self, response: Response, now: float) -> None:
-        if response.status in (401, 407) and self.phase is Phase.CALLING:
+        again: Request | None = None
+        if self.phase is Phase.CALLING and response.status in (401, 407):
             again = self._stack.authorized(self.request, response, self.credentials, self.tries)
-            if again is not None:
-                self.tries += 1
-                self.request = again
-                if self.dialog is not None:
-                    self._stack.remove_dialog(self.dialog)
-                    self.dialog = None
-                self.client = self._stack.start_client(again, self.flow, self, now)
-                return
-        if self.phase in (Phase.CALLING, Phase.CANCELLING):
-            self._finish()
+        elif self.phase is Phase.CALLING and response.status == 422 and self.tries < 2:
+            again = self._stack.anew(self.request)
+            again.headers["Session-Expires"] = again.headers["Min-SE"] = [str(min_se_of(response))]  # 4028 7.4
+        if again is not None:
+            self.tries += 1
+            self.request = again
+            self._drop_dialogs()
+            self.client = self._stack.start_client(again, self.flow, self, now)
+        elif self.phase in (Phase.CALLING, Phase.CANCELLING):
+            self._finish(now)
             self._stack.emit(Failed(self, response.status, response))
 
     # ---- both ------------------------------------------------------------------------------------------------------
@@ -334,164 +415,115 @@ class Session:
         if self.phase is Phase.ENDED or self.dialog is None:
             return
         dialog = self.dialog
-        if self.pending is not None and self.pending.request is not None:
-            self._answer_pending(response_to(self.pending.request, 487), now)
-        self._finish()
+        self._finish(now)
         self._stack.send_bye(dialog, now, reason, self.credentials)
 
     def reoffer(self, now: float, sdp: bytes | None) -> None:
-        """Send a re-INVITE with an offer; the result comes as ReofferDone."""
-        if self.phase not in (Phase.UP, Phase.ACCEPTED) or self.dialog is None:
+        """Send a re-INVITE with an offer; the result comes as ReofferDone.
+
+        :raises LocalProtocolError: while nothing is established, or another change is under way.
+        """
+        if not self.is_up or self.dialog is None or self.unacked is not None or self.unanswered is not None:
             raise LocalProtocolError(f"no session to change ({self.phase.name})")
-        if self.invite is not None or self.pending is not None or self._final is not None:
-            raise LocalProtocolError("another change is under way")
-        request = self.dialog.request("INVITE")
-        request.headers["Contact"] = [self._stack.contact(self.flow)]
-        request.headers["Allow"] = [ALLOW]
-        if sdp:
-            request.headers["Content-Type"] = ["application/sdp"]
-            request.body = sdp
-        self._reinvite_body = sdp
-        self._reinvite_retry = False
-        flow = self._stack.flow_for(self.dialog)
-        self._stack.stamp(request, flow)
-        self.invite = self._stack.start_client(request, flow, self, now)
-
-    def _reinvite_response(self, response: Response, transaction: ClientTransaction, now: float) -> None:
-        if response.status < 200 or self.dialog is None:
-            return
-        if response.status < 300:
-            known = self._acks.get(self.dialog.remote.tag)
-            self.dialog.refresh_target(response)
-            self._send_ack(self.dialog, response, None)
-            if self._reinvite_body is not None or known is None:
-                self._reinvite_body = None
-                self._stack.emit(ReofferDone(self, response.status, response.sdp))
-            self.invite = None
-            return
-        self.invite = None
-        if response.status == 491:
-            # 14.1: the owner of the Call-ID waits longer, so that the two do not meet again.
-            low, high = (2.1, 4.0) if self.client is not None else (0.0, 2.0)
-            self._reinvite_retry = True
-            self._stack.timers.set(self, now + self._stack.ids.uniform(low, high))
-            return
-        if response.status in (401, 407):
-            again = self._stack.authorized(transaction.request, response, self.credentials, self.tries)
-            if again is not None:
-                self.tries += 1
-                self.dialog.local_seq = again.cseq.number
-                self.invite = self._stack.start_client(again, transaction.flow, self, now)
-                return
-        if response.status in (408, 481):
-            self._lost(response.status, now)  # 12.2.1.2
-            return
-        self._stack.emit(ReofferDone(self, response.status, None))
-
-    def answer_reoffer(self, now: float, sdp: bytes) -> None:
-        """Accept the peer's re-INVITE with an answer (or an offer, where it had none)."""
-        if self.pending is None or self.pending.request is None:
-            raise LocalProtocolError("no re-INVITE waits")
-        response = self._response(200, sdp, (), self.pending.request)
-        self._await_ack(response, now)
-        self._answer_pending(response, now)
-
-    def refuse_reoffer(self, now: float, status: int) -> None:
-        """Refuse the peer's re-INVITE; the session stays as it was (§14.2)."""
-        if self.pending is None or self.pending.request is None:
-            raise LocalProtocolError("no re-INVITE waits")
-        self._answer_pending(response_to(self.pending.request, status), now)
-
-    def _answer_pending(self, response: Response, now: float) -> None:
-        pending, self.pending = self.pending, None
-        assert pending is not None
-        pending.respond(response, now)
+        self.sent_sdp = sdp or self.sent_sdp
+        self.change.offer(now, sdp)
 
     def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """Take a request inside the dialog whose CSeq is already checked."""
-        assert self.dialog is not None
-        if request.method == "BYE":
+        method = request.method
+        if method == "BYE":
             self._on_bye(request, transaction, now)
-        elif request.method == "INVITE":
-            self._on_reinvite(request, transaction, now)
-        else:
-            self._stack.emit(InDialog(self, request, transaction))
-
-    def _on_bye(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        transaction.respond(response_to(request, 200), now)
-        if self.pending is not None and self.pending.request is not None:
-            self._answer_pending(response_to(self.pending.request, 487), now)
-        if self.phase is Phase.INVITED and self.server is not None:
-            # 15.1.2: the caller may BYE an early dialog; the INVITE still wants its final answer.
-            server = self.server
-            assert self.dialog is not None
-            response = response_to(self.request, 487, to_tag=self.dialog.local.tag)
-            self._finish()
-            server.respond(response, now)
-            self._stack.emit(Cancelled(self, request))
-            return
-        if self.phase is Phase.ENDED:
-            return
-        calling = self.phase in (Phase.CALLING, Phase.CANCELLING)
-        self._finish()
-        self._stack.emit(Failed(self, 487, None) if calling else Ended(self, "peer", 200, request))
-
-    def _on_reinvite(self, request: Request, transaction: ServerTransaction, now: float) -> None:
-        if self.phase is Phase.INVITED or self.pending is not None:
+        elif method == "PRACK":
+            self._on_prack(request, transaction, now)
+        elif method == "INVITE" and self.phase in (Phase.CALLING, Phase.CANCELLING):
+            transaction.respond(response_to(request, 491), now)  # 14.2: our own INVITE is not answered
+        elif method == "INVITE" and self.phase is Phase.INVITED:
             response = response_to(request, 500)
             response.headers["Retry-After"] = [str(self._stack.ids.integer(0, 10))]  # 14.2
             transaction.respond(response, now)
-        elif self.invite is not None or self.phase in (Phase.CALLING, Phase.CANCELLING):
-            transaction.respond(response_to(request, 491), now)  # 14.2
+        elif method in ("INVITE", "UPDATE"):
+            self.change.on_request(request, transaction, now)
         else:
-            assert self.dialog is not None
-            self.dialog.refresh_target(request)
-            transaction.respond(response_to(request, 100), now)
-            self.pending = transaction
-            self._stack.emit(Reoffer(self, request, request.sdp))
+            self._stack.emit(InDialog(self, request, transaction))
 
-    def fire(self, now: float) -> None:
-        """Repeat the 2xx, give it up after 64·T1, or try a re-INVITE again after glare."""
-        if self._reinvite_retry:
-            self._reinvite_retry = False
-            if self.phase is Phase.UP and self.invite is None and self.pending is None:
-                self.reoffer(now, self._reinvite_body)
+    def _on_prack(self, prack: Request, transaction: ServerTransaction, now: float) -> None:
+        acknowledged = answer_prack(self, prack, transaction, now)
+        if acknowledged is None:
             return
-        if self._final is None or self.phase is Phase.ENDED:
-            return
-        if now >= self._give_up_at:
-            self._final = None
-            self._lost(408, now)  # 13.3.1.4: no ACK ever came
-            return
-        self._stack.repeat(self._final.to_bytes(), self._stack.return_flow(self._final, self.flow))
-        self._final_wait_s = min(2 * self._final_wait_s, T2_S)
-        self._stack.timers.set(self, min(now + self._final_wait_s, self._give_up_at))
+        if prack.sdp is not None:
+            if self.request.body:
+                self.change.on_request(prack, transaction, now)  # 3262 5: a second offer
+            else:
+                self._stack.emit(Acked(self, prack.sdp))  # the answer to the offer in our response
+        assert self.reliable is not None
+        final, self.reliable.final = self.reliable.final, None
+        if final is not None and self.phase is Phase.INVITED:
+            self.accept(now, *final)
 
-    def _lost(self, status: int, now: float) -> None:
+    def _on_bye(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        transaction.respond(response_to(request, 200), now)
+        if self.phase is Phase.INVITED and self.server is not None and self.dialog is not None:
+            # 15.1.2: the caller may BYE an early dialog; the INVITE still wants its final answer.
+            server = self.server
+            response = response_to(self.request, 487, to_tag=self.dialog.local.tag)
+            self._finish(now)
+            server.respond(response, now)
+            self._stack.emit(Cancelled(self, request))
+        elif self.phase is not Phase.ENDED:
+            calling = self.phase in (Phase.CALLING, Phase.CANCELLING)
+            self._finish(now)
+            self._stack.emit(Failed(self, 487, None) if calling else Ended(self, "peer", 200, request))
+
+    # ---- session timer ---------------------------------------------------------------------------------------------
+
+    def take_clock(self, agreed: SessionExpires | None, now: float, *, we_asked: bool) -> None:
+        """Follow what both sides agreed about refreshing; None stops it."""
+        if agreed is None:
+            if self.clock is not None:
+                self.clock.stop()
+            return
+        if self.clock is None:
+            self.clock = SessionClock(self._stack.timers, self._refresh, self._unrefreshed)
+        self.clock.start(agreed, now, ours=(agreed.refresher == "uac") == we_asked)
+
+    def _refresh(self, now: float) -> None:
+        if self.is_up and not self.change.busy and self.sent_sdp is not None:
+            self.change.offer(now, self.sent_sdp, silent=True)
+
+    def _unrefreshed(self, now: float) -> None:
+        self.lost(408, now)  # 4028 10
+
+    # ---- ends ------------------------------------------------------------------------------------------------------
+
+    def lost(self, status: int, now: float) -> None:
+        """Give up a session whose peer does not answer any more; it gets a BYE in case it lives."""
         if self.phase is Phase.ENDED or self.dialog is None:
             return
         dialog = self.dialog
-        self._finish()
+        self._finish(now)
         self._stack.send_bye(dialog, now, "", self.credentials)
         self._stack.emit(Ended(self, "us", status, None))
 
-    def _finish(self) -> None:
+    def _finish(self, now: float) -> None:
         self.phase = Phase.ENDED
-        self._stack.timers.set(self, None)
-        self._final = None
+        self.unanswered = None
+        if self.unacked is not None:
+            self.unacked.stop()
+            self.unacked = None
+        if self.clock is not None:
+            self.clock.stop()
+        if self.reliable is not None:
+            self.reliable.stop()
+        if self._change is not None:
+            self._change.end(now)
+        self._drop_dialogs()
+
+    def _drop_dialogs(self) -> None:
+        for dialog in (self._forks or {}).values():
+            self._stack.remove_dialog(dialog)
+        self._forks = None
         if self.dialog is not None:
             self._stack.remove_dialog(self.dialog)
-
-    @property
-    def dialog_id(self) -> DialogId | None:
-        return self.dialog.id if self.dialog is not None else None
-
-    @property
-    def peer(self) -> Uri:
-        """The peer's address as the dialog knows it."""
-        if self.dialog is not None:
-            return self.dialog.remote.uri
-        return self.request.to.uri if self.client is not None else self.request.from_.uri
 
 
 class _Ignore:
@@ -500,6 +532,7 @@ class _Ignore:
     def on_response(self, response: Response, transaction: ClientTransaction, now: float) -> None: ...
     def on_timeout(self, transaction: ClientTransaction, now: float) -> None: ...
     def on_transport_error(self, transaction: ClientTransaction, now: float) -> None: ...
+    def on_over(self, transaction: ClientTransaction) -> None: ...
 
 
-_IGNORE = _Ignore()
+IGNORE = _Ignore()

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from pbx.errors import ParseError
-from pbx.sip.headers import CSeq, NameAddr, Via, canonical, parse_address, parse_cseq, parse_via, split_list
+from pbx.sip.headers import (
+    CSeq,
+    NameAddr,
+    Via,
+    canonical,
+    param_of,
+    parse_address,
+    parse_cseq,
+    parse_via,
+    split_list,
+    split_params,
+    unquote,
+)
 from pbx.sip.uri import Uri, parse_uri
 
 
@@ -107,11 +119,15 @@ class Message:
 
     @property
     def from_(self) -> NameAddr:
-        return parse_address(self._need("From"))
+        if (found := self._parsed.get("From")) is None:
+            found = self._parsed["From"] = parse_address(self._need("From"))
+        return found
 
     @property
     def to(self) -> NameAddr:
-        return parse_address(self._need("To"))
+        if (found := self._parsed.get("To")) is None:
+            found = self._parsed["To"] = parse_address(self._need("To"))
+        return found
 
     @property
     def call_id(self) -> str:
@@ -135,8 +151,13 @@ class Message:
 
     @property
     def sdp(self) -> bytes | None:
-        """The session description, where the body is one."""
-        return self.body if self.body and self.content_type == "application/sdp" else None
+        """The session description, where the body is one or holds one (RFC 5621)."""
+        if not self.body:
+            return None
+        kind = self.content_type
+        if kind == "application/sdp":
+            return self.body
+        return sdp_part(self.get("Content-Type") or "", self.body) if kind.startswith("multipart/") else None
 
     def _write(self, first_line: str) -> bytes:
         lines = [first_line]
@@ -165,6 +186,15 @@ class Request(Message):
         :raises ParseError: status 416 for a scheme that we do not know.
         """
         return parse_uri(self.uri_text)
+
+    def check_addresses(self) -> None:
+        """Parse what every request is read for.
+
+        :raises ParseError: for the first that is broken.
+        """
+        _ = self.via, self.from_, self.to, self.max_forwards
+        if self.method != "REGISTER" and "Contact" in self.headers:
+            _ = self.contacts
 
     @property
     def max_forwards(self) -> int:
@@ -197,6 +227,19 @@ class Response(Message):
 
     def __repr__(self) -> str:
         return f"<{self.status} {self.reason}>"
+
+
+def sdp_part(content_type: str, body: bytes) -> bytes | None:
+    """Return the session description inside a multipart body (RFC 2046 §5.1.1), None where there is none."""
+    _, _, tail = content_type.partition(";")
+    boundary = unquote(param_of(split_params(tail), "boundary") or "")
+    if not boundary:
+        return None
+    for part in body.split(b"--" + boundary.encode("utf-8", "surrogateescape"))[1:]:
+        head, _, text = part.replace(b"\r\n", b"\n").partition(b"\n\n")
+        if b"application/sdp" in head.lower():
+            return text.rstrip(b"\n") + b"\n"
+    return None
 
 
 def response_to(request: Request, status: int, reason: str = "", *, to_tag: str = "", body: bytes = b"") -> Response:

@@ -9,6 +9,7 @@ from pbx.sip.message import Flow, Request, Response
 
 if TYPE_CHECKING:
     from pbx.sip.invite import Session
+    from pbx.sip.subscription import Subscription
     from pbx.sip.transaction import ServerTransaction
 
 
@@ -122,6 +123,21 @@ class Ended:
     request: Request | None
 
 
+@dataclass(frozen=True, slots=True)
+class SubscriptionRefreshed:
+    """A subscriber wants the state again; the last time when it is *over*."""
+
+    subscription: Subscription
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionEnded:
+    """A subscriber cannot be told any more."""
+
+    subscription: Subscription
+
+
 Output = (
     Send
     | RequestReceived
@@ -136,4 +152,6 @@ Output = (
     | ReofferDone
     | InDialog
     | Ended
+    | SubscriptionRefreshed
+    | SubscriptionEnded
 )

@@ -7,6 +7,7 @@ import re
 from pbx.errors import ParseError
 from pbx.sip.headers import canonical
 from pbx.sip.message import Message, Request, Response
+from pbx.sip.uri import parse_uri
 
 MAX_HEADERS = 200
 MAX_MESSAGE_BYTES = 65_535
@@ -28,12 +29,14 @@ def parse_message(data: bytes) -> Request | Response:
     if "\n " in text or "\n\t" in text:
         text = re.sub(r"\r?\n[ \t]+", " ", text)  # 7.3.1: folded lines
     lines = text.split("\r\n") if "\r\n" in text else text.split("\n")
-    message = _first_line(lines[0])
+    message, broken = _first_line(lines[0])
     try:
         _headers(message, lines)
         _body(message, body)
     except ParseError as error:
-        raise PartialMessage(str(error), message, error.status) from None
+        broken = broken or error
+    if broken is not None:
+        raise PartialMessage(str(broken), message, broken.status)
     return message
 
 
@@ -55,20 +58,21 @@ def split_head(data: bytes) -> tuple[bytes, bytes]:
     return data.rstrip(b"\r\n"), b""
 
 
-def _first_line(line: str) -> Request | Response:
+def _first_line(line: str) -> tuple[Request | Response, ParseError | None]:
+    """Read the first line; of a broken request line what may still be answered comes with its error."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is not None:
+        return Request(match.group(1), match.group(2)), None
     if line[:4].upper() == "SIP/":
         match = _STATUS_LINE.fullmatch(line)
         if match is None:
             raise ParseError(f"bad status line {line[:60]!r}")
-        return Response(int(match.group(1)), match.group(2).strip())
-    match = _REQUEST_LINE.fullmatch(line)
-    if match is not None:
-        return Request(match.group(1), match.group(2))
+        return Response(int(match.group(1)), match.group(2).strip()), None
     versioned = _VERSIONED.fullmatch(line)
     if versioned is not None:
-        raise PartialMessage("unknown SIP version", Request(versioned.group(1), versioned.group(2)), 505)
+        return Request(versioned.group(1), versioned.group(2)), ParseError("unknown SIP version", status=505)
     method, _, rest = line.partition(" ")
-    raise PartialMessage(f"bad request line {line[:60]!r}", Request(method or "?", rest.strip() or "?"), 400)
+    return Request(method or "?", rest.strip() or "?"), ParseError(f"bad request line {line[:60]!r}")
 
 
 def _headers(message: Message, lines: list[str]) -> None:
@@ -114,16 +118,18 @@ def _body(message: Message, body: bytes) -> None:
 def validate_request(request: Request) -> None:
     """Check what every request must have (§8.1.1) and that it agrees with itself.
 
-    :raises ParseError: with the status to answer.
+    :raises ParseError: with the status to answer; 416 is for the Request-URI alone.
     """
+    headers = request.headers
     for name in ("From", "To", "Call-ID", "CSeq", "Via"):
-        if not request.headers.get(name):
+        if not headers.get(name):
             raise ParseError(f"no {name} header")
-    request.via  # noqa: B018 - parsed for its errors
-    request.from_  # noqa: B018
-    request.to  # noqa: B018
     if request.cseq.method != request.method:
         raise ParseError("CSeq and request line name different methods")  # 8.1.1.5
-    request.max_forwards  # noqa: B018
-    if request.method != "REGISTER" and "Contact" in request.headers:
-        request.contacts  # noqa: B018
+    parse_uri(request.uri_text)
+    try:
+        request.check_addresses()
+    except ParseError as error:
+        if error.status == 416:
+            raise ParseError(str(error)) from None  # RFC 4475 3.3.5: a foreign scheme in From, To or Contact
+        raise

@@ -6,18 +6,21 @@ One call to :meth:`Stack.receive` or :meth:`Stack.handle_timer` may queue output
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pbx.errors import ParseError, PbxError, RemoteProtocolError
+from pbx.sip.asker import Asker
 from pbx.sip.dialog import Dialog, DialogId
 from pbx.sip.digest import answer_challenge, realm_of
 from pbx.sip.headers import MAGIC_COOKIE, Via
-from pbx.sip.invite import ALLOW, Session
+from pbx.sip.ids import Ids
+from pbx.sip.invite import ALLOW, Phase, Session
 from pbx.sip.message import Flow, Request, Response, response_to
-from pbx.sip.outputs import Invited, Output, RequestReceived, ResponseReceived, Send
+from pbx.sip.outputs import Invited, Output, RequestReceived, Send
 from pbx.sip.parser import PartialMessage, parse_message, validate_request
+from pbx.sip.replaces import parse_replaces
+from pbx.sip.session_timer import MIN_SE_S, too_brief
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import (
     ClientInvite,
@@ -36,31 +39,6 @@ from pbx.sip.transaction import (
 UNDERSTOOD = frozenset({"replaces", "timer", "path", "outbound", "norefersub", "100rel"})
 
 
-class Ids:
-    """Everything random that the stack says, from one source that tests may seed."""
-
-    def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else random.SystemRandom()
-
-    def token(self, bits: int = 64) -> str:
-        return f"{self._random.getrandbits(bits):0{bits // 4}x}"
-
-    def tag(self) -> str:
-        return self.token(64)
-
-    def branch(self) -> str:
-        return MAGIC_COOKIE + self.token(64)
-
-    def call_id(self) -> str:
-        return self.token(128)
-
-    def uniform(self, low: float, high: float) -> float:
-        return self._random.uniform(low, high)
-
-    def integer(self, low: int, high: int) -> int:
-        return self._random.randint(low, high)
-
-
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """The gate knows who sends this."""
@@ -76,9 +54,20 @@ class Gate(Protocol):
 
 
 class Addresses(Protocol):
-    """Which of our addresses a peer should use."""
+    """Which of our addresses a peer should use, and the ways out."""
 
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
+    def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
+
+
+class DialogUser(Protocol):
+    """Who lives in a dialog: a session, a subscription."""
+
+    def dialog_for(self, dialog_id: DialogId) -> Dialog | None: ...
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None: ...
+    def on_ack(self, ack: Request, now: float) -> None: ...
+    def lost(self, status: int, now: float) -> None:
+        """The peer does not know the dialog any more (481), or does not answer (408)."""
 
 
 @dataclass(slots=True)
@@ -98,18 +87,21 @@ class Counters:
 class Stack:
     """One user agent's core."""
 
-    def __init__(self, gate: Gate, addresses: Addresses, ids: Ids, *, user_agent: str = "pbx") -> None:
+    def __init__(
+        self, gate: Gate, addresses: Addresses, ids: Ids, *, user_agent: str = "pbx", session_expires_s: int = 1800
+    ) -> None:
         self.ids = ids
         self.timers = Timers()
         self.counters = Counters()
         self.user_agent = user_agent
+        self.session_expires_s = session_expires_s
         self._gate = gate
         self._addresses = addresses
         self._outputs: list[Output] = []
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._merged: set[Key] = set()  # From tag, Call-ID, CSeq of what has a transaction (8.2.2.2)
-        self._dialogs: dict[DialogId, Session] = {}
+        self._dialogs: dict[DialogId, DialogUser] = {}
 
     # ---- driver ----------------------------------------------------------------------------------------------------
 
@@ -140,6 +132,18 @@ class Stack:
         except PbxError as error:
             self._answer_broken(message, error.status, str(error), flow)
 
+    def refuse(self, head: bytes, status: int, why: str, flow: Flow) -> None:
+        """Answer a message that framing could not cut from its stream, as far as its headers allow."""
+        self.counters.unparsable += 1
+        try:
+            message = parse_message(head)
+        except PartialMessage as error:
+            message = error.partial
+        except ParseError:
+            return
+        if isinstance(message, Request):
+            self._answer_broken(message, status, why, flow)
+
     def handle_timer(self, now: float) -> None:
         """Fire what is due at *now* (monotonic seconds)."""
         self.timers.fire(now)
@@ -158,6 +162,10 @@ class Stack:
         for table in (self._clients, self._servers):
             for transaction in [t for t in table.values() if t.flow == flow]:
                 transaction.step(On.ERROR, now)
+        for dialog_id, user in self._dialogs.items():
+            dialog = user.dialog_for(dialog_id)
+            if dialog is not None and dialog.flow == flow:
+                dialog.direct = True  # a connection that is gone: from now on the Contact says where
 
     # ---- verbs -----------------------------------------------------------------------------------------------------
 
@@ -166,7 +174,8 @@ class Stack:
     ) -> Session:
         """Call somebody. *request* needs To, From with tag, Call-ID, CSeq; Via and Contact are added."""
         request.headers.setdefault("Contact", [self.contact(flow)])
-        request.headers.setdefault("Allow", [ALLOW])
+        self.offer_extensions(request)
+        request.headers.setdefault("Session-Expires", [str(self.session_expires_s)])
         self.stamp(request, flow)
         return Session.calling(self, request, flow, now, credentials)
 
@@ -177,10 +186,14 @@ class Stack:
         now: float,
         token: object,
         credentials: tuple[str, str, str] | None = None,
+        dialog: Dialog | None = None,
     ) -> None:
-        """Send a request that is no INVITE; its final answer comes as ResponseReceived with *token*."""
+        """Send a request that is no INVITE; its final answer comes as ResponseReceived with *token*.
+
+        Inside a *dialog*, 481 and 408 end that dialog's usage (§12.2.1.2).
+        """
         self.stamp(request, flow)
-        self.start_client(request, flow, _Asker(self, token, request, credentials), now)
+        self.start_client(request, flow, Asker(self, token, request, credentials, dialog), now)
 
     def respond(self, transaction: ServerTransaction, response: Response, now: float) -> None:
         """Answer a request that came as RequestReceived or InDialog."""
@@ -198,6 +211,7 @@ class Stack:
     def forget(self, transaction: Transaction) -> None:
         if isinstance(transaction, ClientTransaction):
             self._clients.pop(transaction.key, None)
+            transaction.user.on_over(transaction)
         elif isinstance(transaction, ServerTransaction):
             self._servers.pop(transaction.key, None)
             if transaction.merged is not None:
@@ -229,22 +243,42 @@ class Stack:
         transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
         return f"<sip:{shown}:{port}{transport}>"
 
+    def offer_extensions(self, request: Request) -> None:
+        """Say what we can do (§20.5, §20.37); 100rel only where our offer is in the request already."""
+        request.headers.setdefault("Allow", [ALLOW])
+        known = "replaces, timer" if request.method != "INVITE" or not request.body else "replaces, timer, 100rel"
+        request.headers.setdefault("Supported", [known])
+
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where the dialog's next request goes.
 
-        The flow that the peer used stands, unless route or target name another address that is one (no name) and the
-        peer is not behind NAT; a phone behind NAT names a private address that is not its source.
+        The flow that the peer used stands, unless it is where its Via or Contact says, so behind no NAT, and the next
+        hop is an IP address: then that is followed (§12.2.1.1). A phone behind NAT names an address that nobody
+        reaches; a name would need resolving, and the proxy that it stands for is the one that we talk to.
         """
-        return dialog.flow
+        hop = dialog.next_hop
+        if not dialog.direct or not hop.is_address:
+            return dialog.flow
+        transport, remote = hop.transport, (hop.host, hop.port or (5061 if hop.scheme == "sips" else 5060))
+        if dialog.flow.remote == remote and dialog.flow.transport == transport:
+            return dialog.flow
+        if dialog.flow.transport == "udp" == transport:
+            return Flow("udp", dialog.flow.local, remote)
+        return self._addresses.flow_to(transport, remote) or dialog.flow
 
-    def add_dialog(self, dialog: Dialog, session: Session) -> None:
-        self._dialogs[dialog.id] = session
+    def add_dialog(self, dialog: Dialog, user: DialogUser) -> None:
+        self._dialogs[dialog.id] = user
 
     def remove_dialog(self, dialog: Dialog) -> None:
         self._dialogs.pop(dialog.id, None)
 
     def session_of(self, dialog_id: DialogId) -> Session | None:
-        return self._dialogs.get(dialog_id)
+        """Return the INVITE session that owns a dialog (Call-ID, our tag, the peer's tag)."""
+        found = self._dialogs.get(dialog_id)
+        return found if isinstance(found, Session) else None
+
+    def user_of(self, dialog: Dialog) -> DialogUser | None:
+        return self._dialogs.get(dialog.id)
 
     def send_bye(
         self, dialog: Dialog, now: float, reason: str = "", credentials: tuple[str, str, str] | None = None
@@ -252,10 +286,22 @@ class Stack:
         bye = dialog.request("BYE")
         if reason:
             bye.headers["Reason"] = [reason]
-        self.request(bye, self.flow_for(dialog), now, None, credentials)
+        self.request(bye, self.flow_for(dialog), now, None, credentials, dialog)
+
+    def anew(self, request: Request, cseq: int = 0) -> Request:
+        """Return *request* as a new one: another branch, the next CSeq unless *cseq* says which."""
+        again = Request(request.method, request.uri_text, dict(request.headers), request.body)
+        again.headers["CSeq"] = [f"{cseq or request.cseq.number + 1} {request.method}"]
+        again.headers["Via"] = [str(request.via.with_params(branch=self.ids.branch()))]
+        return again
 
     def authorized(
-        self, request: Request, response: Response, credentials: tuple[str, str, str] | None, tries: int
+        self,
+        request: Request,
+        response: Response,
+        credentials: tuple[str, str, str] | None,
+        tries: int,
+        cseq: int = 0,
     ) -> Request | None:
         """Return *request* again with an answer to the challenge, None where we have or want none."""
         if credentials is None or tries >= 2:
@@ -277,11 +323,8 @@ class Stack:
             )
             if value is None:
                 continue
-            again = Request(request.method, request.uri_text, dict(request.headers), request.body)
-            again.headers["CSeq"] = [f"{request.cseq.number + 1} {request.method}"]
+            again = self.anew(request, cseq)
             again.headers["Proxy-Authorization" if proxy else "Authorization"] = [value]
-            via = request.via.with_params(branch=self.ids.branch())
-            again.headers["Via"] = [str(via)]
             return again
         return None
 
@@ -313,7 +356,7 @@ class Stack:
         except ParseError:
             self.counters.unparsable += 1
             return
-        self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
+        self._count(response)
         transaction = self._clients.get((via.branch, cseq.method))
         if transaction is None or len(response.values("Via")) != 1:
             self.counters.stray_responses += 1  # 8.1.3.3: not ours, or already over
@@ -324,7 +367,7 @@ class Stack:
 
     def _on_request(self, request: Request, flow: Flow, now: float) -> None:
         self._note_source(request, flow)
-        key = server_key(request)
+        key = server_key(request, flow.transport)
         if request.method == "ACK":
             self._on_ack(request, key, now)
             return
@@ -364,45 +407,49 @@ class Stack:
         if transaction is not None and transaction.request is None:
             transaction.step(On.ACK, now)
             return
-        session = self._dialogs.get((ack.call_id, ack.to.tag, ack.from_.tag))
-        if session is None:
+        user = self._dialogs.get((ack.call_id, ack.to.tag, ack.from_.tag))
+        if user is None:
             self.counters.stray_acks += 1
             return
-        session.on_ack(ack, now)
+        user.on_ack(ack, now)
 
     def _on_cancel(self, cancel: Request, key: Key, flow: Flow, now: float) -> None:
         target = self._servers.get((*key[:-1], "INVITE"))
-        transaction = self._new_server(cancel, key, flow)
         if target is None:
-            transaction.respond(self._plain(cancel, 481), now)
+            self._send_plain(self._plain(cancel, 481), flow)  # 9.2; a stranger's CANCEL leaves nothing behind
             return
+        transaction = self._new_server(cancel, key, flow)
         session = target.user if isinstance(target.user, Session) else None
         tag = session.dialog.local.tag if session is not None and session.dialog is not None else ""
         transaction.respond(response_to(cancel, 200, to_tag=tag), now)  # 9.2: the same tag as the INVITE's responses
         if session is not None and target is session.server:
             session.on_cancel(cancel, now)
         elif session is not None and target is session.pending:
-            session.refuse_reoffer(now, 487)
+            session.change.refuse(now, 487)
 
     def _inside_dialog(self, request: Request, key: Key, flow: Flow, now: float) -> None:
-        session = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
-        transaction = self._new_server(request, key, flow)
-        if session is None or session.dialog is None:
-            transaction.respond(self._plain(request, 481), now)  # 12.2.2
+        dialog_id = (request.call_id, request.to.tag, request.from_.tag)
+        user = self._dialogs.get(dialog_id)
+        dialog = user.dialog_for(dialog_id) if user is not None else None
+        if user is None or dialog is None:
+            self._send_plain(self._plain(request, 481), flow)  # 12.2.2; without state, for anybody may send this
             return
+        transaction = self._new_server(request, key, flow)
         try:
-            session.dialog.accept(request)
+            dialog.accept(request)
         except RemoteProtocolError as error:
             transaction.respond(self._plain(request, error.status), now)
             return
-        if refusal := self._required(request):
+        dialog.follow(flow)
+        if refusal := self._refused(request):
             transaction.respond(refusal, now)
             return
-        transaction.user = session
-        session.on_request(request, transaction, now)
+        if isinstance(user, Session):
+            transaction.user = user
+        user.on_request(request, transaction, now)
 
     def _outside_dialog(self, request: Request, key: Key, flow: Flow, now: float) -> None:
-        merged = (request.from_.tag, request.call_id, str(request.cseq.number), request.method)
+        merged = (flow.transport, request.from_.tag, request.call_id, str(request.cseq.number), request.method)
         if merged in self._merged:
             self._send_plain(self._plain(request, 482), flow)  # 8.2.2.2: it reached us twice, by two ways
             return
@@ -415,29 +462,70 @@ class Stack:
         transaction = self._new_server(request, key, flow)
         transaction.merged = merged
         self._merged.add(merged)
-        refusal = self._required(request) or self._too_far(request)
+        refusal = self._refused(request) or self._too_far(request)
         if refusal is not None:
             transaction.respond(refusal, now)
         elif request.method == "INVITE":
-            transaction.respond(response_to(request, 100), now)
-            try:
-                session = Session.invited(self, request, transaction, verdict.source)
-            except RemoteProtocolError as error:
-                transaction.respond(self._plain(request, error.status), now)
-                return
-            self.emit(Invited(session))
+            self._invited(request, transaction, verdict.source, now)
         elif request.method in ("BYE", "UPDATE", "PRACK", "INFO", "NOTIFY"):
             transaction.respond(self._plain(request, 481), now)  # they live inside dialogs only
         else:
             self.emit(RequestReceived(request, transaction, verdict.source))
 
-    def _required(self, request: Request) -> Response | None:
+    def _invited(self, request: Request, transaction: ServerTransaction, source: str, now: float) -> None:
+        replaced: Session | None = None
+        if (text := request.get("Replaces")) is not None:
+            found = self._replaced(text)
+            if isinstance(found, int):
+                transaction.respond(self._plain(request, found), now)
+                return
+            replaced = found
+        transaction.respond(response_to(request, 100), now)
+        session = Session.invited(self, request, transaction, source)
+        session.replaces = replaced
+        self.emit(Invited(session))
+
+    def _replaced(self, text: str) -> Session | int:
+        """Return the session that a Replaces header names, or the status to refuse with (RFC 3891 §3)."""
+        try:
+            named = parse_replaces(text)
+        except ParseError as error:
+            return error.status
+        session = self.session_of((named.call_id, named.to_tag, named.from_tag))
+        if session is None or session.phase is Phase.ENDED:
+            return 481
+        if named.early_only and session.is_up:
+            return 486
+        if session.phase is Phase.INVITED:
+            return 481  # an early dialog that its own caller opened cannot be taken over
+        return session
+
+    def _refused(self, request: Request) -> Response | None:
+        """Refuse what we do not understand: extensions (§8.2.2.3), bodies (§8.2.3), intervals (RFC 4028 §8)."""
         unknown = request.tokens("Require") - UNDERSTOOD
-        if not unknown:
+        if unknown:
+            response = self._plain(request, 420)
+            response.headers["Unsupported"] = [", ".join(sorted(unknown))]
+            return response
+        if request.method not in ("INVITE", "UPDATE"):
             return None
-        response = self._plain(request, 420)
-        response.headers["Unsupported"] = [", ".join(sorted(unknown))]
-        return response
+        if too_brief(request):
+            response = self._plain(request, 422)
+            response.headers["Min-SE"] = [str(MIN_SE_S)]
+            return response
+        if "Content-Encoding" in request.headers and request.tokens("Content-Encoding") != {"identity"}:
+            response = self._plain(request, 415)
+            response.headers["Accept-Encoding"] = ["identity"]
+            return response
+        if request.body and request.sdp is None and not _optional_body(request):
+            response = self._plain(request, 415)
+            response.headers["Accept"] = ["application/sdp, multipart/mixed"]
+            return response
+        if "Accept" in request.headers and not _accepts_sdp(request):
+            response = self._plain(request, 406)
+            response.headers["Warning"] = ['399 pbx "only application/sdp can be answered"']
+            return response
+        return None
 
     def _too_far(self, request: Request) -> Response | None:
         if request.max_forwards == 0 and request.method != "REGISTER":
@@ -449,63 +537,50 @@ class Stack:
 
     def _send_plain(self, response: Response, flow: Flow) -> None:
         """Send a response without a transaction: nothing is remembered."""
-        self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
+        self._count(response)
         self.transmit(response.to_bytes(), self.return_flow(response, flow))
+
+    def _count(self, response: Response) -> None:
+        self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
 
     def _answer_broken(self, request: Request, status: int, why: str, flow: Flow) -> None:
         """Answer what cannot be understood, where it says enough to be answered; never an ACK."""
-        if request.method == "ACK" or not all(request.headers.get(n) for n in ("Via", "From", "To", "Call-ID", "CSeq")):
+        if request.method == "ACK" or not request.headers.get("Via"):
             return
+        clean = "".join(c for c in why if " " <= c < "\x7f")[:80]
+        response = response_to(request, status, f"Bad Request: {clean}" if status == 400 else "")
         try:
             self._note_source(request, flow)
-            clean = "".join(c for c in why if " " <= c < "\x7f")[:80]
-            self._send_plain(response_to(request, status, f"Bad Request: {clean}" if status == 400 else ""), flow)
+            response.headers["Via"] = request.headers["Via"]
+            flow = self.return_flow(response, flow)
         except ParseError:
-            return
+            pass  # the Via itself is broken: back to where it came from
+        self._count(response)
+        self.transmit(response.to_bytes(), flow)
 
 
-class _Asker:
-    """The user of a lone request: follows challenges, reports the end once."""
-
-    def __init__(self, stack: Stack, token: object, request: Request, credentials: tuple[str, str, str] | None) -> None:
-        self._stack = stack
-        self._token = token
-        self._request = request
-        self._credentials = credentials
-        self._tries = 0
-
-    def on_response(self, response: Response, transaction: ClientTransaction, now: float) -> None:
-        if response.status < 200:
-            return
-        if response.status in (401, 407):
-            again = self._stack.authorized(self._request, response, self._credentials, self._tries)
-            if again is not None:
-                self._tries += 1
-                self._request = again
-                self._stack.start_client(again, transaction.flow, self, now)
-                return
-        self._done(response)
-
-    def on_timeout(self, transaction: ClientTransaction, now: float) -> None:
-        self._done(None)
-
-    def on_transport_error(self, transaction: ClientTransaction, now: float) -> None:
-        self._done(None)
-
-    def _done(self, response: Response | None) -> None:
-        if self._token is not None:
-            self._stack.emit(ResponseReceived(self._token, response))
+def _optional_body(request: Request) -> bool:
+    return "handling=optional" in (request.get("Content-Disposition") or "").lower().replace(" ", "")
 
 
-def server_key(request: Request) -> Key:
+def _accepts_sdp(request: Request) -> bool:
+    kinds = {value.partition(";")[0].strip() for value in request.tokens("Accept")}
+    return bool(kinds & {"application/sdp", "application/*", "*/*"})
+
+
+def server_key(request: Request, transport: str) -> Key:
     """Find a server transaction (§17.2.3); a branch may be reused by the authenticated INVITE, so CSeq counts too."""
     via = request.via
     if via.branch.startswith(MAGIC_COOKIE) and len(via.branch) > len(MAGIC_COOKIE):
-        return (via.branch, via.sent_by, str(request.cseq.number), request.method)
+        return (transport, via.branch, via.sent_by, str(request.cseq.number), request.method)
     return (  # RFC 2543 peers
+        transport,
         request.call_id,
         request.from_.tag,
         via.sent_by + via.branch,
         str(request.cseq.number),
         request.method,
     )
+
+
+__all__ = ["ALLOW", "Addresses", "Admitted", "Counters", "DialogUser", "Gate", "Ids", "Stack", "server_key"]

@@ -186,7 +186,9 @@ class Transaction:
         self._linger_at: float | None = None
 
     def step(self, event: On, now: float, response: Response | None = None) -> None:
-        """Take one step of the table."""
+        """Take one step of the table; after the end every step is none."""
+        if self.state is State.TERMINATED:
+            return
         self.state, actions = self.TABLE[self.state, event]
         for action in actions:
             self._do(action, now, response)
@@ -264,6 +266,8 @@ class ClientUser(Protocol):
     def on_response(self, response: Response, transaction: ClientTransaction, now: float) -> None: ...
     def on_timeout(self, transaction: ClientTransaction, now: float) -> None: ...
     def on_transport_error(self, transaction: ClientTransaction, now: float) -> None: ...
+    def on_over(self, transaction: ClientTransaction) -> None:
+        """Nothing more will come of this transaction."""
 
 
 class ClientTransaction(Transaction):

@@ -12,6 +12,8 @@ _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _USER_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()&=+$,;?/")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+")
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*")
+
 Params = tuple[tuple[str, str | None], ...]
 
 
@@ -63,6 +65,11 @@ class Uri:
         return named or "udp"
 
     @property
+    def is_address(self) -> bool:
+        """Whether the host is an IP address, which needs no resolving."""
+        return ":" in self.host or self.host.replace(".", "").isdigit()
+
+    @property
     def host_port(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
@@ -103,6 +110,8 @@ def parse_uri(text: str) -> Uri:
         number, *params = rest.split(";")
         return Uri("tel", number, "", None, _params(params))
     if scheme not in ("sip", "sips"):
+        if not _SCHEME.fullmatch(scheme):
+            raise ParseError(f"no URI: {text[:60]!r}")
         raise ParseError(f"unsupported URI scheme {scheme[:20]!r}", status=416)
     return _parse_sip(scheme, rest, text)
 
