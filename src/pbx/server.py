@@ -15,6 +15,8 @@ from pbx import __version__
 from pbx import events as ev
 from pbx.api import metrics
 from pbx.api.http import Control
+from pbx.apps.desk import Desk
+from pbx.apps.desk_store import KeptDesk
 from pbx.call.calls import Calls
 from pbx.config.config import Config
 from pbx.config.loader import Loaded, load
@@ -42,6 +44,7 @@ from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
+from pbx.store.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -160,8 +163,8 @@ class Server:
             self.agent,
             self.media,
             Dialplan(config, self.equipment),
-            PlanTargets(lambda: self.config, self.destinations, time.time),
-            self.log.append,
+            PlanTargets(lambda: self.config, self.destinations, time.time, lambda agent: self.desk.seat_of(agent)),
+            self._tell,
             ids,
             time.time,
             config.media.codecs,
@@ -170,6 +173,7 @@ class Server:
         self.calls.language = config.language
         self._serve_phones()
         interrupted = self._note_start()
+        self._open_desk(ids.integer(1, 2**31 - 1))
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
@@ -187,6 +191,28 @@ class Server:
         if self.log.unclean:
             log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    def _tell(self, event: ev.Event) -> object:
+        """Write an event down; the desk sees from it which agents are in other calls."""
+        logged = self.log.append(event)
+        self.desk.observe(event)
+        return logged
+
+    def _open_desk(self, seed: int) -> None:
+        """Begin to serve queues, with agents as they were."""
+        self.desk = Desk(
+            self.config,
+            self.calls,
+            self.log.append,
+            seed=seed,
+            store=KeptDesk(Settings(self.log, "desk:")),
+            wall=time.time,
+            is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
+        )
+        self.equipment.desk = self.desk
+        self.registrar.changed.append(self.desk.endpoint_changed)
+        self.desk.start()
+        self._opened.callback(self.desk.stop)
 
     def _serve_phones(self) -> None:
         """Say who answers which requests."""
