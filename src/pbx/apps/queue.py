@@ -99,7 +99,9 @@ class Waiting:
 
     # ---- what the desk tells ---------------------------------------------------------------------------------------
 
-    def admitted(self, position: int) -> None: ...
+    def admitted(self, position: int) -> None:
+        for prompt in self._notice():  # told on entering: the offers that follow at once do not wait for it
+            self._desk.emit(ev.StepRan(call_id=self.leg.call_id, leg_id=self.leg.leg_id, step=f"notice {prompt}"))
 
     def refused(self, why: str) -> None:
         self.why_not = why
@@ -155,8 +157,6 @@ class Waiting:
         notice = self._entry.notice
         if notice is None:
             notice = self._spec.notice if (self._spec.record or "never") != "never" else ()
-        for prompt in notice:
-            self._desk.emit(ev.StepRan(call_id=self.leg.call_id, leg_id=self.leg.leg_id, step=f"notice {prompt}"))
         return notice
 
     def _pressed(self, leg: Leg, digit: str) -> None:
