@@ -260,6 +260,8 @@ class LegEnded(Event):
 @kind("step.ran", detail=True)
 class StepRan(Event):
     step: str = ""  # the trace words, as `pbx test` shows them: "dial endpoint/1002"
+    where: str = ""  # file:line:column of the step; empty for what a step came to
+    began: bool = False  # a dial or queue step begins: "at N s" counts from here
 
 
 @kind("menu.entered")
@@ -278,6 +280,20 @@ class MenuKey(Event):
 class MenuLeft(Event):
     menu: str = ""
     how: str = ""  # key, exhausted, hangup
+
+
+@kind("switch.turned")
+class SwitchTurned(Event):
+    switch: str = ""
+    state: str = ""  # auto, open, closed
+    by: str = ""
+
+
+@kind("call.emergency")
+class CallEmergency(Event):
+    endpoint: str = ""
+    number: str = ""
+    notify: tuple[str, ...] = ()
 
 
 @kind("call.served")
@@ -374,6 +390,28 @@ class AcdDecided(Event):
     queue: str = ""
     chosen: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()  # "zhang: paused lunch"
+
+
+@kind("acd.fed")
+class AcdFed(Event):
+    """What the core was told: fed again, it decides the same."""
+
+    at: float = 0.0  # monotonic seconds of the core
+    fed: str = ""  # JSON
+
+
+@kind("acd.began")
+class AcdBegan(Event):
+    seed: int = 0  # of what the strategies draw
+
+
+@kind("queue.judged")
+class QueueJudged(Event):
+    """How a promised wait turned out."""
+
+    entry_id: str = ""
+    queue: str = ""
+    error_ms: int = 0  # positive: later than promised
 
 
 @kind("agent.state")

@@ -23,6 +23,7 @@ class Housekeeping:
     def __init__(self, transactions: Callable[[], int]) -> None:
         self._transactions = transactions
         self._was_busy = False
+        self.done = 0  # how often it cleaned up
         try:
             self._trim: Callable[[int], int] | None = ctypes.CDLL(None).malloc_trim
         except AttributeError:  # musl has none, and gives memory back by itself
@@ -35,6 +36,7 @@ class Housekeeping:
             self._was_busy = True
         elif self._was_busy and count < QUIET_TRANSACTIONS:
             self._was_busy = False
+            self.done += 1
             collected = gc.collect()
             if self._trim is not None:
                 self._trim(0)

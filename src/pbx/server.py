@@ -21,7 +21,9 @@ from pbx.config.loader import Loaded, load
 from pbx.config.secrets import check_secrets, endpoint_secrets, trunk_secrets
 from pbx.dialplan.check import check
 from pbx.dialplan.router import Dialplan
+from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError
+from pbx.furnishing import furnish
 from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
@@ -92,6 +94,7 @@ class Server:
             "registrations": sum(len(self.location.bindings(a, time.time())) for a in self.location.accounts()),
             "media_ports": len(self.media.ports),
             "stack": self.agent.stack.sizes,
+            "clean_ups": self.housekeeping.done,
             "retransmitted": self.agent.stack.counters.retransmitted,
             "log_waiting": self.log.waiting,
         }
@@ -127,6 +130,7 @@ class Server:
         ids = Ids()
         self.transports = Transports(config.sip, self.base)
         gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
+        self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
@@ -151,17 +155,19 @@ class Server:
         self.destinations = Destinations(
             config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
+        self.equipment = furnish(lambda: self.config, self.base, self.log)
         self.calls = Calls(
             self.agent,
             self.media,
-            Dialplan(config),
-            self.destinations,
+            Dialplan(config, self.equipment),
+            PlanTargets(lambda: self.config, self.destinations, time.time),
             self.log.append,
             ids,
             time.time,
             config.media.codecs,
         )
         self.calls.max_calls = config.limits.max_calls
+        self.calls.language = config.language
         self._serve_phones()
         interrupted = self._note_start()
         await self.log.durable()
@@ -245,12 +251,11 @@ class Server:
         self.agent.flow_closed(flow)
 
     async def _every_second(self) -> None:
-        housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
             self.trunks.tick()
-            housekeeping.look()
+            self.housekeeping.look()
 
 
 async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:

@@ -48,7 +48,7 @@ _SETTLE = {_M.REST: _S.READY, _M.PAUSE: _S.PAUSED, _M.LOSE: _S.UNREACHABLE, _M.L
 
 # What is not here cannot happen: nobody is reserved but out of ready, nobody wraps up but after a call.
 TABLE: dict[State, dict[Move, State]] = {
-    _S.LOGGED_OUT: {k: v for k, v in _SETTLE.items() if k is not _M.LEAVE},
+    _S.LOGGED_OUT: {_M.WRAP: _S.WRAP_UP, **{k: v for k, v in _SETTLE.items() if k is not _M.LEAVE}},  # restored
     _S.READY: {_M.RESERVE: _S.RESERVED, **{k: v for k, v in _SETTLE.items() if k is not _M.REST}},
     _S.RESERVED: {_M.RING: _S.RINGING, _M.TALK: _S.ON_CALL, **_SETTLE},
     _S.RINGING: {_M.TALK: _S.ON_CALL, **_SETTLE},

@@ -167,6 +167,7 @@ class LoggedIn(Input):
     agent: str
     paused: str | None = None
     reachable: bool = True
+    wrap_up_s: float = 0.0  # left over from the run before
 
 
 @_input

@@ -85,7 +85,10 @@ def logged_in(floor: Floor, what: inputs.LoggedIn) -> None:
     if agent.state is State.LOGGED_OUT:
         agent.pause = what.paused
         agent.reachable = what.reachable
-        settle(floor, agent, "login")
+        if what.wrap_up_s > 0:
+            wrap_up(floor, agent, what.wrap_up_s, "login")
+        else:
+            settle(floor, agent, "login")
 
 
 def logged_out(floor: Floor, what: inputs.LoggedOut) -> None:
@@ -122,14 +125,14 @@ def rested(floor: Floor, agent: Agent) -> None:
     refresh(floor, agent)
 
 
-def wrap_up(floor: Floor, agent: Agent, length_s: float) -> None:
+def wrap_up(floor: Floor, agent: Agent, length_s: float, cause: str = "call over") -> None:
     """Begin after-call work, where there is any."""
     if length_s <= 0:
-        settle(floor, agent, "call over")
+        settle(floor, agent, cause)
         return
     agent.wrap = WrapUp(floor.now + length_s)
     floor.timers.set(agent.wrap.until, "wrap-up", agent.name)
-    become(floor, agent, Move.WRAP, "call over")
+    become(floor, agent, Move.WRAP, cause)
 
 
 def wrap_up_extended(floor: Floor, what: inputs.WrapUpExtended) -> None:

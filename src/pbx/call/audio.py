@@ -38,6 +38,11 @@ async def play(leg: Leg, names: str | Sequence[str], *, keys: str = "", loop: bo
     return await _play_clips(leg, clips, keys=keys, loop=loop, early=early)
 
 
+async def play_clip(leg: Leg, clip: Clip, *, keys: str = "") -> str:
+    """Play a file that is no prompt, such as a message."""
+    return await _play_clips(leg, [clip], keys=keys, loop=False, early=False)
+
+
 async def say(leg: Leg, value: str, kind: str, unit: str = "", *, keys: str = "", early: bool = False) -> str:
     """Speak a value in the leg's language: digits, number, date, time, money, duration, position, text.
 
@@ -95,6 +100,23 @@ async def key_within(leg: Leg, seconds: float, keys: str = ANY_KEY) -> str:
     return await first_key(leg, asyncio.sleep(seconds), keys)
 
 
+async def ask(leg: Leg, prompts: Sequence[str], keys: str, wait_s: float, *, barge_in: bool = True) -> str:
+    """Play *prompts*, then wait *wait_s* for one of *keys*, which also interrupts; "" is silence."""
+    key = await play(leg, prompts, keys=keys if barge_in else "")
+    if key:
+        return key
+    if not barge_in:
+        _forget(leg)
+    leg.asks(keys)
+    return await key_within(leg, wait_s, keys)
+
+
+def _forget(leg: Leg) -> None:
+    """Throw away what was typed while nobody listened."""
+    while not leg.digits.empty():
+        leg.digits.get_nowait()
+
+
 async def collect(
     leg: Leg,
     prompts: Sequence[str] = (),
@@ -115,6 +137,7 @@ async def collect(
     try:
         key = await play(leg, prompts, keys=ANY_KEY, early=early)
         if not key:
+            leg.asks(ANY_KEY)
             key = await key_within(leg, wait_s)
         return await read_on(leg, key, most=most, end=end, next_s=next_s)
     finally:

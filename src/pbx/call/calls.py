@@ -14,7 +14,7 @@ from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Ro
 from pbx.call.leg import Leg, LegState
 from pbx.call.offer import MediaSide
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
-from pbx.media.contract import Media
+from pbx.media.contract import Media, Room
 from pbx.sdp.description import parse_description
 from pbx.sdp.negotiate import audio_of, codecs_of
 from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
@@ -66,6 +66,7 @@ class Calls:
         self.max_calls = 20_000
         self.srtp = "off"  # off, optional, required
         self.prompts: PromptSource = NamesAlone()
+        self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
         self.draining = False
         self._signaling = signaling
@@ -243,6 +244,10 @@ class Calls:
             named = {codec.name for codec in codecs_of(audio)}
             return [n for n in ours if n in named] or ours
         return ours
+
+    def room(self) -> Room:
+        """Open a conference."""
+        return self._media.room()
 
     def media_side(self, leg: Leg, local: str, advertised: str, codecs: Sequence[str]) -> MediaSide:
         """Open a port for a leg.

@@ -13,7 +13,7 @@ from pbx.call.contract import End, Party
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, PbxError, failure_of
-from pbx.media.contract import Clip, MediaPort, MediaState
+from pbx.media.contract import Clip, MediaPort, MediaState, Room
 from pbx.signaling.info import digit_of
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
@@ -138,7 +138,17 @@ class Leg:
         from pbx.call.dial import Dial
 
         chosen = [targets] if isinstance(targets, str) else list(targets)
-        return Dial(self._calls, self, chosen, order=order, ring_s=ring_s, number=number, caller=caller)
+        return Dial(
+            self._calls,
+            self,
+            chosen,
+            order=order,
+            ring_s=ring_s,
+            number=number,
+            caller=caller,
+            confirm=confirm,
+            whisper=whisper,
+        )
 
     async def bridge(self, other: Leg) -> str:
         """Let both hear each other until one hangs up; return who did: "caller" (this leg) or "callee"."""
@@ -161,6 +171,15 @@ class Leg:
     @property
     def default_language(self) -> str:
         return self._calls.language
+
+    def new_room(self) -> Room:
+        """Open a conference."""
+        return self._calls.room()
+
+    def asks(self, keys: str) -> None:
+        """Tell whoever plays this leg's part in a test that one of *keys* is waited for."""
+        if self._calls.on_ask is not None:
+            self._calls.on_ask(self, keys)
 
     def clip(self, name: str) -> Clip | None:
         """Return the prompt *name* in this leg's language."""

@@ -20,9 +20,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error is one clear line and a non-zero exit."""
-    from pbx.cli import show
+    from pbx.cli import records, show
+    from pbx.cli.test import test
 
     show.register(cli)
+    for command in (test, *records.COMMANDS):
+        cli.add_command(command)
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -1,62 +1,134 @@
-"""From an introduction to a script: the context's routes, most specific first, then its includes."""
+"""From an introduction to a script: emergency first, then the context's routes and the rights of who calls."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+
 from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import Leg
+from pbx.config.calendar import Calendars
+from pbx.config.condition import Value, compile_condition
 from pbx.config.config import Config
-from pbx.config.dialplan import Route
-from pbx.dialplan.interpreter import Interpreter
-from pbx.dialplan.pattern import Pattern, compile_pattern
+from pbx.dialplan.emergency import call_for_help
+from pbx.dialplan.equipment import Equipment
+from pbx.dialplan.number import emergency_numbers, normalise, number_class
+from pbx.dialplan.routes import Match, Routes
+from pbx.dialplan.script import Script
+from pbx.dialplan.variables import Variables
+from pbx.dialplan.walk import Reach
 from pbx.signaling.contract import Introduction
+
+log = logging.getLogger(__name__)
 
 
 class Dialplan:
-    """The routes of one configuration, as the call room's Router."""
+    """The routes of one configuration, as the call room's Router. Calls keep the one that they began with."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._routes: dict[str, list[tuple[Pattern, Route]]] = {}
-        for name, context in config.contexts.items():
-            routes = [(compile_pattern(text), route) for route in context.route for text in route.match]
-            self._routes[name] = sorted(routes, key=lambda pair: pair[0].rank)
+    def __init__(self, config: Config, equipment: Equipment) -> None:
+        self.config = config
+        self.equipment = equipment
+        self.routes = Routes(config)
+        self.calendars = Calendars(config.calendars, self.switch)
+        self._reach = Reach(config)
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.equipment.wall(), UTC)
+
+    def switch(self, name: str) -> str:
+        """Return a switch's state."""
+        spec = self.config.switches.get(name)
+        return self.equipment.switches.state(name, spec.first if spec is not None else "auto")
 
     def route(self, introduction: Introduction) -> Routed | Refusal:
         """Find the script for a call."""
+        values = self._values(introduction)
+        if self.is_emergency(introduction):
+            return Routed(self._emergency(values), introduction.dialled, "emergency", introduction.dialled)
         context = self.context_of(introduction.source)
-        found = self.find(context, introduction.dialled)
-        if found is None:
-            return Refusal(404)
-        pattern, route, where = found
-        values = {
-            "number": introduction.dialled,
-            "dialled": introduction.dialled,
-            "from": introduction.caller,
-            "did": introduction.did,
-            "endpoint": introduction.source.removeprefix("endpoint/") if "endpoint/" in introduction.source else "",
-            "trunk": introduction.source.removeprefix("trunk/") if "trunk/" in introduction.source else "",
-        }
+        found = self.choose(context, introduction.dialled, values)
+        if isinstance(found, Refusal):
+            return found
+        values.take_match(found)
 
         async def script(leg: Leg) -> None:
-            await Interpreter(self._config, leg, values).run(route.do)
+            leg.language = str(values.get("language") or self.config.language)
+            await Script(self, leg, values, found.context).run(found.route.do)
 
-        return Routed(script, introduction.dialled, where, pattern.text, str(route.where))
+        return Routed(script, found.number, found.context, found.pattern, str(found.route.where))
+
+    def is_emergency(self, introduction: Introduction) -> bool:
+        """Say whether an endpoint calls for help: over any limit, whatever its rights."""
+        room, _, name = introduction.source.partition("/")
+        endpoint = self.config.endpoints.get(name) if room == "endpoint" else None
+        spec = self.config.emergency
+        if endpoint is None or not spec.trunks:
+            return False
+        return introduction.dialled in emergency_numbers(endpoint.country, spec.numbers)
+
+    def choose(self, context: str, dialled: str, values: Variables) -> Match | Refusal:
+        """Return the route that *dialled* takes for this caller: 404 where there is none, 403 without the right."""
+        country, area = self._numbering(values.source)
+        normalised = normalise(dialled, country, area)
+        for match in self.routes.find(context, dialled, normalised):
+            if not match.route.when or self._holds(match, values):
+                return match if self.permits(match, normalised, values.source) else Refusal(403)
+        if values.source.startswith("trunk/"):
+            for match in self.routes.default(context, dialled):
+                log.warning("%s delivers %s, which no route names", values.source, dialled)
+                return match
+        return Refusal(404)
+
+    def _holds(self, match: Match, values: Variables) -> bool:
+        with values.trying(match):
+            return compile_condition(match.route.when).evaluate(values)
+
+    def permits(self, match: Match, normalised: str, source: str) -> bool:
+        """Say whether the rights of an endpoint let it take a route; who comes by a trunk has no rights to lack."""
+        room, _, name = source.partition("/")
+        endpoint = self.config.endpoints.get(name) if room == "endpoint" else None
+        if endpoint is None:
+            return True
+        needed = match.route.right
+        if not needed:
+            leaves = self._reach.leaves(match.route)
+            needed = number_class(normalised, endpoint.country, endpoint.area_code) if leaves else "internal"
+        return needed in endpoint.rights
 
     def context_of(self, source: str) -> str:
+        """Return where the calls of a source start."""
         room, _, name = source.partition("/")
         if room == "endpoint":
-            return self._config.endpoints[name].context if name in self._config.endpoints else ""
-        return self._config.trunks[name].context if name in self._config.trunks else ""
+            return self.config.endpoints[name].context if name in self.config.endpoints else ""
+        return self.config.trunks[name].context if name in self.config.trunks else ""
 
-    def find(self, context: str, number: str, seen: frozenset[str] = frozenset()) -> tuple[Pattern, Route, str] | None:
-        """Return the pattern, the route and the context that hold *number*."""
-        if context in seen or context not in self._routes:
-            return None
-        for pattern, route in self._routes[context]:
-            if pattern.matches(number):
-                return pattern, route, context
-        for name in self._config.contexts[context].include:
-            found = self.find(name, number, seen | {context})
-            if found is not None:
-                return found
-        return None
+    def _numbering(self, source: str) -> tuple[str, str]:
+        room, _, name = source.partition("/")
+        party = (self.config.endpoints if room == "endpoint" else self.config.trunks).get(name)
+        return (party.country, party.area_code) if party is not None else ("", "")
+
+    def _values(self, introduction: Introduction) -> Variables:
+        room, _, name = introduction.source.partition("/")
+        caller = introduction.caller
+        country, area = self._numbering(introduction.source)
+        endpoint = self.config.endpoints.get(name) if room == "endpoint" else None
+        did = normalise(introduction.did, country, area)
+        values: dict[str, Value] = {
+            "number": introduction.dialled,
+            "dialled": introduction.dialled,
+            "from": normalise(caller, country, area) if room == "trunk" else caller,
+            "from-name": introduction.caller_name,
+            "did": did,
+            "endpoint": name if room == "endpoint" else "",
+            "trunk": name if room == "trunk" else "",
+            "language": endpoint.language if endpoint is not None and endpoint.language else self.config.language,
+        }
+        return Variables(self, introduction.source, values)
+
+    def _emergency(self, values: Variables) -> Callable[[Leg], Coroutine[None, None, None]]:
+        async def script(leg: Leg) -> None:
+            await call_for_help(Script(self, leg, values, "emergency"))
+
+        return script

@@ -124,6 +124,11 @@ class Log:
         self._wake.set()
         await future
 
+    def write(self, statements: list[Statement]) -> None:
+        """Write something beside the log with the next batch; never blocks."""
+        self._statements += statements
+        self._wake.set()
+
     async def execute(self, statements: list[Statement]) -> None:
         """Write something beside the log, durably, in one transaction with what waits.
 

@@ -23,6 +23,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE desk_agents (name TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE desk_callbacks (callback_id TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 

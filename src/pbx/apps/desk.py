@@ -1,0 +1,321 @@
+"""The desk: drives the core on the event loop, rings agents, keeps what people changed, answers who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import orjson
+
+from pbx import events as ev
+from pbx.acd import inputs
+from pbx.acd import outputs as out
+from pbx.acd.agent import AgentSpec
+from pbx.acd.core import Core
+from pbx.apps.agents import AgentVerbs
+from pbx.apps.desk_events import event_of
+from pbx.apps.desk_store import AgentMemory, CallbackMemory, DeskStore, MemoryDeskStore
+from pbx.apps.ringing import Ringing
+from pbx.call.calls import Calls
+from pbx.call.contract import Emit
+from pbx.call.leg import Leg
+from pbx.config.config import Config
+from pbx.errors import PbxError
+
+log = logging.getLogger(__name__)
+
+PROBE_S = 30.0  # a registered phone that did not ring is tried again after this long
+
+
+class Visit(Protocol):
+    """A caller in a queue, as the desk sees one."""
+
+    leg: Leg
+    entered: inputs.Joined
+
+    def admitted(self, position: int) -> None: ...
+    def refused(self, why: str) -> None: ...
+    def claimed(self, ringing: Ringing) -> None: ...
+    def left(self, exit: str, key: str) -> None: ...
+    def announce(self, position: int | None, wait_s: float | None, turn: int) -> None: ...
+    def move_to(self, queue: str) -> None: ...
+
+
+def agent_specs(config: Config) -> dict[str, AgentSpec]:
+    """Lay teams under their agents: the agent's own word wins, key by key for skills."""
+    specs = {}
+    for name, agent in config.agents.items():
+        team = config.teams.get(agent.team)
+        queues = agent.queues if agent.queues is not None else team.queues if team is not None else {}
+        skills = {**(team.skills if team is not None else {}), **(agent.skills or {})}
+        wrap_up_s, ring_s = agent.wrap_up_s, agent.ring_s
+        if team is not None:
+            wrap_up_s = team.wrap_up_s if wrap_up_s is None else wrap_up_s
+            ring_s = team.ring_s if ring_s is None else ring_s
+        known = {queue: tier for queue, tier in queues.items() if queue in config.queues}
+        specs[name] = AgentSpec(name, known, skills, wrap_up_s, ring_s, agent.weight)
+    return specs
+
+
+class Desk(AgentVerbs):
+    """One call centre at work. Everything happens on the event loop, one input after the other."""
+
+    def __init__(
+        self,
+        config: Config,
+        calls: Calls,
+        emit: Emit,
+        *,
+        seed: int,
+        store: DeskStore | None = None,
+        wall: Callable[[], float] | None = None,
+        is_reachable: Callable[[str], bool] = lambda endpoint: True,
+    ) -> None:
+        core = Core(config.queues, agent_specs(config), random.Random(seed))
+        loop = asyncio.get_running_loop()
+        super().__init__(config, core, emit, store or MemoryDeskStore(), wall or loop.time, is_reachable)
+        self.calls = calls
+        self._seed = seed
+        self._visits: dict[str, Visit] = {}
+        self._rings: dict[str, Ringing] = {}
+        self._pending: deque[inputs.Input] = deque()
+        self._feeding = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._counted: dict[str, str] = {}  # leg_id: endpoint
+        self._placing = False
+
+    # ---- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Log in who is always, or was: what people changed by day comes before what the file says."""
+        self._emit(ev.AcdBegan(seed=self._seed))
+        remembered = self._store.load_agents()
+        for name, spec in self.config.agents.items():
+            memory = remembered.get(name) or AgentMemory(logged_in=spec.login == "always")
+            self._memory[name] = memory
+            self._sit(name, memory.seat or spec.endpoint)
+            self._restore(name, memory)
+        for promise in self._store.load_callbacks():
+            self._restore_callback(promise)
+
+    def _restore(self, name: str, memory: AgentMemory) -> None:
+        for queue, tier in memory.tiers.items():
+            if queue in self.core.queues:
+                self.feed(inputs.MemberSet(agent=name, queue=queue, tier=tier))
+        for skill, level in memory.skills.items():
+            self.feed(inputs.SkillSet(agent=name, skill=skill, level=level))
+        if memory.logged_in:
+            left_s = max(0.0, memory.wrap_up_until - self._wall())
+            self.feed(
+                inputs.LoggedIn(
+                    agent=name, paused=memory.paused, reachable=self._reaches(name), wrap_up_s=round(left_s, 3)
+                )
+            )
+
+    def _restore_callback(self, promise: CallbackMemory) -> None:
+        rule = self.config.queues[promise.queue].callback if promise.queue in self.config.queues else None
+        left_s = promise.expires_at - self._wall()
+        if rule is None or left_s <= 0:
+            self._store.drop_callback(promise.callback_id)
+            return
+        from pbx.acd.skills import Need
+
+        self.feed(
+            inputs.CallbackRestored(
+                callback_id=promise.callback_id, queue=promise.queue, waited_s=self._wall() - promise.since,
+                expires_s=left_s, tries=rule.tries, every_s=rule.every_min * 60, attempt=promise.attempt,
+                priority=promise.priority, needs=tuple(Need(*need) for need in promise.needs),
+            )
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # ---- the core's driver -----------------------------------------------------------------------------------------
+
+    def feed(self, what: inputs.Input) -> None:
+        """Tell the core, and do what it wants; what comes of that waits its turn."""
+        self._pending.append(what)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._pending:
+                self._step(self._pending.popleft())
+        finally:
+            self._feeding = False
+        self._arm()
+
+    def _step(self, what: inputs.Input) -> None:
+        now = self._loop.time()
+        self._emit(ev.AcdFed(at=now, fed=orjson.dumps(inputs.dumped(what)).decode()))
+        self.core.handle(what, now)
+        for output in self.core.outputs():
+            try:
+                self._do(output)
+            except Exception:
+                log.exception("the desk could not carry out %s", output)
+
+    def _arm(self) -> None:
+        deadline = self.core.deadline
+        if self._timer is not None:
+            if self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.feed(inputs.TimePassed())
+
+    def _do(self, output: out.Output) -> None:
+        entry_id = getattr(output, "entry_id", "")
+        visit = self._visits.get(entry_id)
+        agent = getattr(output, "agent", "")
+        event = event_of(output, visit.leg.call_id if visit is not None else "", self._seats.get(agent, ""))
+        if event is not None:
+            self._emit(event)
+        match output:
+            case out.Entered() if visit is not None:
+                self._entered(visit, output)
+            case out.Refused() if visit is not None:
+                visit.refused(output.why)
+            case out.MakeOffer() if visit is not None:
+                self._ring(visit, output)
+            case out.CancelOffer():
+                if (ringing := self._rings.pop(output.offer_id, None)) is not None:
+                    ringing.stop(output.why)
+            case out.OfferOver():
+                self._offer_over(output)
+            case out.Claimed() if visit is not None:
+                visit.claimed(self._rings[output.offer_id])
+            case out.TooLate():
+                if (ringing := self._rings.pop(output.offer_id, None)) is not None:
+                    ringing.stop("elsewhere")
+            case out.Exited() if visit is not None:
+                visit.left(output.exit, output.key)
+            case out.Announce() if visit is not None:
+                visit.announce(output.position, output.wait_s, output.turn)
+            case out.AgentMoved():
+                self._remember_state(output)
+            case out.CallbackMoved():
+                self._callback_moved(output)
+            case _:
+                pass
+
+    def _entered(self, visit: Visit, output: out.Entered) -> None:
+        ask = visit.entered
+        self._emit(
+            ev.QueueEntered(
+                call_id=visit.leg.call_id, leg_id=visit.leg.leg_id, entry_id=output.entry_id, queue=output.queue,
+                source=ask.source, caller=visit.leg.caller.number, priority=ask.priority,
+                needs=tuple(f"{need.skill}={need.level}" for need in ask.needs), position=output.position,
+            )
+        )  # fmt: skip
+        visit.admitted(output.position)
+
+    def _ring(self, visit: Visit, output: out.MakeOffer) -> None:
+        ringing = Ringing(output.offer_id, output.agent, self.feed)
+        self._rings[output.offer_id] = ringing
+        self._placing = True
+        try:
+            seat = self._seats.get(output.agent, "")
+            ringing.start(self.calls, visit.leg, self.config.agents[output.agent], seat)
+        finally:
+            self._placing = False
+
+    def _offer_over(self, output: out.OfferOver) -> None:
+        if output.outcome != "answered":
+            self._rings.pop(output.offer_id, None)
+        if output.outcome == "failed":
+            self._loop.call_later(PROBE_S, self._probe, output.agent)
+
+    # ---- callers ---------------------------------------------------------------------------------------------------
+
+    def join(self, visit: Visit) -> None:
+        """Let a caller in; the visit hears ``admitted`` or ``refused`` before this returns."""
+        self._visits[visit.entered.entry_id] = visit
+        self.feed(visit.entered)
+
+    def forget(self, visit: Visit) -> None:
+        self._visits.pop(visit.entered.entry_id, None)
+
+    def joined(self, ringing: Ringing) -> None:
+        """Caller and agent hear each other."""
+        ringing.joined()
+        self._rings.pop(ringing.offer_id, None)
+        self.feed(inputs.OfferJoined(offer_id=ringing.offer_id))
+
+    def entry_id(self, leg: Leg) -> str:
+        """Return a name for a new entry: the call's, numbered."""
+        number = leg.variables.get("queue-entries", 0)
+        assert isinstance(number, int)
+        leg.variables["queue-entries"] = number + 1
+        return f"{leg.call_id}.q{number + 1}"
+
+    def emit(self, event: ev.Event) -> None:
+        self._emit(event)
+
+    def prioritise(self, entry_id: str, priority: int) -> None:
+        """Give a waiting caller another priority.
+
+        :raises PbxError: for a caller who does not wait.
+        """
+        if entry_id not in self.core.entries:
+            raise PbxError(f"nobody waits as {entry_id}")
+        self.feed(inputs.Prioritised(entry_id=entry_id, priority=priority))
+
+    def move_caller(self, entry_id: str, queue: str) -> None:
+        """Send a waiting caller to another queue (exit: moved); their wait there starts from zero.
+
+        :raises PbxError: for a caller who does not wait, or a queue that is not configured.
+        """
+        visit = self._visits.get(entry_id)
+        if visit is None or entry_id not in self.core.entries:
+            raise PbxError(f"nobody waits as {entry_id}")
+        if queue not in self.core.queues:
+            raise PbxError(f"no queue {queue}; there are {', '.join(self.core.queues)}")
+        visit.move_to(queue)
+        self.feed(inputs.Left(entry_id=entry_id, exit="moved"))
+
+    # ---- what phones do --------------------------------------------------------------------------------------------
+
+    def endpoint_changed(self, endpoint: str) -> None:
+        """A registration came or went."""
+        on = self._is_reachable(endpoint)
+        for name in sorted(self._at_seat.get(endpoint, ())):
+            if self.core.agents[name].reachable != on:
+                self.feed(inputs.Reachable(agent=name, on=on, cause="registered" if on else "unregistered"))
+
+    def observe(self, event: ev.Event) -> None:
+        """Watch the log for dialogs of agents that no queue gave."""
+        if isinstance(event, ev.LegCreated):
+            room, _, endpoint = event.party.partition("/")
+            if room == "endpoint" and endpoint in self._at_seat and not self._placing:
+                self._counted[event.leg_id] = endpoint
+                self._count(endpoint, 1)
+        elif isinstance(event, ev.LegEnded) and (ended := self._counted.pop(event.leg_id, "")):
+            self._count(ended, -1)
+
+    def _count(self, endpoint: str, by: int) -> None:
+        self._others[endpoint] += by
+        for name in sorted(self._at_seat.get(endpoint, ())):
+            self.feed(inputs.OtherCalls(agent=name, count=self._others[endpoint]))
+
+    # ---- callbacks -------------------------------------------------------------------------------------------------
+
+    def _callback_moved(self, output: out.CallbackMoved) -> None:
+        if output.state in ("connected", "failed", "expired", "cancelled"):
+            self._store.drop_callback(output.callback_id)
+        self._emit(
+            ev.CallbackChanged(
+                callback_id=output.callback_id, queue=output.queue, state=output.state, attempt=output.attempt
+            )
+        )

@@ -1,0 +1,271 @@
+"""A caller in a queue: notice, music, announcements, keys, and then an agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from pbx import events as ev
+from pbx.acd import inputs
+from pbx.acd.skills import Need
+from pbx.apps.desk import Desk
+from pbx.apps.outcome import Answered, Closed, Full, Key, NoAgents, Outcome, TimedOut
+from pbx.apps.ringing import Ringing
+from pbx.apps.survey import survey
+from pbx.call import audio
+from pbx.call.leg import Leg, LegState
+from pbx.config.condition import Value, compile_condition
+from pbx.config.queues import Queue
+from pbx.errors import CallEnded, PbxError
+
+REFUSED: dict[str, Outcome] = {"full": Full(), "closed": Closed(), "no-agents": NoAgents()}
+LEFT: dict[str, Outcome] = {"timeout": TimedOut(), "emptied": NoAgents()}
+
+Recording = Callable[[Leg, Leg, str], AbstractAsyncContextManager[None]]
+"""Record caller and agent, whose name is the third, while the body runs; the script knows by what rule."""
+
+
+@asynccontextmanager
+async def not_recorded(leg: Leg, other: Leg, agent: str) -> AsyncIterator[None]:
+    yield
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """What the script knows of a caller who enters a queue."""
+
+    priority: int = 0
+    needs: tuple[Need, ...] = ()
+    prefer: str = ""  # an agent, already filled in
+    closed: bool = False  # the queue's calendar says so
+    ring_s: float | None = None
+    max_wait_s: float | None = None
+    source: str = "new"
+    values: Mapping[str, Value] = field(default_factory=dict)  # for the conditions of priorities
+    notice: tuple[str, ...] | None = None  # None: the queue's, where it records
+    recording: Recording = not_recorded
+
+
+async def queue(leg: Leg, desk: Desk, name: str, entry: QueueEntry) -> Outcome:
+    """Wait for an agent, and talk to one.
+
+    :raises PbxError: for a queue that is not configured.
+    """
+    spec = desk.config.queues.get(name)
+    if spec is None:
+        raise PbxError(f"no queue {name}")
+    ask = inputs.Joined(
+        entry_id=desk.entry_id(leg), queue=name, priority=entry.priority + _earned(spec, entry.values),
+        needs=entry.needs, prefer=entry.prefer, source=entry.source, closed=entry.closed, ring_s=entry.ring_s,
+        max_wait_s=entry.max_wait_s, call_id=leg.call_id,
+    )  # fmt: skip
+    visit = Waiting(leg, desk, ask, spec, entry)
+    desk.join(visit)
+    if visit.why_not:
+        desk.forget(visit)
+        return REFUSED[visit.why_not]
+    try:
+        outcome = await visit.stay()
+    finally:
+        visit.close()
+    if outcome is None:
+        return await queue(leg, desk, visit.moved_to, replace(entry, source="transfer", ring_s=None, max_wait_s=None))
+    return outcome
+
+
+def _earned(spec: Queue, values: Mapping[str, Value]) -> int:
+    """Add what the priority rules give this caller."""
+    return sum(rule.add for rule in spec.priority if rule.when and compile_condition(rule.when).evaluate(values))
+
+
+class Waiting:
+    """One caller's stay in a queue (:class:`pbx.apps.desk.Visit`)."""
+
+    def __init__(self, leg: Leg, desk: Desk, ask: inputs.Joined, spec: Queue, entry: QueueEntry) -> None:
+        self.leg = leg
+        self.entered = ask
+        self.why_not = ""
+        self._desk = desk
+        self._spec = spec
+        self._entry = entry
+        self._exit: tuple[str, str] | None = None
+        self._ringing: Ringing | None = None
+        self._news = asyncio.Event()
+        self._sound = Sound(leg, spec.music)
+        self.moved_to = ""  # a supervisor's word
+
+    # ---- what the desk tells ---------------------------------------------------------------------------------------
+
+    def admitted(self, position: int) -> None: ...
+
+    def refused(self, why: str) -> None:
+        self.why_not = why
+
+    def claimed(self, ringing: Ringing) -> None:
+        self._ringing = ringing
+        self._news.set()
+
+    def left(self, exit: str, key: str) -> None:
+        self._exit = (exit, key)
+        self._news.set()
+
+    def announce(self, position: int | None, wait_s: float | None, turn: int) -> None:
+        rule = self._spec.announce
+        assert rule is not None
+        if position is not None:
+            self._sound.say(lambda leg: audio.say(leg, str(position), "position"))
+        if rule.prompts:
+            self._sound.say(lambda leg: audio.play(leg, rule.prompts[turn % len(rule.prompts)]))
+        if wait_s is not None:
+            minutes = str(round(wait_s / 60))
+            self._sound.say(lambda leg: _say_wait(leg, minutes))
+
+    def move_to(self, queue: str) -> None:
+        self.moved_to = queue
+
+    # ---- the stay --------------------------------------------------------------------------------------------------
+
+    async def stay(self) -> Outcome | None:
+        """Wait until an agent is there, the caller chose a way out, or the queue let go; None: moved elsewhere."""
+        leg = self.leg
+        await leg.answer()
+        leg.on_digit_pressed.append(self._pressed)
+        self._sound.start(self._notice())
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                if self._exit is not None:
+                    how, key = self._exit
+                    return Key(key) if how == "key" else LEFT.get(how)
+                if self._ringing is not None:
+                    ringing, self._ringing = self._ringing, None
+                    if (outcome := await self._talk(ringing)) is not None:
+                        return outcome
+        finally:
+            self._sound.stop()
+            if self._pressed in leg.on_digit_pressed:
+                leg.on_digit_pressed.remove(self._pressed)
+
+    def _notice(self) -> Sequence[str]:
+        """Return what says that the call is recorded."""
+        notice = self._entry.notice
+        if notice is None:
+            notice = self._spec.notice if (self._spec.record or "never") != "never" else ()
+        for prompt in notice:
+            self._desk.emit(ev.StepRan(call_id=self.leg.call_id, leg_id=self.leg.leg_id, step=f"notice {prompt}"))
+        return notice
+
+    def _pressed(self, leg: Leg, digit: str) -> None:
+        if digit in self._spec.exit_keys:
+            self._desk.feed(inputs.Left(entry_id=self.entered.entry_id, exit="key", key=digit))
+
+    async def _talk(self, ringing: Ringing) -> Outcome | None:
+        """Whisper to the agent, join both, and stay until one hangs up; None where the agent was gone before."""
+        agent = ringing.answered
+        assert agent is not None
+        await self._sound.notice_over()
+        if self._spec.whisper and not await self._whisper(agent):
+            return None
+        if agent.state is not LegState.UP or self._exit is not None:
+            return None
+        self._sound.stop()
+        began = self._desk.calls.now
+        self._desk.joined(ringing)
+        by = "system"
+        try:
+            async with self._entry.recording(self.leg, agent, ringing.agent):
+                by = "agent" if await self.leg.bridge(agent) == "callee" else "caller"
+        finally:
+            if by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
+                by = "caller"
+            self._over(ringing.agent, agent, by, began)
+        if by == "agent" and self._spec.survey:
+            spec = self._desk.config.surveys[self._spec.survey]
+            await survey(self.leg, self._spec.survey, spec, ringing.agent, self._desk.emit)
+        return Answered(f"agent/{ringing.agent}")
+
+    async def _whisper(self, agent: Leg) -> bool:
+        """Tell the agent alone; False where they hung up meanwhile."""
+        with suppress(CallEnded):
+            await audio.play(agent, self._spec.whisper)
+        return agent.state is LegState.UP
+
+    def _over(self, name: str, agent: Leg, by: str, began: float) -> None:
+        entry_id = self.entered.entry_id
+        talk_ms = round((self._desk.calls.now - began) * 1000)
+        self._desk.emit(
+            ev.QueueServed(
+                call_id=self.leg.call_id, entry_id=entry_id, queue=self.entered.queue, agent=name, by=by,
+                talk_ms=talk_ms,
+            )
+        )  # fmt: skip
+        self._desk.feed(inputs.CallOver(agent=name, entry_id=entry_id))
+        agent.hangup()
+
+    def close(self) -> None:
+        """Leave, however it came: hung up, or the system stops."""
+        if self._exit is None:
+            gone = self.leg.end is not None and self.leg.end.by == "peer"
+            how = "abandoned" if gone else "lost"
+            self._desk.feed(inputs.Left(entry_id=self.entered.entry_id, exit=how))
+        self._desk.forget(self)
+        while not self.leg.digits.empty():
+            self.leg.digits.get_nowait()
+
+
+async def _say_wait(leg: Leg, minutes: str) -> None:
+    await audio.play(leg, "expected-wait")
+    await audio.say(leg, minutes, "number")
+    await audio.play(leg, "minutes")
+
+
+class Sound:
+    """What a waiting caller hears: the notice, then music, and announcements between."""
+
+    def __init__(self, leg: Leg, music: str) -> None:
+        self._leg = leg
+        self._music = music
+        self._say: deque[Callable[[Leg], object]] = deque()
+        self._wake = asyncio.Event()
+        self._noticed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, notice: Sequence[str]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(notice), name="queue sound")
+
+    def say(self, what: Callable[[Leg], object]) -> None:
+        """Speak between the music."""
+        self._say.append(what)
+        self._wake.set()
+
+    async def notice_over(self) -> None:
+        """Wait for the end of the notice: an agent who answers sooner waits too."""
+        await self._noticed.wait()
+
+    def stop(self) -> None:
+        """Be silent within a frame."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            if self._leg.media is not None and self._leg.state is not LegState.ENDED:
+                self._leg.media.port.stop()
+
+    async def _run(self, notice: Sequence[str]) -> None:
+        with suppress(CallEnded):
+            if notice:
+                await audio.play(self._leg, notice)
+            self._noticed.set()
+            while True:
+                self._wake.clear()
+                while self._say:
+                    spoken = self._say.popleft()(self._leg)
+                    assert asyncio.iscoroutine(spoken)
+                    await spoken
+                if (clip := self._leg.clip(self._music)) is not None:
+                    self._leg.port.play([clip], loop=True)
+                await self._wake.wait()
+        self._noticed.set()

@@ -1,0 +1,39 @@
+"""Recording a conversation: caller left, called party right, from the moment both are joined."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from pbx import events as ev
+from pbx.call.contract import Emit
+from pbx.call.leg import Leg
+
+
+def policy(*most_specific_first: str | None) -> str:
+    """Decide whether to record: "never" anywhere wins, else the first that says something, else "never"."""
+    if "never" in most_specific_first:
+        return "never"
+    return next((said for said in most_specific_first if said), "never")
+
+
+@contextlib.asynccontextmanager
+async def recorded(leg: Leg, other: Leg, path: Path, emit: Emit) -> AsyncIterator[None]:
+    """Record *leg* and *other* while the body runs."""
+    if leg.media is None or other.media is None:
+        yield
+        return
+    recording_id = path.stem
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    port = leg.media.port
+    port.record(path, other=other.media.port)
+    emit(ev.RecordingStarted(call_id=leg.call_id, leg_id=leg.leg_id, recording_id=recording_id, path=str(path)))
+    try:
+        yield
+    finally:
+        port.stop_recording()
+        duration_ms = round((loop.time() - began) * 1000)
+        emit(ev.RecordingEnded(call_id=leg.call_id, recording_id=recording_id, duration_ms=duration_ms))

@@ -1,0 +1,111 @@
+"""``pbx cdr``, ``pbx segments``, ``pbx queue-log``, ``pbx audit``, ``pbx sql``: what the log says, from its file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from pbx.config.loader import load
+from pbx.events import Logged
+from pbx.store import export
+from pbx.store.audit import audit as audit_log
+from pbx.store.cdr import call_record
+from pbx.store.cdr_csv import to_csv
+from pbx.store.queue_log import QueueLog
+from pbx.store.segments import segments_of
+
+
+def database_of(directory: Path, state: Path | None) -> Path:
+    """Return a configuration's database file.
+
+    :raises ConfigError: where the configuration cannot be read.
+    """
+    return (state or directory) / load(directory).valid().store.path
+
+
+def _where(command: Callable[..., Any]) -> Callable[..., Any]:
+    path = click.Path(path_type=Path)
+    command = click.option("--state", type=path, default=None, help="Where var/ lives.")(command)
+    return click.option("-c", "--config", "directory", type=path, default=Path("conf"), show_default=True)(command)
+
+
+def _calls(path: Path) -> list[list[Logged]]:
+    """Return the log's calls, each with its events in order, in the order in which they began."""
+    entries = [entry for entry in export.read_log(path) if entry.event.call_id]
+    first: dict[str, int] = {}
+    for entry in entries:
+        first.setdefault(entry.event.call_id, entry.seq)
+    entries.sort(key=lambda entry: (first[entry.event.call_id], entry.seq))
+    return [list(group) for _, group in groupby(entries, key=lambda entry: entry.event.call_id)]
+
+
+@click.command()
+@_where
+@click.option("--csv", "as_csv", is_flag=True, help="Asterisk's columns.")
+@click.option("--last", type=click.IntRange(1), default=None, help="Only the newest so many.")
+def cdr(directory: Path, state: Path | None, as_csv: bool, last: int | None) -> None:
+    """Print call records, oldest first, as JSON lines or CSV."""
+    records = [call_record(call) for call in _calls(database_of(directory, state))]
+    records = [record for record in records if record.ended_utc is not None][-(last or 0) :]
+    if as_csv:
+        click.echo(to_csv(records, header=True), nl=False)
+        return
+    for record in records:
+        click.echo(orjson.dumps(asdict(record)).decode())
+
+
+@click.command()
+@_where
+@click.argument("call", required=False)
+def segments(directory: Path, state: Path | None, call: str | None) -> None:
+    """Print who talked with whom, one JSON line a segment; of one CALL or of all."""
+    for entries in _calls(database_of(directory, state)):
+        if call in (None, entries[0].event.call_id):
+            for segment in segments_of(entries):
+                click.echo(orjson.dumps(asdict(segment)).decode())
+
+
+@click.command("queue-log")
+@_where
+def queue_log(directory: Path, state: Path | None) -> None:
+    """Print the log in the format of Asterisk's queue_log."""
+    for line in QueueLog().lines(export.read_log(database_of(directory, state))):
+        click.echo(line)
+
+
+@click.command()
+@_where
+def audit(directory: Path, state: Path | None) -> None:
+    """Prove that the figures add up; exit status 1 where a row does not."""
+    entries = list(export.read_log(database_of(directory, state)))
+    faults = audit_log(entries, time.time())
+    for fault in faults:
+        click.echo(str(fault), err=True)
+    click.echo(f"{len(entries)} events: " + (f"{len(faults)} faults" if faults else "everything adds up"))
+    sys.exit(1 if faults else 0)
+
+
+@click.command()
+@_where
+@click.argument("question")
+@click.option("--json", "as_json", is_flag=True)
+def sql(directory: Path, state: Path | None, question: str, as_json: bool) -> None:
+    """Ask the database a QUESTION in SQL; nothing can be changed."""
+    columns, rows = export.query(database_of(directory, state), question)
+    if as_json:
+        click.echo(orjson.dumps([dict(zip(columns, row, strict=True)) for row in rows]).decode())
+        return
+    click.echo("\t".join(columns))
+    for row in rows:
+        click.echo("\t".join("" if value is None else str(value) for value in row))
+
+
+COMMANDS = (cdr, segments, queue_log, audit, sql)

@@ -1,0 +1,251 @@
+"""The dial step: who is rung in which order, forwarding, numbers as trunks want them, and the conversation."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from pbx.apps.recording import policy, recorded
+from pbx.call.dial import worth_another
+from pbx.call.leg import Leg, LegState
+from pbx.config.endpoints import Forward
+from pbx.config.steps import DialStep
+from pbx.dialplan.number import normalise, number_class, outward
+from pbx.dialplan.script import Finished, Script, runs
+from pbx.dialplan.targets import wanted
+from pbx.dialplan.walk import every_step
+from pbx.errors import Busy, CallFailed, Declined, NoAnswer, Unreachable
+
+INSIDE_RING_S = 25.0
+OUTSIDE_RING_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One dial step with its values put in."""
+
+    step: DialStep
+    targets: tuple[str, ...]
+    order: str
+    ring_s: float
+    number: str
+    caller: str
+
+
+@runs(DialStep)
+async def dial(script: Script, step: DialStep) -> None:
+    plan = planned(script, step)
+    script.leg.variables["caller-name"] = script.fill(step.caller_name)
+    try:
+        if not plan.targets:
+            raise Unreachable("no target")
+        await _in_order(script, plan)
+    except CallFailed as error:
+        word = word_of(error)
+        if not word:
+            raise
+        script.failure = error
+        await script.branch(step, word)
+
+
+def word_of(error: CallFailed) -> str:
+    """Return the branch that a failure takes, "" for what is no outcome of a dial."""
+    return error.reason if isinstance(error, NoAnswer | Busy | Declined | Unreachable) else ""
+
+
+def planned(script: Script, step: DialStep) -> Plan:
+    """Put the values in, and what the step leaves open."""
+    targets = tuple(target for target in script.fill_all(step.dial) if target.partition("/")[2])
+    order, ring_s = step.order, step.ring_s
+    group = script.plan.config.groups.get(targets[0][6:]) if targets and targets[0].startswith("group/") else None
+    if group is not None and len(targets) == 1:
+        targets = group.members
+        order = step.order if "order" in step.model_fields_set else group.order
+        ring_s = ring_s or group.ring_s
+    if ring_s is None:
+        outside = any(target.startswith(("trunk/", "rota/")) for target in targets)
+        ring_s = OUTSIDE_RING_S if outside else INSIDE_RING_S
+    number = script.fill(step.number) or str(script.values["number"])
+    caller = script.fill(step.caller)
+    if not caller and (endpoint := script.plan.config.endpoints.get(str(script.values["endpoint"]))) is not None:
+        caller = endpoint.caller if any(t.startswith("trunk/") for t in targets) else ""
+    return Plan(step, targets, order, ring_s, number, caller)
+
+
+async def _in_order(script: Script, plan: Plan) -> None:
+    """Ring as the order says; returns never: the script is finished, or the last failure is raised."""
+    targets = list(plan.targets)
+    if plan.order == "all" or len(targets) == 1:
+        await _try(script, plan, targets, began=True)
+        return
+    if plan.order == "round-robin":
+        targets = _turn(script, targets)
+    failure: CallFailed = Unreachable("no target")
+    for index, target in enumerate(targets):
+        try:
+            await _try(script, plan, [target], began=index == 0)
+        except CallFailed as error:
+            if not word_of(error):
+                raise
+            failure = error
+            if plan.order == "failover" and not worth_another(error):
+                break
+    raise failure
+
+
+def _turn(script: Script, targets: list[str]) -> list[str]:
+    """Begin with the one after who was rung first the last time."""
+    key = " ".join(sorted(targets))
+    turns = script.plan.equipment.turns
+    start = turns.get(key, 0) % len(targets)
+    turns[key] = start + 1
+    return targets[start:] + targets[:start]
+
+
+async def _try(script: Script, plan: Plan, targets: list[str], *, began: bool) -> None:
+    """Ring targets once, with the forward of a single endpoint, and let them talk."""
+    single = len(plan.targets) == 1 and len(targets) == 1
+    forward = _forward_of(script, targets[0]) if single else None
+    script.tell(trace_words(script, plan, targets), plan.step if began else None, began=began)
+    if forward is not None and forward.all:
+        await _forwarded(script, plan, targets[0], forward.all)
+        return
+    ring_s = plan.ring_s
+    if forward is not None and forward.no_answer:
+        ring_s = min(ring_s, forward.after_s)
+    try:
+        await ring(script, plan, targets, ring_s)
+    except CallFailed as error:
+        target = _forward_after(forward, error)
+        if not target:
+            _tell_failure(script, targets, error)
+            raise
+        await _forwarded(script, plan, targets[0], target)
+
+
+def _tell_failure(script: Script, targets: list[str], error: CallFailed) -> None:
+    word = word_of(error)
+    if isinstance(error, Unreachable) and targets[0].startswith("trunk/"):
+        word = f"unreachable failed {error.status}"
+    if word:
+        script.tell(word)
+
+
+def trace_words(script: Script, plan: Plan, targets: Sequence[str]) -> str:
+    """Say who is rung; for a trunk also with which number, and as whom."""
+    words = "dial " + " ".join(targets)
+    trunk = script.plan.config.trunks.get(targets[0].split("/")[1]) if targets[0].startswith("trunk/") else None
+    if trunk is None or len(targets) > 1:
+        return words
+    called, calling = outward(plan.number, plan.caller or script.leg.caller.number, wanted(trunk))
+    return f"{words} {called} as {calling}"
+
+
+async def ring(script: Script, plan: Plan, targets: list[str], ring_s: float) -> None:
+    """Ring, and when somebody answers let both talk until one hangs up.
+
+    :raises CallFailed: when nobody answered.
+    """
+    step = plan.step
+    race = script.leg.dial(
+        targets,
+        ring_s=ring_s,
+        number=plan.number,
+        caller=plan.caller,
+        confirm=step.confirm,
+        whisper=script.fill_all(step.whisper),
+    )
+    async with _ringback(script.leg, script.fill(step.music)) as quiet, race as winner:
+        quiet()
+        script.tell(f"answered {winner.party}")
+        await converse(script, winner)
+    raise Finished
+
+
+@contextlib.asynccontextmanager
+async def _ringback(leg: Leg, music: str) -> AsyncIterator[Callable[[], None]]:
+    """Let a caller who is answered already hear that it rings, or music where the step names some."""
+
+    def quiet() -> None:
+        if leg.media is not None and leg.state is not LegState.ENDED:
+            leg.media.port.stop()
+
+    clip = leg.clip(music) if music else None
+    if clip is not None:
+        leg.ring(early=True)
+        leg.port.play([clip], loop=True)
+    elif leg.state is LegState.UP and leg.media is not None:
+        leg.media.port.tone("ringback")
+    try:
+        yield quiet
+    finally:
+        quiet()
+
+
+async def converse(script: Script, other: Leg) -> None:
+    """Bridge, recorded where the step or an endpoint says so."""
+    config = script.plan.config
+    said: list[str | None] = [script.record or None]
+    for party in (script.leg.party, other.party):
+        endpoint = config.endpoints.get(party.removeprefix("endpoint/")) if party.startswith("endpoint/") else None
+        said.append(endpoint.record if endpoint is not None else None)
+    if policy(*said) != "always":
+        await script.leg.bridge(other)
+        return
+    await script.leg.answer()
+    async with recorded(script.leg, other, script.plan.equipment.recording_path(script.leg.call_id), script.emit):
+        await script.leg.bridge(other)
+
+
+# ---- forwarding (an endpoint's own: single dials only, one hop) ----------------------------------------------------
+
+
+def _forward_of(script: Script, target: str) -> Forward | None:
+    room, _, name = target.partition("/")
+    endpoint = script.plan.config.endpoints.get(name) if room == "endpoint" else None
+    return endpoint.forward if endpoint is not None else None
+
+
+def _forward_after(forward: Forward | None, error: CallFailed) -> str:
+    if forward is None:
+        return ""
+    if isinstance(error, Busy):
+        return forward.busy
+    return forward.no_answer if isinstance(error, NoAnswer | Unreachable) else ""
+
+
+async def _forwarded(script: Script, plan: Plan, by: str, number: str) -> None:
+    """Ring where an endpoint forwards to, with the step's ring time from zero; its own routes are not run."""
+    owner = by.partition("/")[2]
+    script.tell(f"forward {number}")
+    config = script.plan.config
+    if number in config.endpoints:
+        onward = Plan(plan.step, (f"endpoint/{number}",), "all", plan.ring_s, number, plan.caller)
+    else:
+        onward = _outside(script, plan, owner, number)
+    for target in onward.targets:
+        try:
+            await ring(script, onward, [target], onward.ring_s)
+        except CallFailed as error:
+            last = target == onward.targets[-1]
+            if last or not worth_another(error):
+                _tell_failure(script, [target], error)
+                raise
+
+
+def _outside(script: Script, plan: Plan, owner: str, number: str) -> Plan:
+    """Find the trunks of a forward to outside: those of the route that its owner would take, by the owner's rights.
+
+    :raises Unreachable: where the owner has no route, or not the right.
+    """
+    dialplan = script.plan
+    endpoint = dialplan.config.endpoints[owner]
+    normalised = normalise(number, endpoint.country, endpoint.area_code)
+    if number_class(normalised, endpoint.country, endpoint.area_code) not in endpoint.rights:
+        raise Unreachable(f"endpoint {owner} may not forward to {number}")
+    for match in dialplan.routes.find(endpoint.context, number, normalised):
+        for step in every_step(match.route.do):
+            if isinstance(step, DialStep) and all(target.startswith("trunk/") for target in step.dial):
+                return Plan(plan.step, step.dial, step.order, plan.ring_s, match.number, endpoint.caller)
+    raise Unreachable(f"endpoint {owner} forwards to {number}, which no route of its context takes")

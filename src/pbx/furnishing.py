@@ -1,0 +1,54 @@
+"""What the dialplan's scripts use, on a live system: files, HTTP, the store."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pbx.apps.conference import Rooms
+from pbx.apps.mailboxes import FileMailboxes
+from pbx.apps.voicemail import Limits
+from pbx.config.config import Config
+from pbx.config.secrets import read_secret
+from pbx.dialplan.equipment import Equipment, Switches
+from pbx.dialplan.http import HttpLookups
+from pbx.store.database import Log
+from pbx.store.settings import Settings
+
+VOICEMAIL = Path("var/voicemail")
+
+
+def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
+    """Make the equipment of a live system; *config* is asked anew, so that a reload counts."""
+
+    def recording(name: str) -> Path:
+        path = base / config().recordings.path / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+    switches = Settings(log, "switch:")
+    return Equipment(
+        emit=log.append,
+        wall=time.time,
+        recordings=recording,
+        lookups=HttpLookups(),
+        switches=Switches(switches.load(), switches.save, log.append),
+        mailboxes=FileMailboxes(base / VOICEMAIL, lambda name: mailbox_limits(config(), base, name)),
+        rooms=Rooms(log.append),
+    )
+
+
+def mailbox_limits(config: Config, base: Path, name: str) -> Limits | None:
+    """Return what a mailbox holds and its PIN: its own table, or its endpoint's ``voicemail``."""
+    spec = config.mailboxes.get(name)
+    if spec is None:
+        endpoint = config.endpoints.get(name)
+        if endpoint is None or endpoint.voicemail is None:
+            return None
+        found = endpoint.voicemail
+    else:
+        found = spec
+    pin = read_secret(found.pin, base, os.environ) if found.pin is not None else None
+    return Limits(found.max_messages, found.max_message_s, pin or "")

@@ -1,0 +1,59 @@
+"""What agents did with their time: intervals by state that sum to their logged-in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pbx import events as ev
+from pbx.events import Logged
+
+LOGGED_OUT = "logged-out"
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """One agent in one state, uninterrupted; [began, ended) in seconds since the epoch."""
+
+    agent: str
+    state: str
+    reason: str  # of a pause
+    began_utc: float
+    ended_utc: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended_utc - self.began_utc
+
+
+def spells(entries: Iterable[Logged], until_utc: float) -> Iterator[Spell]:
+    """Turn agent.state events into spells; what is open ends at *until_utc*. Logged-out time is left out."""
+    current: dict[str, tuple[str, str, float]] = {}
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, ev.AgentState):
+            if (was := current.get(event.agent)) is not None and was[0] != LOGGED_OUT and entry.at_utc > was[2]:
+                yield Spell(event.agent, was[0], was[1], was[2], entry.at_utc)
+            current[event.agent] = (event.now, event.reason, entry.at_utc)
+    for agent, (state, reason, began) in current.items():
+        if state != LOGGED_OUT and until_utc > began:
+            yield Spell(agent, state, reason, began, until_utc)
+
+
+def cut(spell: Spell, interval_s: float) -> Iterator[tuple[float, Spell]]:
+    """Cut a spell at the boundaries of intervals; yield each part with its interval's begin."""
+    began = spell.began_utc
+    while began < spell.ended_utc:
+        start = began - began % interval_s
+        ended = min(start + interval_s, spell.ended_utc)
+        yield start, Spell(spell.agent, spell.state, spell.reason, began, ended)
+        began = ended
+
+
+def seconds_by_state(found: Iterable[Spell]) -> dict[str, dict[str, float]]:
+    """Sum spells by agent and state."""
+    sums: dict[str, dict[str, float]] = {}
+    for spell in found:
+        states = sums.setdefault(spell.agent, {})
+        states[spell.state] = states.get(spell.state, 0.0) + spell.seconds
+    return sums

@@ -1,0 +1,96 @@
+"""The log in the line format of Asterisk's queue_log, so that existing reporting tools keep working.
+
+``epoch|callid|queue|agent|event|data1|data2|…``; what Asterisk has no event for is left out, what we have no
+data for is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pbx import events as ev
+from pbx.events import Logged
+
+NONE = "NONE"
+
+
+class QueueLog:
+    """Turn events into lines; feed it the log in order."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+        self._ring_ms: dict[str, int] = {}
+        self._logged_in_at: dict[str, float] = {}
+
+    def lines(self, entries: Iterable[Logged]) -> Iterator[str]:
+        for entry in entries:
+            for call_id, queue, agent, name, *data in self._of(entry):
+                fields = (int(entry.at_utc), call_id or NONE, queue or NONE, agent or NONE, name, *data)
+                yield "|".join(_clean(str(item)) for item in fields)
+
+    def _of(self, entry: Logged) -> Iterator[tuple[object, ...]]:
+        event = entry.event
+        if isinstance(event, ev.QueueEntered):
+            self._positions[event.entry_id] = event.position
+            yield event.call_id, event.queue, "", "ENTERQUEUE", "", event.caller, event.position
+        elif isinstance(event, ev.QueueLeft):
+            yield from self._left(event)
+        elif isinstance(event, ev.QueueServed):
+            name = {"caller": "COMPLETECALLER", "transfer": ""}.get(event.by, "COMPLETEAGENT")
+            if name:
+                yield (event.call_id, event.queue, event.agent, name, event.wait_ms // 1000, event.talk_ms // 1000,
+                       self._positions.pop(event.entry_id, 0))  # fmt: skip
+        elif isinstance(event, ev.OfferEnded):
+            self._ring_ms[event.entry_id] = event.ring_ms
+            if event.outcome in ("missed", "declined", "failed"):
+                yield event.call_id, event.queue, event.agent, "RINGNOANSWER", event.ring_ms
+            elif event.outcome == "cancelled":
+                yield event.call_id, event.queue, event.agent, "RINGCANCELED", event.ring_ms
+        elif isinstance(event, ev.LegTransferred) and event.outcome == "connected":
+            name = "BLINDTRANSFER" if event.how == "blind" else "ATTENDEDTRANSFER"
+            yield event.call_id, "", event.by, name, event.target, ""
+        elif isinstance(event, ev.AgentState):
+            yield from self._agent(event, entry.at_utc)
+        elif isinstance(event, ev.AgentMembership):
+            name = "REMOVEMEMBER" if event.tier is None else "ADDMEMBER"
+            yield "", event.queue, event.agent, name
+            if event.tier is not None:
+                yield "", event.queue, event.agent, "PENALTY", event.tier - 1
+        elif isinstance(event, ev.ServerStarted):
+            yield "", "", "", "QUEUESTART"
+        elif isinstance(event, ev.ConfigSwapped):
+            yield "", "", "", "CONFIGRELOAD"
+
+    def _left(self, event: ev.QueueLeft) -> Iterator[tuple[object, ...]]:
+        wait = event.wait_ms // 1000
+        if event.exit == "answered":
+            ring = self._ring_ms.pop(event.entry_id, 0) // 1000
+            yield event.call_id, event.queue, event.agent, "CONNECT", wait, event.call_id, ring
+            return
+        first = self._positions.pop(event.entry_id, event.entered_position)
+        if event.exit == "key":
+            yield event.call_id, event.queue, "", "EXITWITHKEY", event.key, event.position, first, wait
+            return
+        name = {"abandoned": "ABANDON", "timeout": "EXITWITHTIMEOUT", "emptied": "EXITEMPTY"}.get(event.exit)
+        if name is not None:
+            yield event.call_id, event.queue, "", name, event.position, first, wait
+        else:
+            yield event.call_id, event.queue, "", "WITHDRAW", event.position, first, wait, event.exit
+
+    def _agent(self, event: ev.AgentState, at_utc: float) -> Iterator[tuple[object, ...]]:
+        seat = f"endpoint/{event.endpoint}" if event.endpoint else ""
+        if event.was == "logged-out":
+            self._logged_in_at[event.agent] = at_utc
+            yield "", "", event.agent, "AGENTLOGIN", seat
+        if event.now == "logged-out":
+            lasted = int(at_utc - self._logged_in_at.pop(event.agent, at_utc))
+            yield "", "", event.agent, "AGENTLOGOFF", seat, lasted
+        if event.now == "paused":
+            yield "", "", event.agent, "PAUSEALL", event.reason
+        elif event.was == "paused" and event.now != "logged-out":
+            yield "", "", event.agent, "UNPAUSEALL", event.reason
+
+
+def _clean(text: str) -> str:
+    """Keep a field a field."""
+    return text.replace("|", " ").replace("\n", " ").replace("\r", " ")
