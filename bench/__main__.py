@@ -39,12 +39,8 @@ def main() -> None:
 
 def report(results: dict[str, Any]) -> str:
     """Write the results as a page."""
-    lines = [
-        "# Results",
-        "",
-        "Written by `make bench` (`python -m bench`); single runs, so ± 20 %. Quote CPU per unit.",
-        "",
-    ]
+    lines = ["# Results", ""]
+    lines += ["Written by `make bench` (`python -m bench`); single runs, so ± 20 %. Quote CPU per unit.", ""]
     for name, result in results.items():
         machine = result["machine"]
         lines += [f"## {result['title']}", ""]

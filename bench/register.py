@@ -81,7 +81,8 @@ def _trying(count: int) -> list[float]:
             invite = (
                 f"INVITE sip:nobody@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5091;branch=z9hG4bKt{n}\r\n"
                 f"From: <sip:probe@127.0.0.1>;tag=t{n}\r\nTo: <sip:nobody@127.0.0.1>\r\nCall-ID: t{n}\r\n"
-                f"CSeq: 1 INVITE\r\nContact: <sip:probe@127.0.0.1:5091>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+                f"CSeq: 1 INVITE\r\nContact: <sip:probe@127.0.0.1:5091>\r\nMax-Forwards: 70\r\n"
+                f"Content-Length: 0\r\n\r\n"
             ).encode()
             began = time.perf_counter()
             phone.sendto(invite, SERVER)
@@ -104,8 +105,8 @@ def measure() -> dict[str, Any]:
             spent = cpu_s(server.process.pid)
             done, seconds = _registers(10.0)
             spent = cpu_s(server.process.pid) - spent
-            load = Sipp(directory / "uac", "uac", "-sn", "uac", "-s", "service", "-p", "5080", "-r", "100", "-m", "1000",
-                        "-d", "0", "127.0.0.1:5060")  # fmt: skip
+            rate = ("-r", "100", "-m", "1000", "-d", "0")
+            load = Sipp(directory / "uac", "uac", "-sn", "uac", "-s", "service", "-p", "5080", *rate, "127.0.0.1:5060")
             waits = _trying(500)
             load.stop()
             return {
