@@ -22,12 +22,14 @@ from pbx.config.config import Config
 from pbx.config.loader import Loaded, load
 from pbx.config.secrets import check_secrets, endpoint_secrets, trunk_secrets
 from pbx.dialplan.check import check
+from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError
 from pbx.furnishing import furnish
 from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
+from pbx.media.prompts import Prompts
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
@@ -171,6 +173,8 @@ class Server:
         )
         self.calls.max_calls = config.limits.max_calls
         self.calls.language = config.language
+        own = (self.base / "var" / "prompts", self.directory / "prompts")
+        self.calls.prompts = Prompts([*own, *shipped_folders()])
         self._serve_phones()
         interrupted = self._note_start()
         self._open_desk(ids.integer(1, 2**31 - 1))

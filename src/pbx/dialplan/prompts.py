@@ -20,11 +20,16 @@ class PromptNames:
     languages: frozenset[str]
 
 
+def shipped_folders() -> tuple[Path, ...]:
+    """Return where the product's own prompts may be: package data, or the folder beside the sources."""
+    package = Path(pbx.__file__).parent
+    return (package / "_data" / "prompts", package.parents[1] / "prompts")
+
+
 @lru_cache(maxsize=8)
 def shipped() -> PromptNames:
-    """Return what ships with the product: package data, or the folder beside the sources."""
-    package = Path(pbx.__file__).parent
-    for directory in (package / "_data" / "prompts", package.parents[1] / "prompts"):
+    """Return what ships with the product."""
+    for directory in shipped_folders():
         manifest = directory / "manifest.toml"
         if manifest.is_file():
             texts = tomllib.loads(manifest.read_text(encoding="utf-8"))["prompts"]
