@@ -134,6 +134,7 @@ class UserAgent:
                     return
                 signal.note_end()
                 self._tell(output, signal.events)
+                signal.let_go()
 
     def _tell(self, output: out.Output, events: SignalEvents) -> None:
         match output:
@@ -409,6 +410,12 @@ class SessionSignal:
             session.bye(now, reason)
         self.note_end()
         self._agent.pump()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget the leg of a session that is over: its transactions linger for half a minute, the call need not."""
+        if self.session.phase is Phase.ENDED:
+            self.events = _Nobody()
 
     def reoffer(self, sdp: bytes | None) -> bool:
         try:
