@@ -14,8 +14,10 @@ from pbx.acd.agent import AgentSpec
 from pbx.acd.core import Core
 from pbx.acd.explain import compact
 from pbx.acd.outputs import Decided, MakeOffer
+from pbx.acd.simulate import Shift
 from pbx.acd.skills import Need
-from pbx.config.queues import PriorityRule, Queue, RelaxRule
+from pbx.acd.whatif import Load, Plan, day_of, run
+from pbx.config.queues import Announce, PriorityRule, Queue, RelaxRule
 
 AGENTS, WAITING, SKILLS, ROUNDS = 200, 500, 20, 3000
 NAMES = [f"skill-{n}" for n in range(SKILLS)]
@@ -104,6 +106,26 @@ def idle_hall(strategy: str) -> list[float]:
     return took
 
 
+def whole_day() -> None:
+    """Simulate 200 agents and 20,000 calls."""
+    queues = {f"q{n}": Queue(wrap_up_s=10, announce=Announce(position=True, wait=True)) for n in range(4)}
+    rng = random.Random(3)
+    agents = {
+        f"a{n}": AgentSpec(f"a{n}", {q: rng.randint(1, 2) for q in rng.sample(list(queues), 2)}) for n in range(AGENTS)
+    }
+    plan = Plan(queues, agents, tuple(Shift(name, 0.0, 36_000.0) for name in agents))
+    loads = [Load(name, (500.0,) * 10, 330, 300) for name in queues]
+    callers = day_of(loads, 1)
+    start = time.process_time()
+    (result,) = run(plan, lambda seed: callers, 1, 1)
+    took = time.process_time() - start
+    days = result.queues.values()
+    print(
+        f"a day of {AGENTS} agents and {len(callers)} calls: {took:.1f} s of CPU, {took / len(callers) * 1e6:.0f} µs a"
+        f" call; occupancy {result.occupancy or 0:.2f}, abandoned {sum(d.abandoned for d in days)}"
+    )
+
+
 def show(what: str, times: list[float]) -> None:
     ordered = sorted(times)
     p99 = ordered[int(len(ordered) * 0.99)]
@@ -121,6 +143,7 @@ def main() -> None:
         show("all talk, 500 wait: a caller joins and waits", came)
         show("all free: a caller joins, offer made", idle_hall(strategy))
         show("the decision in words, for the log", words)
+    whole_day()
 
 
 if __name__ == "__main__":

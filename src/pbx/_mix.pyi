@@ -2,23 +2,43 @@ OP_OPEN: int
 OP_CLOSE: int
 OP_REMOTE: int
 OP_HEAR: int
+OP_UNHEAR: int
 OP_DEAF: int
 OP_DIRECTION: int
 OP_STOP: int
+OP_PLAY: int
+OP_HUSH: int
+OP_DIGIT: int
+OP_CONSUME: int
+OP_RECORD: int
+OP_PAUSE: int
+OP_END_RECORDING: int
+OP_JOIN: int
+OP_LEAVE: int
+OP_ROOM: int
 NOTICE_RELEASED: int
 NOTICE_DIGIT: int
 NOTICE_MEDIA: int
+NOTICE_DONE: int
 MEDIA_BACK: int
 MEDIA_NEVER_CAME: int
 MEDIA_STOPPED: int
 MEDIA_WRONG_SOURCE: int
+MEDIA_UNDECRYPTABLE: int
+DONE_ENDED: int
+DONE_STOPPED: int
+DONE_FAILED: int
+DONE_SILENCE: int
+DONE_LIMIT: int
 
 class Engine:
     capacity: int
     event_fd: int
     cpu_ns: int
     loops: int
+    realtime: bool
     dropped_notices: int
+    lateness: tuple[list[int], int, int]
     def __init__(self, capacity: int = 4096, ring: int = 4096) -> None: ...
     def post(
         self,

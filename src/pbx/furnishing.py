@@ -37,6 +37,7 @@ def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
         switches=Switches(switches.load(), switches.save, log.append),
         mailboxes=FileMailboxes(base / VOICEMAIL, lambda name: mailbox_limits(config(), base, name)),
         rooms=Rooms(log.append),
+        agent_pin=lambda name: _agent_pin(config(), base, name),
     )
 
 
@@ -52,3 +53,8 @@ def mailbox_limits(config: Config, base: Path, name: str) -> Limits | None:
         found = spec
     pin = read_secret(found.pin, base, os.environ) if found.pin is not None else None
     return Limits(found.max_messages, found.max_message_s, pin or "")
+
+
+def _agent_pin(config: Config, base: Path, name: str) -> str:
+    spec = config.agents[name].pin
+    return (read_secret(spec, base, os.environ) or "") if spec is not None else ""

@@ -15,17 +15,21 @@ from pbx import __version__
 from pbx import events as ev
 from pbx.api import metrics
 from pbx.api.http import Control
+from pbx.apps.desk import Desk
+from pbx.apps.desk_store import KeptDesk
 from pbx.call.calls import Calls
 from pbx.config.config import Config
 from pbx.config.loader import Loaded, load
 from pbx.config.secrets import check_secrets, endpoint_secrets, trunk_secrets
 from pbx.dialplan.check import check
+from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError
 from pbx.furnishing import furnish
 from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
+from pbx.media.prompts import Prompts
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
@@ -44,6 +48,7 @@ from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
+from pbx.store.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +62,7 @@ def checked(directory: Path) -> Loaded:
     """
     loaded = load(directory)
     if loaded.config is not None:
-        loaded.findings += check(loaded.config)
+        loaded.findings += check(loaded.config, directory)
         loaded.findings += check_secrets(loaded.config, directory, os.environ)
     return loaded
 
@@ -154,7 +159,7 @@ class Server:
         self.agent.tokens = self.trunks.tokens
         gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
         first, _, last = config.media.ports.partition("-")
-        self.media = Engine(int(first), int(last))
+        self.media = Engine(int(first), int(last), country=config.media.tones)
         self.media.start()
         opened.callback(self.media.stop)
         self.destinations = Destinations(
@@ -165,16 +170,19 @@ class Server:
             self.agent,
             self.media,
             Dialplan(config, self.equipment),
-            PlanTargets(lambda: self.config, self.destinations, time.time),
-            self.log.append,
+            PlanTargets(lambda: self.config, self.destinations, time.time, lambda agent: self.desk.seat_of(agent)),
+            self._tell,
             ids,
             time.time,
             config.media.codecs,
         )
         self.calls.max_calls = config.limits.max_calls
         self.calls.language = config.language
+        own = (self.base / "var" / "prompts", self.directory / "prompts")
+        self.calls.prompts = Prompts([*own, *shipped_folders()])
         self._serve_phones()
         interrupted = self._note_start()
+        self._open_desk(ids.integer(1, 2**31 - 1))
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
@@ -192,6 +200,28 @@ class Server:
         if self.log.unclean:
             log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    def _tell(self, event: ev.Event) -> object:
+        """Write an event down; the desk sees from it which agents are in other calls."""
+        logged = self.log.append(event)
+        self.desk.observe(event)
+        return logged
+
+    def _open_desk(self, seed: int) -> None:
+        """Begin to serve queues, with agents as they were."""
+        self.desk = Desk(
+            self.config,
+            self.calls,
+            self.log.append,
+            seed=seed,
+            store=KeptDesk(Settings(self.log, "desk:")),
+            wall=time.time,
+            is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
+        )
+        self.equipment.desk = self.desk
+        self.registrar.changed.append(self.desk.endpoint_changed)
+        self.desk.start()
+        self._opened.callback(self.desk.stop)
 
     def _serve_phones(self) -> None:
         """Say who answers which requests."""

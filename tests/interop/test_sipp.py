@@ -8,11 +8,20 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from pbx.acd.replay import first_difference, replay
+from pbx.cli.simulate import agent_specs, last_run
+from pbx.config.loader import load
+from pbx.store.audit import audit
+from pbx.store.entries import entries_of, sums
+from pbx.store.export import read_log
 from tests.interop.baresip import Baresip
+from tests.interop.capture import alaw_heard, capture
 from tests.interop.conftest import registered
-from tests.interop.server import LiveServer
+from tests.interop.server import ROOT, LiveServer
 from tests.interop.sipp import Sipp
 from tests.interop.waiting import wait_for
 
@@ -92,3 +101,37 @@ def test_nothing_unauthenticated_reaches_the_dialplan(office: LiveServer, tmp_pa
     assert re.search(r"401", sipp.errors())
     assert office.ask("/v1/calls") == []
     assert office.records() == []
+
+
+def test_a_caller_hears_the_prompt_that_was_meant(
+    bench: LiveServer, make_phone: Callable[..., Baresip], tmp_path: Path
+) -> None:
+    alice = make_phone("3001", "bench-3001", 440.0)
+    wait_for(lambda: registered(bench) == {"3001"}, 10, "the phone does not register")
+    alice.dial("7002")
+    alice.wait("CALL_ESTABLISHED")
+    with capture(tmp_path / "prompt.pcap") as heard_file:
+        time.sleep(4.0)
+    alice.hang_up()
+    heard_sound = alaw_heard(heard_file, alice.rtp_ports)
+    prompt, rate_hz = soundfile.read(ROOT / "prompts" / "en" / "welcome.flac")
+    prompt = prompt[:: rate_hz // 8000]
+    spectrum = np.fft.rfft(heard_sound, 2**17) * np.conj(np.fft.rfft(prompt, 2**17))
+    best = float(np.abs(np.fft.irfft(spectrum)).max())
+    assert best / float((prompt**2).sum()) > 0.7
+
+
+def test_callers_in_a_queue_reach_agents_and_the_log_adds_up(bench: LiveServer, callee: Sipp, tmp_path: Path) -> None:
+    sipp = Sipp(tmp_path / "uac", "uac", "-sn", "uac", "-s", "7200", "-p", "5080", "-r", "20", "-m", "100", "-d", "500",
+                "127.0.0.1:5060")  # fmt: skip
+    assert sipp.finish(60) == {"Successful call": 100, "Failed call": 0}, sipp.errors()
+    wait_for(lambda: bench.ask("/v1/calls") == [], 10, "calls are left")
+    bench.stop()
+    entries = list(read_log(bench.directory / "var" / "bench.db"))
+    queue = sums(entries_of(entries).values())["bench"]
+    assert (queue.entered, queue.exits["answered"]) == (100, 100)
+    assert audit(entries, time.time()) == []
+    seed, fed, kept = last_run(bench.directory / "var" / "bench.db")
+    config = load(bench.directory).valid()
+    made = replay(config.queues, agent_specs(config), seed, fed)
+    assert first_difference(((d.entry_id, d.chosen) for d in made), kept) == ""

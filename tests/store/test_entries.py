@@ -100,7 +100,6 @@ def test_the_queue_log_is_asterisks() -> None:
         "c|support|zhang|COMPLETECALLER|6|60|1",
         "NONE|NONE|zhang|PAUSEALL|lunch",
         "NONE|NONE|zhang|AGENTLOGOFF|endpoint/2001|79",
-        "NONE|NONE|zhang|UNPAUSEALL|",
         "d|support|NONE|ENTERQUEUE||13800138000|1",
         "d|support|NONE|ABANDON|1|1|9",
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
+
+import orjson
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +66,43 @@ class MemoryDeskStore:
 
     def drop_callback(self, callback_id: str) -> None:
         self.callbacks.pop(callback_id, None)
+
+
+class Texts(Protocol):
+    """Names and texts that outlive a restart, such as :class:`pbx.store.settings.Settings`."""
+
+    def load(self) -> dict[str, str]: ...
+    def save(self, name: str, text: str) -> None: ...
+
+
+class KeptDesk:
+    """Keeps the desk's memory as JSON texts; what is dropped is kept as an empty one."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    def load_agents(self) -> dict[str, AgentMemory]:
+        found = self._texts.load()
+        return {
+            name.removeprefix("agent/"): AgentMemory(**orjson.loads(text))
+            for name, text in found.items()
+            if name.startswith("agent/") and text
+        }
+
+    def save_agent(self, name: str, memory: AgentMemory) -> None:
+        self._texts.save(f"agent/{name}", orjson.dumps(asdict(memory)).decode())
+
+    def load_callbacks(self) -> list[CallbackMemory]:
+        promises = []
+        for name, text in sorted(self._texts.load().items()):
+            if name.startswith("callback/") and text:
+                values = orjson.loads(text)
+                needs = tuple((skill, level, relax) for skill, level, relax in values.pop("needs"))
+                promises.append(CallbackMemory(**values, needs=needs))
+        return promises
+
+    def save_callback(self, memory: CallbackMemory) -> None:
+        self._texts.save(f"callback/{memory.callback_id}", orjson.dumps(asdict(memory)).decode())
+
+    def drop_callback(self, callback_id: str) -> None:
+        self._texts.save(f"callback/{callback_id}", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -99,7 +99,9 @@ class Waiting:
 
     # ---- what the desk tells ---------------------------------------------------------------------------------------
 
-    def admitted(self, position: int) -> None: ...
+    def admitted(self, position: int) -> None:
+        for prompt in self._notice():  # told on entering: the offers that follow at once do not wait for it
+            self._desk.emit(ev.StepRan(call_id=self.leg.call_id, leg_id=self.leg.leg_id, step=f"notice {prompt}"))
 
     def refused(self, why: str) -> None:
         self.why_not = why
@@ -155,8 +157,6 @@ class Waiting:
         notice = self._entry.notice
         if notice is None:
             notice = self._spec.notice if (self._spec.record or "never") != "never" else ()
-        for prompt in notice:
-            self._desk.emit(ev.StepRan(call_id=self.leg.call_id, leg_id=self.leg.leg_id, step=f"notice {prompt}"))
         return notice
 
     def _pressed(self, leg: Leg, digit: str) -> None:
@@ -229,7 +229,7 @@ class Sound:
     def __init__(self, leg: Leg, music: str) -> None:
         self._leg = leg
         self._music = music
-        self._say: deque[Callable[[Leg], object]] = deque()
+        self._say: deque[Callable[[Leg], Awaitable[object]]] = deque()
         self._wake = asyncio.Event()
         self._noticed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -237,7 +237,7 @@ class Sound:
     def start(self, notice: Sequence[str]) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(notice), name="queue sound")
 
-    def say(self, what: Callable[[Leg], object]) -> None:
+    def say(self, what: Callable[[Leg], Awaitable[object]]) -> None:
         """Speak between the music."""
         self._say.append(what)
         self._wake.set()
@@ -255,17 +255,21 @@ class Sound:
                 self._leg.media.port.stop()
 
     async def _run(self, notice: Sequence[str]) -> None:
-        with suppress(CallEnded):
+        """Never let a sound that cannot be played keep a caller from an agent."""
+        try:
             if notice:
                 await audio.play(self._leg, notice)
             self._noticed.set()
             while True:
                 self._wake.clear()
                 while self._say:
-                    spoken = self._say.popleft()(self._leg)
-                    assert asyncio.iscoroutine(spoken)
-                    await spoken
+                    await self._say.popleft()(self._leg)
                 if (clip := self._leg.clip(self._music)) is not None:
                     self._leg.port.play([clip], loop=True)
                 await self._wake.wait()
-        self._noticed.set()
+        except CallEnded:
+            pass
+        except Exception:
+            self._leg.log.exception("x the queue's sound failed")
+        finally:
+            self._noticed.set()

@@ -20,11 +20,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error is one clear line and a non-zero exit."""
-    from pbx.cli import records, show
+    from pbx.cli import records, show, simulate
+    from pbx.cli.check import check
     from pbx.cli.test import test
 
     show.register(cli)
-    for command in (test, *records.COMMANDS):
+    for command in (check, test, *records.COMMANDS, *simulate.COMMANDS):
         cli.add_command(command)
     try:
         cli.main(standalone_mode=False)
@@ -67,25 +68,6 @@ def serve(directory: Path, state: Path | None, log_level: str | None, hints: boo
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(directory, state, ready))
-
-
-@cli.command()
-@click.argument("directory", type=DIRECTORY, default=Path("conf"))
-def check(directory: Path) -> None:
-    """Prove what can be proved of a configuration; exit status 1 where something is wrong."""
-    from pbx.server import checked
-
-    loaded = checked(directory)
-    for finding in loaded.findings:
-        click.echo(str(finding), err=True)
-    errors = len(loaded.errors)
-    warnings = len(loaded.findings) - errors
-    if errors:
-        click.echo(f"{directory}: {errors} error{'s' * (errors > 1)}, {warnings} warning{'s' * (warnings != 1)}")
-        sys.exit(1)
-    assert loaded.config is not None
-    counts = f"{len(loaded.config.endpoints)} endpoints, {len(loaded.config.trunks)} trunks"
-    click.echo(f"{directory}: good ({counts}, {warnings} warning{'s' * (warnings != 1)})")
 
 
 @cli.group()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pbx.config.base import Spec, one_or_many
 from pbx.config.endpoints import SecretSpec
-from pbx.config.steps import Branches, Names, Record
+from pbx.config.steps import Branches, Names, Record, Step, Steps
 
 Level = Annotated[int, Field(ge=0, le=9)]
 Strategy = Literal[
@@ -85,7 +85,7 @@ class Queue(Spec):
     callback: Callback | None = None
     survey: str = ""
     whisper: Names = ()  # to the agent, before the caller is joined
-    exit_keys: dict[str, Any] = {}
+    exit_keys: dict[str, Steps] = {}
     auto_pause_after: int = Field(2, ge=0)  # consecutive missed offers; 0 never
     autofill: bool = True
     on: Branches | None = None
@@ -138,6 +138,19 @@ class Disposition(Spec):
 
 
 __all__ = [
-    "Agent", "Announce", "Callback", "Disposition", "Level", "PauseReason", "PriorityRule", "Queue", "RelaxRule",
-    "Strategy", "Survey", "Team", "TierRule", "one_or_many",
+    "Agent",
+    "Announce",
+    "Callback",
+    "Disposition",
+    "Level",
+    "PauseReason",
+    "PriorityRule",
+    "Queue",
+    "RelaxRule",
+    "Step",
+    "Strategy",
+    "Survey",
+    "Team",
+    "TierRule",
+    "one_or_many",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pbx import events as ev
 from pbx.apps.conference import Rooms
+from pbx.apps.desk import Desk
 from pbx.apps.voicemail import Mailboxes
 from pbx.call.contract import Emit
 
@@ -76,7 +77,8 @@ class Equipment:
     switches: Switches
     mailboxes: Mailboxes
     rooms: Rooms
-    desk: object | None = None
+    desk: Desk | None = None
+    agent_pin: Callable[[str], str] = lambda name: ""
     turns: dict[str, int] = field(default_factory=dict)  # whose turn it is in a round-robin
 
     def recording_path(self, call_id: str) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from pbx.apps.desk_store import AgentMemory, MemoryDeskStore
 from pbx.call.leg import Leg
 from pbx.config.config import Config
 from pbx.config.testfile import TestCase
@@ -48,7 +49,27 @@ AGENT_BEHAVIOURS = {
     "ready": Behaviour(answer_after_s=AGENT_ANSWERS_S, talk_s=TALK_S),
     "ignores": Behaviour(),
     "refuses": Behaviour(status=603),
+    "on call": Behaviour(status=486),
+    "unreachable": Behaviour(status=503),
 }
+_WRAP_UP = re.compile(r"wrap-up (\d+) s")
+
+
+def seat_agents(config: Config, case: TestCase, now: float) -> MemoryDeskStore:
+    """Say who is logged in, and how: nobody but those whom the test names.
+
+    :raises ConfigError: for a word that means nothing.
+    """
+    store = MemoryDeskStore()
+    for name in config.agents:
+        word = case.agents.get(name, "")
+        wrap_up = _WRAP_UP.fullmatch(word)
+        paused = word.removeprefix("paused").strip() if word.startswith("paused") else None
+        if word and wrap_up is None and paused is None and word not in AGENT_BEHAVIOURS:
+            raise ConfigError(f'{case.where_of("agents")}: "{word}" is nothing that agent {name} does')
+        until = now + float(wrap_up[1]) if wrap_up is not None else 0.0
+        store.save_agent(name, AgentMemory(logged_in=bool(word), paused=paused, wrap_up_until=until))
+    return store
 
 
 class Others:
@@ -60,15 +81,19 @@ class Others:
         self._gone = {name for name, word in case.answers.items() if word == "unreachable"}
         self._trunks = {name.removeprefix("trunk/"): word for name, word in case.trunks.items()}
         self._agents: dict[str, str] = {}
+        self._contacts: dict[tuple[str, str], str] = {}
         for name, word in case.agents.items():
             agent = config.agents.get(name)
             if agent is None:
                 raise ConfigError(f'{case.where}: no agent "{name}" in test "{case.name}"')
-            if agent.endpoint:
+            if agent.contact:
+                self._contacts[agent.contact, agent.number or name] = word
+            elif agent.endpoint:
                 self._agents[agent.endpoint] = word
-        self._contacts = {
-            agent.contact for name, agent in config.agents.items() if agent.contact and name in case.agents
-        }
+
+    def is_reachable(self, endpoint: str) -> bool:
+        """Say whether a phone is there at all."""
+        return endpoint not in self._gone and self._agents.get(endpoint) != "unreachable"
 
     def resolve(self, target: str, leg: Leg, *, number: str = "", caller: str = "") -> Sequence[Destination]:
         """Return where to ring, as the live system would.
@@ -77,9 +102,7 @@ class Others:
         """
         room, _, name = target.partition("/")
         known = self._config.endpoints if room == "endpoint" else self._config.trunks if room == "trunk" else {}
-        if name not in known or (
-            room == "endpoint" and (name in self._gone or self._agents.get(name) == "unreachable")
-        ):
+        if name not in known or (room == "endpoint" and not self.is_reachable(name)):
             raise Unreachable(f"{target} cannot be reached")
         if room == "trunk" and not self._config.trunks[name].enabled:
             raise Unreachable(f"trunk {name} is disabled", status=503)
@@ -89,11 +112,13 @@ class Others:
         """Return what a called party does; an agent's word beats the others."""
         room, _, name = destination.party.partition("/")
         if room == "trunk":
-            if destination.party in self._contacts:
-                return AGENT_BEHAVIOURS["ready"]
+            state = self._contacts.get((destination.party, destination.uri.user), "")
+            if state in AGENT_BEHAVIOURS:
+                return AGENT_BEHAVIOURS[state]
             word = self._trunks.get(name)
             return behaviour_of(word, f"trunks.{name}") if word is not None else Behaviour()
-        if (state := self._agents.get(name)) in AGENT_BEHAVIOURS:
+        state = self._agents.get(name, "")
+        if state in AGENT_BEHAVIOURS:
             return AGENT_BEHAVIOURS[state]
         word = self._answers.get(name)
         return behaviour_of(word, f"answers.{name}") if word is not None else Behaviour()

@@ -77,6 +77,7 @@ class Script:
         self.needs: dict[str, int] = {}
         self.firm_needs: set[str] = set()  # never relaxed
         self.priority = 0
+        self.queued = False  # has been in a queue: the next one is an overflow
         self.record = ""  # what a record step said
         self._steps = 0
         values.set("call", leg.call_id)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pbx import events as ev
 from pbx.apps.conference import Rooms
+from pbx.apps.desk import Desk
 from pbx.apps.mailboxes import MemoryMailboxes
 from pbx.apps.voicemail import Limits
 from pbx.call.calls import Calls
@@ -19,7 +20,7 @@ from pbx.config.config import Config
 from pbx.config.endpoints import VoicemailSpec
 from pbx.config.testfile import TestCase
 from pbx.dialplan.equipment import Equipment, Switches
-from pbx.dialplan.people import TALK_S, Keys, Others, Systems
+from pbx.dialplan.people import TALK_S, Keys, Others, Systems, seat_agents
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.dialplan.trace import holds, words_of
@@ -56,6 +57,7 @@ class _Recorder:
     def __init__(self, result: Result) -> None:
         self._result = result
         self._began: float | None = None
+        self.desk: Desk | None = None
         self.on_endless: Callable[[], object] = lambda: None
 
     def __call__(self, event: ev.Event) -> None:
@@ -71,6 +73,8 @@ class _Recorder:
             self._result.ran.add(event.where)
         elif isinstance(event, ev.MenuKey) and event.outcome == "chosen":
             self._result.keys.add((event.menu, event.key))
+        if self.desk is not None:
+            self.desk.observe(event)
         words = words_of(event)
         if words:
             at = f" at {int(now - self._began + 1e-6)} s" if self._began is not None else ""
@@ -151,6 +155,15 @@ async def _call(config: Config, case: TestCase, start: float, result: Result) ->
         ["pcma"],
     )
     calls.language = config.language
+    desk = Desk(
+        config, calls, recorder, seed=case.seed, store=seat_agents(config, case, start), wall=wall,
+        is_reachable=others.is_reachable,
+    )  # fmt: skip
+    equipment.desk = recorder.desk = desk
+    desk.start()
+    for name, word in case.agents.items():
+        if word == "on call":
+            desk.busy(name, 1)
     calls.on_ask = Keys(case.keys, others).asked
     source, caller = _caller(config, case)
     signal = VirtualSignal(None, incoming=True)  # type: ignore[arg-type]
@@ -159,6 +172,7 @@ async def _call(config: Config, case: TestCase, start: float, result: Result) ->
     signal.events = leg
     loop.call_later(LONGEST_S, signal.leave)
     await calls.drained()
+    desk.stop()
 
 
 def _caller(config: Config, case: TestCase) -> tuple[str, str]:

@@ -1,6 +1,14 @@
 """G.711 (ITU-T): the conversions between the two laws, sample by sample, as tables of the recommendation."""
 
-from libc.stdint cimport int16_t, uint8_t
+from libc.stdint cimport int16_t, uint8_t, uint16_t
+
+cdef enum:
+    LAW_U = 0, LAW_A = 1
+
+cdef void g711_decode(int law, const uint8_t *codes, int16_t *samples, int count) noexcept nogil
+cdef void g711_encode(int law, const int16_t *samples, uint8_t *codes, int count) noexcept nogil
+cdef void g711_convert(int law, const uint8_t *codes, uint8_t *out, int count) noexcept nogil
+
 
 cdef inline int16_t ulaw_to_linear(uint8_t code) noexcept nogil:
     cdef int value

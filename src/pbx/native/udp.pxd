@@ -5,6 +5,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from *:
     """
     #include <errno.h>
+    #include <pthread.h>
+    #include <sched.h>
+    #include <sys/prctl.h>
     #include <netinet/in.h>
     #include <string.h>
     #include <sys/epoll.h>
@@ -13,6 +16,7 @@ cdef extern from *:
     #include <time.h>
     #include <unistd.h>
 
+    #define PBX_EVENTS 512
     typedef struct { struct sockaddr_storage storage; socklen_t length; } pbx_address;
 
     static inline void pbx_address_set(pbx_address *a, int family, const unsigned char *ip, uint16_t port) {
@@ -63,14 +67,28 @@ cdef extern from *:
         struct epoll_event e; e.events = EPOLLIN | EPOLLET; e.data.u64 = data;
         return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
     }
-    static inline int pbx_wait(int epoll, uint64_t *data, int size, int64_t timeout_ns) {
-        struct epoll_event events[64]; struct timespec t = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+    /* Wait until an instant, to the microsecond where the kernel can (epoll_pwait2, Linux 5.11). */
+    static inline int pbx_wait_until(int epoll, uint64_t *data, int size, int64_t deadline_ns) {
+        struct epoll_event events[PBX_EVENTS];
+        int64_t left = deadline_ns - pbx_now_ns();
+        struct timespec t = { 0, 0 };
         int i, n;
-        (void)t;
-        if (size > 64) size = 64;
-        n = epoll_wait(epoll, events, size, timeout_ns <= 0 ? 0 : (int)((timeout_ns + 999999) / 1000000));
+        if (left > 0) { t.tv_sec = left / 1000000000; t.tv_nsec = left % 1000000000; }
+        if (size > PBX_EVENTS) size = PBX_EVENTS;
+        n = epoll_pwait2(epoll, events, size, &t, NULL);
+        if (n < 0 && errno == ENOSYS) n = epoll_wait(epoll, events, size, left > 0 ? (int)((left + 999999) / 1000000) : 0);
         for (i = 0; i < n; i++) data[i] = events[i].data.u64;
         return n;
+    }
+    static inline void pbx_sleep_until(int64_t deadline_ns) {
+        struct timespec t = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+    }
+    /* A timer slack of 1 µs, and SCHED_FIFO where it is permitted; returns whether it is. */
+    static inline int pbx_hasten(void) {
+        struct sched_param p; memset(&p, 0, sizeof p); p.sched_priority = 10;
+        prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+        return pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &p) == 0;
     }
     static inline void pbx_signal(int fd) { uint64_t one = 1; ssize_t n = write(fd, &one, 8); (void)n; }
     static inline void pbx_unsignal(int fd) { uint64_t all; ssize_t n = read(fd, &all, 8); (void)n; }
@@ -90,6 +108,8 @@ cdef extern from *:
     int64_t pbx_now_ns() noexcept nogil
     int64_t pbx_thread_cpu_ns() noexcept nogil
     int pbx_watch(int epoll, int fd, uint64_t data) noexcept nogil
-    int pbx_wait(int epoll, uint64_t *data, int size, int64_t timeout_ns) noexcept nogil
+    int pbx_wait_until(int epoll, uint64_t *data, int size, int64_t deadline_ns) noexcept nogil
+    void pbx_sleep_until(int64_t deadline_ns) noexcept nogil
+    int pbx_hasten() noexcept nogil
     void pbx_signal(int fd) noexcept nogil
     void pbx_unsignal(int fd) noexcept nogil

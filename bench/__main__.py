@@ -1,0 +1,62 @@
+"""Run every benchmark, one after the other, and write RESULTS.md from what they measured.
+
+usage: python -m bench [--only sipp register relay acd]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bench import register, relay, sipp
+from bench.machine import alone, facts
+
+HERE = Path(__file__).parent
+BENCHES = {
+    "sipp": ("SIPp → pbx → SIPp, G.711 offered, no media sent", lambda: sipp.measure(200, 60)),
+    "register": ("Authenticated REGISTER (401, 200, durable), and what a call waits for its 100", register.measure),
+    "relay": ("RTP relay, G.711 both sides, own load generator in its own process", relay.measure),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure.")
+    parser.add_argument("--only", nargs="*", choices=list(BENCHES), default=list(BENCHES))
+    options = parser.parse_args()
+    path = HERE / "RESULTS.json"
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for name in options.only:
+        title, measure = BENCHES[name]
+        print(f"{title} …", flush=True)
+        with alone():
+            results[name] = {"title": title, "machine": facts(), "figures": measure()}
+        path.write_text(json.dumps(results, indent=2) + "\n")
+        print(json.dumps(results[name]["figures"], indent=2), flush=True)
+    (HERE / "RESULTS.md").write_text(report(results))
+
+
+def report(results: dict[str, Any]) -> str:
+    """Write the results as a page."""
+    lines = ["# Results", ""]
+    lines += ["Written by `make bench` (`python -m bench`); single runs, so ± 20 %. Quote CPU per unit.", ""]
+    for name, result in results.items():
+        machine = result["machine"]
+        lines += [f"## {result['title']}", ""]
+        lines += [
+            f"`python -m bench --only {name}` · {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
+            f"Python {machine['python']}, commit {machine['commit']}, load before {machine['load_before']}",
+            "",
+        ]
+        figures = result["figures"]
+        rows = figures if isinstance(figures, list) else [figures]
+        keys = list(rows[0])
+        lines += ["| " + " | ".join(keys) + " |", "|" + "---|" * len(keys)]
+        lines += ["| " + " | ".join(str(row.get(key, "")) for key in keys) + " |" for row in rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

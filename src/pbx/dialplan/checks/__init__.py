@@ -1,0 +1,1 @@
+"""What `pbx check` proves, one topic a file."""

@@ -1,0 +1,223 @@
+"""One leg's media in the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pbx import _mix
+from pbx.errors import MediaError
+from pbx.media import tones
+from pbx.media.contract import DIGITS, Clip, MediaPort, PortEvents, PortStats
+from pbx.media.sounds import Sound
+from pbx.native.voice import Clips
+from pbx.sdp.negotiate import Agreed
+
+if TYPE_CHECKING:
+    from pbx.media.engine import Engine
+
+log = logging.getLogger(__name__)
+
+CODECS = {"pcmu": 1, "pcma": 2, "g722": 3}
+DIGIT_MS = 100
+
+
+class Port:
+    """A leg's sockets, and the verbs on them; all run on the event loop's thread and none waits."""
+
+    def __init__(self, engine: Engine, index: int, generation: int, local: tuple[str, int], events: PortEvents) -> None:
+        self.index = index
+        self.generation = generation
+        self.events = events
+        self._engine = engine
+        self._local = local
+        self._closed = False
+        self._agreed: Agreed | None = None
+        self._token = 0
+        self._wanted: tuple[int, Sequence[Clip], bool] | None = None  # a play that waits for its files or its codec
+        self._playing: dict[int, Clips] = {}  # the engine's until it says that they ended
+        self._recording: int | None = None
+        self._final = PortStats()
+
+    @property
+    def local(self) -> tuple[str, int]:
+        return self._local
+
+    @property
+    def rate_hz(self) -> int:
+        """Samples a second of the codec that was agreed."""
+        return 16000 if self._agreed is not None and self._agreed.codec.name == "g722" else 8000
+
+    def post(self, op: int, *args: int, token: int = 0) -> None:
+        if not self._closed:
+            self._engine.post(op, self, token, args)
+
+    def send_to(self, agreed: Agreed) -> None:
+        """Follow what was agreed: where to send, which codec, which directions."""
+        address = ipaddress.ip_address(agreed.remote[0])
+        packed = address.packed.ljust(16, b"\0")
+        high, low = (int.from_bytes(packed[i : i + 8], "little", signed=True) for i in (0, 8))
+        events = 0xFF if agreed.events_pt is None else agreed.events_pt
+        kinds = agreed.codec.payload_type | events << 8 | CODECS.get(agreed.codec.name, 0) << 16 | agreed.ptime_ms << 24
+        self.post(_mix.OP_REMOTE, address.version, high, low, agreed.remote[1], kinds)
+        receive = agreed.direction in ("sendrecv", "recvonly")
+        self.post(_mix.OP_DIRECTION, int(agreed.we_send), int(receive))
+        self._agreed = agreed
+
+    # ---- who is heard ----------------------------------------------------------------------------------------------
+
+    def hear(self, other: MediaPort) -> None:
+        assert isinstance(other, Port)
+        self.post(_mix.OP_HEAR, other.index, other.generation)
+
+    def unhear(self, other: MediaPort) -> None:
+        assert isinstance(other, Port)
+        self.post(_mix.OP_UNHEAR, other.index, other.generation)
+
+    def deaf(self) -> None:
+        self.post(_mix.OP_DEAF)
+
+    # ---- what is played --------------------------------------------------------------------------------------------
+
+    def play(self, clips: Sequence[Clip], *, loop: bool = False) -> int:
+        """Play files to the peer; those not at hand are decoded on another thread first."""
+        token = self._next_token()
+        if self._closed:
+            return token
+        self.stop()
+        self._wanted = (token, tuple(clips), loop)
+        rate = self.rate_hz
+        sounds = [self._engine.sounds.cached(clip.path, rate) if clip.path else None for clip in clips]
+        if all(sound is not None for sound in sounds):
+            self._play_now(token, [sound for sound in sounds if sound is not None], rate, loop)
+        else:
+            self._engine.run(self._load_and_play(token, tuple(clips), rate, loop))
+        return token
+
+    async def _load_and_play(self, token: int, clips: Sequence[Clip], rate: int, loop: bool) -> None:
+        try:
+            sounds = await asyncio.to_thread(self._load, clips, rate)
+        except MediaError as error:
+            log.warning("x %s", error)
+            if self._wanted is not None and self._wanted[0] == token:
+                self._wanted = None
+                self.events.on_done(token, "failed")
+            return
+        if self._wanted is not None and self._wanted[0] == token:
+            self._play_now(token, sounds, rate, loop)
+
+    def _load(self, clips: Sequence[Clip], rate: int) -> list[Sound]:
+        sounds = []
+        for clip in clips:
+            if clip.path is None:
+                raise MediaError(f"prompt {clip.name} has no file")
+            sounds.append(self._engine.sounds.load(clip.path, rate))
+        return sounds
+
+    def tone(self, name: str) -> int:
+        token = self._next_token()
+        if self._closed:
+            return token
+        self.stop()
+        sound, loops = self._engine.tone(name, self.rate_hz)
+        self._wanted = (token, (), loops)
+        self._play_now(token, [sound], self.rate_hz, loops)
+        return token
+
+    def _play_now(self, token: int, sounds: Sequence[Sound], rate: int, loop: bool) -> None:
+        """Hand sounds to the engine; an empty list, or a loop of nothing, is over at once."""
+        self._wanted = None
+        sounds = [sound for sound in sounds if len(sound)]
+        if not sounds:
+            asyncio.get_running_loop().call_soon(self.events.on_done, token, "ended")
+            return
+        clips = Clips(sounds, rate, loop)
+        self._playing[token] = clips
+        self.post(_mix.OP_PLAY, clips.address, token=token)
+
+    def stop(self) -> None:
+        """End what plays, within a frame."""
+        if self._wanted is not None:
+            (token, _, _), self._wanted = self._wanted, None
+            asyncio.get_running_loop().call_soon(self.events.on_done, token, "stopped")
+        self.post(_mix.OP_HUSH)
+
+    def send_digits(self, digits: str) -> None:
+        """Send digits as RFC 4733 events, or as sound where the peer does not take those."""
+        if self._agreed is None or self._agreed.events_pt is not None:
+            for digit in digits:
+                if digit in DIGITS:
+                    self.post(_mix.OP_DIGIT, DIGITS.index(digit), DIGIT_MS)
+        elif not self._closed:
+            self.stop()
+            self._play_now(self._next_token(), [tones.digits(digits, self.rate_hz)], self.rate_hz, False)
+
+    def consume_digits(self, on: bool) -> None:
+        self.post(_mix.OP_CONSUME, int(on))
+
+    # ---- recording -------------------------------------------------------------------------------------------------
+
+    def record(self, path: Path, *, other: MediaPort | None = None, silence_s: float = 0, limit_s: float = 0) -> int:
+        """Record the peer, left, and *other*'s, right; one channel where there is no other.
+
+        :raises MediaError: where the file cannot be made.
+        """
+        assert other is None or isinstance(other, Port)
+        token = self._next_token()
+        if self._closed:
+            return token
+        self.stop_recording()
+        rate = max(self.rate_hz, other.rate_hz if other is not None else 0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise MediaError(f"{path}: {error.strerror}") from error
+        limits = (round(silence_s * 1000), round(limit_s * 1000))
+        writer = self._engine.writer
+        address = writer.open(file, rate, 2 if other else 1, self.index, self.generation, token, *limits)
+        beside = (other.index, other.generation) if other is not None else (-1, 0)
+        self._recording = token
+        self._engine.recording(self, token)
+        self.post(_mix.OP_RECORD, address, *beside, token=token)
+        return token
+
+    def pause_recording(self, on: bool) -> None:
+        self.post(_mix.OP_PAUSE, int(on))
+
+    def stop_recording(self) -> None:
+        if self._recording is not None:
+            self.post(_mix.OP_END_RECORDING)
+
+    # ---- the rest --------------------------------------------------------------------------------------------------
+
+    def stats(self) -> PortStats:
+        return self._final if self._closed else self._engine.stats_of(self.index)
+
+    def close(self) -> None:
+        """Give the sockets back; the number rests before it is used again."""
+        if not self._closed:
+            self.stop()
+            self._final = self.stats()
+            self.post(_mix.OP_CLOSE)
+            self._closed = True
+
+    def played(self, token: int, outcome: str) -> None:
+        """The engine is done with a list of sounds."""
+        self._playing.pop(token, None)
+        self.events.on_done(token, outcome)
+
+    def recorded(self, token: int, outcome: str) -> None:
+        """A recording is whole on disk."""
+        if self._recording == token:
+            self._recording = None
+        self.events.on_done(token, outcome)
+
+    def _next_token(self) -> int:
+        self._token += 1
+        return self._token

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def conceal(samples: Buffer, lost: list[bool], rate_hz: int = 8000) -> bytes: ...

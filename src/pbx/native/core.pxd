@@ -1,0 +1,159 @@
+"""The engine's state: ports, rooms, the wheel of playout instants, and the rings to Python."""
+
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from pbx.native.ear cimport Ear
+from pbx.native.recorder cimport Recording
+from pbx.native.ring cimport CommandRing, NoticeRing
+from pbx.native.udp cimport pbx_address
+from pbx.native.voice cimport Mouth
+
+cdef enum:
+    MAX_LISTENERS = 16          # edges from one port, and to one port
+    MAX_ROOMS = 1024
+    MAX_MEMBERS = 1000
+    PACKET_BYTES = 2048
+    HEADER_BYTES = 12
+    WHEEL = 20                  # ms: one turn is one frame
+
+# Notices, engine to Python.
+cdef enum:
+    N_RELEASED = 1, N_DIGIT, N_MEDIA, N_DONE
+
+# What N_MEDIA says.
+cdef enum:
+    M_BACK = 0, M_NEVER_CAME, M_STOPPED, M_WRONG_SOURCE, M_UNDECRYPTABLE
+
+# How what N_DONE tells of came to its end.
+cdef enum:
+    D_ENDED = 0, D_STOPPED, D_FAILED, D_SILENCE, D_LIMIT
+
+
+cdef struct Port:
+    uint32_t generation
+    int open
+    int rtp_fd
+    int rtcp_fd
+    int send_on                 # our side may send (direction)
+    int receive_on              # we want what the peer sends
+    int has_remote
+    int codec
+    int ptime_ms                # what the peer wants in a packet
+    int pinned                  # valid packets from `remote` so far
+    int audio_pt                # what the peer sends and wants
+    int events_pt               # -1: none
+    int media_state             # M_*
+    int has_in
+    int in_ms                   # length of the peer's packets, 0 until known
+    int last_in_ms              # of the last one: two alike count
+    int consume                 # digits are not for those who hear this port
+    int listeners[MAX_LISTENERS]
+    int listener_count
+    int sources[MAX_LISTENERS]
+    int source_count
+    int room                    # -1: none
+    int muted
+    int relaying                # packets of the only source go out as they come
+    int taps                    # recordings that want what the peer says
+    int slot                    # of the wheel, -1: not on it
+    int64_t ticked_ms           # last worked off
+    int speaks                  # we make the packets, tick by tick
+    int heard                   # somebody wants what the peer says as sound
+    int dirty                   # to be planned anew after this tick
+    int next_in_slot
+    int previous_in_slot
+    Ear *ear                    # NULL until somebody needs sound
+    Mouth *mouth
+    Recording *recording
+    int recorded_other          # port on the right-hand channel, -1: none
+    uint32_t recorded_generation
+    uint32_t in_ssrc
+    uint16_t in_seq             # the newest
+    uint16_t in_seq_of_packet   # of the packet in hand
+    uint32_t in_ts_of_packet
+    uint32_t digit_ts           # time stamp of the last digit reported
+    int digit_seen
+    uint32_t digit_begun_ts     # of the last digit handed on
+    int digit_open              # seen, and its end not yet
+    uint8_t digit_event
+    uint16_t digit_duration
+    int64_t digit_at_ns
+    uint32_t out_ssrc
+    uint32_t map_ssrc           # the source stream that the mapping below is for
+    int mapped
+    uint16_t seq_shift
+    uint32_t ts_shift
+    uint16_t out_seq            # last sent
+    uint32_t out_ts
+    int64_t out_ns
+    int64_t opened_ns
+    int64_t last_in_ns
+    int64_t state_from_ns       # since when packets are waited for
+    pbx_address remote          # where we send
+    pbx_address named           # where the session description says that the peer is
+    # counters, read by Python without a lock: each is one word
+    int64_t packets_in
+    int64_t packets_out
+    int64_t octets_out
+    int64_t lost
+    int64_t invalid
+    int64_t wrong_source
+    int64_t foreign             # of them since the peer was last heard
+    int64_t truncated
+    int64_t send_errors
+    double jitter               # RFC 3550 6.4.1, in time stamp units
+    int64_t transit
+    uint32_t max_seq_ext
+    uint32_t base_seq
+    int64_t received
+
+
+cdef struct Room:
+    int open
+    uint32_t generation
+    int slot
+    int count
+    int members[MAX_MEMBERS]
+    int64_t summed_ms           # the instant that the sums below end at
+    int wide                    # members at 16 kHz
+    int narrow                  # members at 8 kHz
+    int32_t narrow_sum[160]
+    int32_t wide_sum[320]
+
+
+cdef struct Core:
+    Port *ports
+    int capacity
+    Room *rooms
+    int high                    # above every port that was ever opened
+    int *dirty
+    int dirty_count
+    int wheel[WHEEL]            # first port of each slot, -1: none
+    int on_wheel
+    int64_t begun_ns
+    int64_t tick_ms             # the last instant that was worked off, since begun_ns
+    CommandRing commands
+    NoticeRing notices
+    int epoll
+    int wake                    # Python → engine
+    int event_fd                # engine → Python
+    int running
+    uint8_t packet[PACKET_BYTES]
+    uint8_t copy[PACKET_BYTES]
+    int64_t next_scan_ns
+    int64_t cpu_ns
+    int64_t loops
+    int64_t received            # datagrams
+    int64_t skipped_ms          # grid instants given up because the thread was held
+    int64_t lateness[128]       # ticks by lateness, in bins of 50 µs
+    int64_t worst_ns
+    int realtime                # SCHED_FIFO was granted
+
+
+cdef void notify(Core *core, int kind, uint32_t index, uint32_t token, int64_t value) noexcept nogil
+cdef void wheel_put(Core *core, int index, int slot) noexcept nogil
+cdef void wheel_take(Core *core, int index) noexcept nogil
+cdef Ear *ear_of(Port *port) noexcept nogil
+cdef Mouth *mouth_of(Port *port) noexcept nogil
+cdef void soil(Core *core, int index) noexcept nogil
+cdef int64_t lost_of(Port *port) noexcept nogil

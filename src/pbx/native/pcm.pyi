@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def resample(samples: Buffer, up: bool) -> bytes: ...

@@ -1,0 +1,164 @@
+# cython: language_level=3
+"""Packets in. What is not the peer's is counted and dropped before it can touch anything else."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+
+from pbx.native.core cimport HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, Core, Port, lost_of, notify
+from pbx.native.ear cimport CODEC_OTHER, ear_put, ear_reset
+from pbx.native.matrix cimport plan
+from pbx.native.transmit cimport forward, queue_digit
+from pbx.native.udp cimport pbx_address, pbx_address_equal
+
+cdef enum:
+    PIN_PACKETS = 4             # valid packets from one source before it is pinned
+    COMFORT_NOISE = 13          # RFC 3389
+    DIGIT_MS = 100              # a digit that is made anew
+
+
+cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int64_t now) noexcept nogil:
+    """Work off the datagram in ``core.packet``."""
+    cdef uint8_t *p = core.packet
+    cdef Port *port = &core.ports[index]
+    cdef int pt, i
+    cdef long header
+    cdef uint32_t ssrc
+    if size < HEADER_BYTES or p[0] >> 6 != 2:
+        port.invalid += 1
+        return
+    pt = p[1] & 0x7F
+    if 64 <= pt <= 95:
+        return              # RTCP on the same port (RFC 5761)
+    header = HEADER_BYTES + 4 * (p[0] & 0x0F)
+    if p[0] & 0x10:
+        if size < header + 4:
+            port.invalid += 1
+            return
+        header += 4 + 4 * ((p[header + 2] << 8) | p[header + 3])
+    if p[0] & 0x20 and size > header:
+        size -= p[size - 1]
+    if size <= header or (pt != port.audio_pt and pt != port.events_pt and pt != COMFORT_NOISE):
+        port.invalid += 1
+        return
+    ssrc = (p[8] << 24) | (p[9] << 16) | (p[10] << 8) | p[11]
+    if not _learn(port, source, ssrc, <uint16_t>((p[2] << 8) | p[3])):
+        port.wrong_source += 1
+        port.foreign += 1
+        return
+    _account(port, p, ssrc, now)
+    if port.media_state != M_BACK:
+        port.media_state = M_BACK
+        notify(core, N_MEDIA, index, 0, M_BACK)
+    if pt == port.events_pt:
+        _digit(core, index, p, p + header, size - header, now)
+    elif pt == port.audio_pt:
+        if port.in_ms == 0 or (size - header) != 8 * port.in_ms:
+            _length(core, index, size - header)
+        if port.heard and port.receive_on:
+            ear_put(port.ear, port.in_seq_of_packet, port.in_ts_of_packet, p + header, <int>(size - header),
+                    (now - core.begun_ns) * 1e-6)
+    if not port.receive_on or pt == port.events_pt and port.consume:
+        return
+    for i in range(port.listener_count):
+        if core.ports[port.listeners[i]].relaying:
+            forward(core, port, &core.ports[port.listeners[i]], p, pt, header, size, now)
+
+
+cdef void _length(Core *core, uint32_t index, long octets) noexcept nogil:
+    """Learn how much the peer puts into a packet: two alike in a row are believed."""
+    cdef Port *port = &core.ports[index]
+    cdef int ms = <int>(octets // 8)
+    if port.codec == CODEC_OTHER or octets % 80 or ms > 60:
+        return
+    if ms == port.last_in_ms and ms != port.in_ms:
+        port.in_ms = ms
+        plan(core, index)
+    port.last_in_ms = ms
+
+
+cdef bint _learn(Port *port, pbx_address *source, uint32_t ssrc, uint16_t seq) noexcept nogil:
+    """Decide whether a packet is the peer's, and follow it there (symmetric RTP that cannot be stolen).
+
+    The address that signalling named always counts. Another one is believed while nothing valid has come, and is
+    pinned after a few packets; from then on only the same stream (SSRC, and a sequence number just ahead) may move.
+    """
+    if pbx_address_equal(source, &port.remote):
+        if port.pinned < PIN_PACKETS:
+            port.pinned += 1
+        return True
+    if pbx_address_equal(source, &port.named) or port.pinned < PIN_PACKETS and not port.has_in:
+        port.remote = source[0]
+        port.pinned = 1
+        return True
+    if port.has_in and ssrc == port.in_ssrc and <uint16_t>(seq - port.in_seq - 1) < 100:
+        port.remote = source[0]
+        return True
+    return False
+
+
+cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept nogil:
+    cdef uint16_t seq = <uint16_t>((p[2] << 8) | p[3])
+    cdef uint32_t ts = (p[4] << 24) | (p[5] << 16) | (p[6] << 8) | p[7]
+    cdef int64_t transit = now // 125000 - ts
+    cdef int64_t d
+    cdef uint16_t ahead
+    port.packets_in += 1
+    port.last_in_ns = now
+    port.foreign = 0
+    port.in_seq_of_packet = seq
+    port.in_ts_of_packet = ts
+    if not port.has_in or ssrc != port.in_ssrc:
+        port.lost = lost_of(port)
+        port.has_in = 1
+        port.in_ssrc = ssrc
+        port.in_seq = seq
+        port.base_seq = seq
+        port.max_seq_ext = seq
+        port.received = 1
+        port.transit = transit
+        port.digit_seen = port.digit_open = 0
+        if port.ear != NULL:
+            ear_reset(port.ear, port.codec)
+        return
+    port.received += 1
+    ahead = seq - port.in_seq
+    if ahead < 0x8000:
+        port.max_seq_ext += ahead
+        port.in_seq = seq
+    d = transit - port.transit
+    port.transit = transit
+    if -80000 < d < 80000:
+        port.jitter += ((d if d >= 0 else -d) - port.jitter) / 16.0
+
+
+cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long size, int64_t now) noexcept nogil:
+    """Report an RFC 4733 digit once, known by its time stamp: at its first end packet, or when it just stops."""
+    cdef Port *port = &core.ports[index]
+    cdef uint32_t ts = port.in_ts_of_packet
+    cdef int i
+    if size < 4 or event[0] > 15:
+        return
+    if port.digit_seen and <int32_t>(port.digit_ts - ts) >= 0:
+        return              # told already, or older than the last one told
+    if port.digit_open and ts != port.digit_begun_ts:
+        close_digit(core, index)
+    if not port.digit_open:
+        port.digit_open = 1
+        port.digit_begun_ts = ts
+        if not port.consume and port.receive_on:
+            for i in range(port.listener_count):
+                if core.ports[port.listeners[i]].speaks:
+                    queue_digit(&core.ports[port.listeners[i]], event[0], DIGIT_MS)
+    port.digit_event = event[0]
+    port.digit_duration = <uint16_t>((event[2] << 8) | event[3])
+    port.digit_at_ns = now
+    if event[1] & 0x80:
+        close_digit(core, index)
+
+
+cdef void close_digit(Core *core, uint32_t index) noexcept nogil:
+    """Report the digit that is open."""
+    cdef Port *port = &core.ports[index]
+    port.digit_open = 0
+    port.digit_seen = 1
+    port.digit_ts = port.digit_begun_ts
+    notify(core, N_DIGIT, index, port.digit_duration, port.digit_event)

@@ -1,0 +1,16 @@
+class Writer:
+    event_fd: int
+    def open(
+        self,
+        fd: int,
+        rate_hz: int,
+        channels: int,
+        port: int,
+        generation: int,
+        token: int,
+        silence_ms: int,
+        limit_ms: int,
+    ) -> int: ...
+    def written(self) -> list[tuple[int, int, int, int, int, int]]: ...
+    def run(self) -> None: ...
+    def stop(self) -> None: ...
