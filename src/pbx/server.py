@@ -33,9 +33,11 @@ from pbx.media.prompts import Prompts
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
+from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
 from pbx.signaling.trunk import Trunks
 from pbx.sip.digest import Nonces, Secret
@@ -137,6 +139,9 @@ class Server:
         gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
         self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
+        limits = config.limits
+        self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, gate.is_trunk_address)
+        self.agent.trace = Trace(time.time)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
         )

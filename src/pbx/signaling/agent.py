@@ -11,8 +11,10 @@ from typing import Protocol
 
 from pbx.errors import LocalProtocolError, ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
+from pbx.signaling.limits import Shedder
 from pbx.signaling.presentation import asserted_caller
 from pbx.signaling.subscriptions import PACKAGES, Subscriptions
+from pbx.signaling.trace import Trace
 from pbx.sip import outputs as out
 from pbx.sip.framing import FramingLost
 from pbx.sip.headers import NameAddr
@@ -48,6 +50,8 @@ class UserAgent:
         self.on_register: Callable[[Request, ServerTransaction, str], None] | None = None
         self.on_message: Callable[[Request, ServerTransaction, str], None] | None = None
         self.subscriptions: Subscriptions | None = None
+        self.shedder: Shedder | None = None
+        self.trace: Trace | None = None
         self.tokens: Mapping[str, str] = {}  # user part of our Contacts → the trunk that registered it
         self.active: Counter[str] = Counter()  # calls by party
 
@@ -55,7 +59,14 @@ class UserAgent:
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """Take a datagram, or a message from a stream."""
-        self.stack.receive(data, flow, self._loop.time())
+        now = self._loop.time()
+        if self.shedder is not None and (answer := self.shedder.turn_away(data, flow, now)) is not None:
+            if answer:
+                self._transports.send(answer, flow)
+            return
+        if self.trace is not None:
+            self.trace.note(data, flow, received=True, now=now)
+        self.stack.receive(data, flow, now)
         self.pump()
 
     def broken(self, error: FramingLost, flow: Flow) -> None:
@@ -115,6 +126,8 @@ class UserAgent:
 
     def _dispatch(self, output: out.Output) -> None:
         if isinstance(output, out.Send):
+            if self.trace is not None:
+                self.trace.note(output.data, output.flow, received=False, now=self._loop.time())
             if not self._transports.send(output.data, output.flow):
                 self._loop.call_soon(self.flow_closed, output.flow)
         elif isinstance(output, out.Invited):

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pbx.signaling.limits import MAX_SOURCES, BackOff
 from pbx.sip.digest import Credentials, Nonces, Secret, challenges, parse_credentials, verify
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.stack import Admitted, Ids
@@ -75,6 +76,8 @@ class AccountGate:
         self._accounts: Mapping[str, Account] = {}
         self._matches: Sequence[TrunkMatch] = ()
         self._tokens: Mapping[str, str] = {}
+        self._back_off = BackOff()
+        self._trunk_addresses: dict[str, bool] = {}
 
     def configure(
         self,
@@ -88,6 +91,18 @@ class AccountGate:
         self._accounts = accounts
         self._matches = sorted(matches, key=lambda m: m.closeness, reverse=True)
         self._tokens = tokens
+        self._trunk_addresses.clear()
+
+    def is_trunk_address(self, address: str) -> bool:
+        """Whether requests from *address* may be a trunk's."""
+        found = self._trunk_addresses.get(address)
+        if found is None:
+            parsed = ipaddress.ip_address(address)
+            found = any(parsed.version == m.network.version and parsed in m.network for m in self._matches)
+            if len(self._trunk_addresses) >= MAX_SOURCES:
+                self._trunk_addresses.clear()
+            self._trunk_addresses[address] = found
+        return found
 
     def judge(self, request: Request, flow: Flow, now: float) -> Admitted | Response | None:
         """Say who sends *request*; see :class:`pbx.sip.stack.Gate`."""
@@ -96,11 +111,14 @@ class AccountGate:
         account = self._named_account(request)
         if request.method != "REGISTER" and account is None and (trunk := self._trunk_of(request, flow)):
             return Admitted(f"trunk/{trunk}")
+        named = (request.to if request.method == "REGISTER" else request.from_).uri.user
+        if self._back_off.must_wait(flow.remote[0], named, now):
+            return None  # who guesses hears nothing for a while, whether the account exists or not
         given = [c for text in request.headers.get("Authorization", ()) if (c := parse_credentials(text))]
         credentials = next((c for c in given if c.realm == self.realm), None)
         if credentials is None:
             return self._challenge(request, account, stale=False)
-        return self._verdict(request, flow, account, credentials)
+        return self._verdict(request, flow, account, credentials, now)
 
     def _named_account(self, request: Request) -> Account | None:
         named = request.to if request.method == "REGISTER" else request.from_
@@ -123,7 +141,7 @@ class AccountGate:
         return None
 
     def _verdict(
-        self, request: Request, flow: Flow, account: Account | None, credentials: Credentials
+        self, request: Request, flow: Flow, account: Account | None, credentials: Credentials, now: float
     ) -> Admitted | Response | None:
         user = credentials.username
         secret = account.secret if account is not None and account.number == user else None
@@ -132,9 +150,12 @@ class AccountGate:
         if not self._nonces.fresh(credentials.nonce, self._wall()):
             return self._challenge(request, account, stale=right)
         if right:
+            self._back_off.succeeded(flow.remote[0], user)
             return Admitted(f"endpoint/{user}")
         log.warning("failed login: source=%s account=%r method=%s", flow, user, request.method)
         self._failed(str(flow), user, request.method)
+        named = (request.to if request.method == "REGISTER" else request.from_).uri.user
+        self._back_off.failed(flow.remote[0], named, now)
         return self._challenge(request, account, stale=False)
 
     def _challenge(self, request: Request, account: Account | None, *, stale: bool) -> Response | None:
@@ -143,5 +164,9 @@ class AccountGate:
         response = response_to(request, 401, to_tag=self._ids.tag())
         nonce = self._nonces.make(self._wall())
         algorithms = account.algorithms if account is not None else self._algorithms
-        response.headers["WWW-Authenticate"] = challenges(self.realm, nonce, algorithms, stale=stale)
-        return response
+        offered = challenges(self.realm, nonce, algorithms, stale=stale)
+        response.headers["WWW-Authenticate"] = offered
+        limit = 2 * len(request.to_bytes())  # nobody can use us to multiply what they send to a forged address
+        if len(response.to_bytes()) > limit:
+            response.headers["WWW-Authenticate"] = offered[-1:]
+        return response if len(response.to_bytes()) <= limit else None

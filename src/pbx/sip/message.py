@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 from pbx.errors import ParseError
@@ -53,6 +54,10 @@ REASONS: Final[dict[int, str]] = {
     503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large",
     600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }  # fmt: skip
+
+
+_LINE_ENDS = re.compile("[\\r\\n]+")
+_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Message:
@@ -166,7 +171,11 @@ class Message:
                 for value in values:
                     lines.append(f"{name}: {value}")
         lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+        text = "\r\n".join(lines)
+        if text.count("\n") > len(lines) + 1 or text.count("\r") > len(lines) + 1:
+            # A line end inside a value would be a header that nobody wrote.
+            text = "\r\n".join([_LINE_ENDS.sub(" ", line) for line in lines[:-1]] + lines[-1:])
+        return text.encode("utf-8", "surrogateescape") + self.body
 
 
 class Request(Message):
@@ -206,7 +215,12 @@ class Request(Message):
         return int(text)
 
     def to_bytes(self) -> bytes:
-        return self._write(f"{self.method} {self.uri_text} SIP/2.0")
+        """Write it; control characters that a number or a name brought along are left out (a request is ours)."""
+        data = self._write(f"{self.method} {self.uri_text} SIP/2.0")
+        head, separator, body = data.partition(b"\r\n\r\n")
+        if _CONTROL_BYTES.search(head):
+            head = _CONTROL_BYTES.sub(b"", head)
+        return head + separator + body
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.uri_text}>"

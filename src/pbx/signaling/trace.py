@@ -1,0 +1,126 @@
+"""The messages of late, by SIP Call-ID: as data, as a ladder, as a capture. Secrets are masked on the way in."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pbx.sip.message import Flow
+
+MAX_CALLS = 2_000
+MAX_MESSAGES = 200  # of one call
+MAX_BYTES = 64 * 1024 * 1024
+_CALL_ID = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_SECRETS = re.compile(
+    rb"((?:response|nonce|cnonce|opaque)=\"?)[^\",;\r\n]*|(a=crypto:\d+ \S+ inline:)\S*|(\bSignal=).", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One message."""
+
+    at_wall: float
+    received: bool
+    flow: Flow
+    data: bytes
+
+    @property
+    def title(self) -> str:
+        """The request's method, or the status, as a ladder shows it."""
+        line = self.data.split(b"\r\n", 1)[0].decode("utf-8", "replace")
+        if line.startswith("SIP/"):
+            return line.partition(" ")[2]
+        method = line.partition(" ")[0]
+        return f"{method} (SDP)" if b"application/sdp" in self.data.lower() else method
+
+
+class Trace:
+    """A bounded ring: the calls that were longest silent go first."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._calls: OrderedDict[str, list[Traced]] = OrderedDict()
+        self._bytes = 0
+
+    def note(self, data: bytes, flow: Flow, *, received: bool, now: float) -> None:
+        """Keep a message."""
+        match = _CALL_ID.search(data)
+        if match is None:
+            return
+        call_id = match.group(1).strip().decode("utf-8", "replace")
+        kept = self._calls.get(call_id)
+        if kept is None:
+            kept = self._calls[call_id] = []
+        elif len(kept) >= MAX_MESSAGES:
+            self._bytes -= len(kept.pop(0).data)
+        self._calls.move_to_end(call_id)
+        kept.append(Traced(self._wall(), received, flow, data))
+        self._bytes += len(data)
+        while self._bytes > MAX_BYTES or len(self._calls) > MAX_CALLS:
+            _, gone = self._calls.popitem(last=False)
+            self._bytes -= sum(len(one.data) for one in gone)
+
+    def of(self, call_ids: Sequence[str]) -> list[Traced]:
+        """Return the messages of some SIP Call-IDs in order of time, secrets masked."""
+        found = [one for call_id in call_ids for one in self._calls.get(call_id, ())]
+        return [
+            Traced(one.at_wall, one.received, one.flow, masked(one.data))
+            for one in sorted(found, key=lambda one: one.at_wall)
+        ]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many calls, how many bytes."""
+        return len(self._calls), self._bytes
+
+
+def masked(data: bytes) -> bytes:
+    """Hide digests, keys and digits."""
+    return _SECRETS.sub(lambda m: (m.group(1) or m.group(2) or m.group(3)) + b"***", data)
+
+
+def ladder(messages: Sequence[Traced]) -> str:
+    """Draw messages between us and each peer, a line a message."""
+    if not messages:
+        return "no messages of this call are kept"
+    peers = list(dict.fromkeys(str(one.flow) for one in messages))
+    start = messages[0].at_wall
+    width = max(26, *(len(peer) + 4 for peer in peers))
+    lines = ["".ljust(10) + "us".ljust(4) + "".join(peer.rjust(width) for peer in peers)]
+    for one in messages:
+        reach = width * (peers.index(str(one.flow)) + 1) - 2
+        title = f" {one.title} "
+        arrow = title.center(reach, "-")
+        arrow = f"<{arrow[1:]}" if one.received else f"{arrow[:-1]}>"
+        lines.append(f"{one.at_wall - start:8.3f}  |{arrow}|")
+    return "\n".join(lines)
+
+
+def pcap(messages: Sequence[Traced]) -> bytes:
+    """Write messages as a capture (libpcap, raw IP): UDP whatever carried them, so that every tool reads SIP."""
+    out = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 101)]
+    for one in messages:
+        source, target = (one.flow.remote, one.flow.local) if one.received else (one.flow.local, one.flow.remote)
+        packet = _datagram(source, target, one.data)
+        seconds = int(one.at_wall)
+        out.append(struct.pack("<IIII", seconds, int((one.at_wall - seconds) * 1e6), len(packet), len(packet)))
+        out.append(packet)
+    return b"".join(out)
+
+
+def _datagram(source: tuple[str, int], target: tuple[str, int], data: bytes) -> bytes:
+    import ipaddress
+
+    one, other = ipaddress.ip_address(source[0]), ipaddress.ip_address(target[0])
+    udp = struct.pack(">HHHH", source[1], target[1], 8 + len(data), 0) + data
+    if one.version == 6 or other.version == 6:
+        return struct.pack(">IHBB", 6 << 28, len(udp), 17, 64) + one.packed + other.packed + udp
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + one.packed + other.packed
+    total = sum(struct.unpack(">10H", head))
+    total = (total & 0xFFFF) + (total >> 16)
+    check = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+    return head[:10] + struct.pack(">H", check) + head[12:] + udp
