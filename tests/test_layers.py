@@ -11,7 +11,12 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 SOURCE = Path(__file__).parents[1] / "src" / "pbx"
 PURE = ("sip", "sdp", "rtp", "acd")
-SEEDED = {"pbx.sip.ids", "pbx.acd.simulate", "pbx.acd.whatif"}  # make a generator from the seed that they are handed
+SEEDED = {
+    "pbx.sip.ids",
+    "pbx.acd.replay",
+    "pbx.acd.simulate",
+    "pbx.acd.whatif",
+}  # make a generator from the seed that they are handed
 IMPURE = {"asyncio", "socket", "time", "random", "threading", "selectors", "ssl", "sqlite3", "aiohttp", "uvloop"}
 
 
