@@ -212,6 +212,7 @@ cdef class Engine:
             next_ns = core.next_scan_ns
         while True:
             count = pbx_wait_until(core.epoll, self.ready, EVENTS, next_ns)
+            self._commands()    # what was told before a packet came holds for that packet
             now = pbx_now_ns()
             for i in range(count):
                 if self.ready[i] == <uint64_t>-1:
