@@ -22,6 +22,7 @@ from pbx.config.config import Config
 from pbx.config.loader import Loaded, load
 from pbx.config.secrets import check_secrets, endpoint_secrets, trunk_secrets
 from pbx.dialplan.check import check
+from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
@@ -166,6 +167,8 @@ class Server:
             config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
         self.equipment = furnish(lambda: self.config, self.base, self.log)
+        if isinstance(self.equipment.lookups, HttpLookups):
+            opened.push_async_callback(self.equipment.lookups.close)
         self.calls = Calls(
             self.agent,
             self.media,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pbx import events as ev
-from pbx.call.contract import Refusal
+from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import ELSEWHERE, Leg, LegState
 from pbx.errors import Busy, NoAnswer, Unreachable
 from pbx.signaling.virtual import Behaviour
@@ -235,6 +235,21 @@ def test_a_draining_server_takes_no_new_calls() -> None:
         house.calls.draining = True
         _, signal = house.caller()
         assert signal.history == ["reject 503"]
+
+    in_house(body)
+
+
+def test_an_emergency_passes_over_every_limit() -> None:
+    async def body() -> None:
+        house = House(dials_1002)
+        house.calls.draining = True
+        house.calls.max_calls = 0
+        house.route = lambda introduction: Routed(dials_1002, over_limits=True)  # type: ignore[method-assign]
+        leg, signal = house.caller(dialled="119")
+        await asyncio.sleep(1)
+        assert signal.history == ["ring 180"]
+        assert leg.over_limits
+        leg.hangup()
 
     in_house(body)
 

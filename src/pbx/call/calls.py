@@ -102,11 +102,12 @@ class Calls:
         self.calls[call_id] = call
         self._started(call, introduction)
         self._leg_created(leg, introduction.sip_call_id, introduction.peer)
-        if self.draining or len(self.calls) > self.max_calls:
-            leg.reject(503, headers=(("Retry-After", "5"),))
-            return leg
         routed = self._route(introduction, leg)
         if routed is None:
+            return leg
+        leg.over_limits = routed.over_limits
+        if (self.draining or len(self.calls) > self.max_calls) and not routed.over_limits:
+            leg.reject(503, headers=(("Retry-After", "5"),))
             return leg
         call.number = routed.number
         self.emit(

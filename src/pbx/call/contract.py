@@ -52,6 +52,7 @@ class Routed:
     context: str = ""
     match: str = ""
     where: str = ""
+    over_limits: bool = False  # an emergency: no limit of ours refuses it
 
 
 class Router(Protocol):

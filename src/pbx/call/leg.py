@@ -54,6 +54,7 @@ class Leg:
         self.created_at = calls.now
         self.answered_at: float | None = None
         self.rang = False
+        self.over_limits = False  # an emergency: trunks and servers that are full take it all the same
         self.peer: Leg | None = None  # whom it is bridged with
         self.digits: asyncio.Queue[str] = asyncio.Queue()
         self.kept = False  # taken from its script: who adopts it decides when it ends

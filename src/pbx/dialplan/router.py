@@ -46,7 +46,9 @@ class Dialplan:
         """Find the script for a call."""
         values = self._values(introduction)
         if self.is_emergency(introduction):
-            return Routed(self._emergency(values), introduction.dialled, "emergency", introduction.dialled)
+            return Routed(
+                self._emergency(values), introduction.dialled, "emergency", introduction.dialled, over_limits=True
+            )
         context = self.context_of(introduction.source)
         found = self.choose(context, introduction.dialled, values)
         if isinstance(found, Refusal):

@@ -79,7 +79,7 @@ class Destinations:
         """
         line, flows = self._trunks.flows(name)
         spec = line.spec
-        if self._active(f"trunk/{name}") >= spec.max_calls:
+        if self._active(f"trunk/{name}") >= spec.max_calls and not getattr(leg, "over_limits", False):
             raise Unreachable(f"trunk {name} is full", status=503, reason="trunk-full")
         proxy = line.proxies[0].uri
         shown = presented(spec, *_caller_of(leg, caller), self.config.sip.domain, _headers_of(leg))

@@ -209,6 +209,21 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
     for name, agent in config.agents.items():
         if agent.announce_id:
             yield warning(agent.where_of("announce_id"), f"agent {name}: announce-id is not built yet: it is silent")
+    for name, box in config.mailboxes.items():
+        for field in sorted({"webhook", "lamps", "retain_days", "mail"} & box.model_fields_set):
+            yield warning(box.where_of(field), f"mailbox {name}: {field.replace('_', '-')} is not built yet")
+    for name, room in config.conferences.items():
+        for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
+            yield warning(room.where_of(field), f"conference {name}: {field.replace('_', '-')} is not built yet")
+    for code, spec in config.agent_codes.items():
+        yield warning(spec.where, f"agent code {code} is not built yet: the key does nothing")
+    if config.feature_codes is not None:
+        yield warning(config.where_of("feature_codes"), "feature-codes are not built yet: write routes for them")
+    if "srtp" in config.media.model_fields_set:
+        yield warning(config.media.where_of("srtp"), "media.srtp is not built yet: sound goes in clear")
+    if "outside_forward_minutes_per_day" in config.limits.model_fields_set:
+        where = config.limits.where_of("outside_forward_minutes_per_day")
+        yield warning(where, "limits.outside-forward-minutes-per-day is not built yet")
 
 
 def today() -> date:
