@@ -1,6 +1,5 @@
 # make run    start the system on conf/ and say what to do next
 # make test   everything that must never break: format, lint, types, layers, tests, real phones (≤ 20 minutes)
-# make prove  the long proofs: an hour or more
 # make bench  measure, and write bench/RESULTS.md
 
 .DELETE_ON_ERROR:
@@ -14,7 +13,7 @@ NATIVE := $(wildcard src/pbx/*.pyx src/pbx/native/*.pyx src/pbx/native/*.pxd src
 RUN_PACKAGES := gcc libc6-dev python3 python3-venv python3-dev
 TEST_PACKAGES := $(RUN_PACKAGES) fail2ban baresip-core sip-tester sipsak sox tcpdump iproute2 iptables util-linux procps
 
-.PHONY: run test gate prove bench build clean packages test-packages
+.PHONY: run test gate bench build clean packages test-packages
 
 run: $(VENV)/.installed
 	@$(BIN)/pbx serve -c $(CONF) --hints
@@ -52,10 +51,6 @@ gate: $(VENV)/.tested
 test: gate
 	@if [ "$$(id -u)" = 0 ]; then $(BIN)/python -m pytest -q; \
 	else unshare --map-root-user $(BIN)/python -m pytest -q; fi
-
-prove: gate
-	PBX_PROVE=1 $(BIN)/python -m pytest -q -m "prove or not prove"
-	$(MAKE) bench
 
 bench: $(VENV)/.tested
 	$(BIN)/python -m bench

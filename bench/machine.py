@@ -7,12 +7,13 @@ import os
 import platform
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-LOCK = Path("/tmp/bench.lock")
+LOCK = Path(tempfile.gettempdir()) / "bench.lock"
 
 
 def facts() -> dict[str, Any]:
