@@ -98,7 +98,20 @@ cdef class Engine:
 
     def post(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
              int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
-        """Hand one command to the engine.
+        """Hand one command to the engine, and wake it.
+
+        :raises BufferError: when the ring is full.
+        """
+        self.put(op, port, generation, token, a, b, c, d, e, f)
+        pbx_signal(self.core.wake)
+
+    def wake(self) -> None:
+        """Have the engine look at what was put."""
+        pbx_signal(self.core.wake)
+
+    def put(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
+            int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
+        """Leave one command for the engine's next turn.
 
         :raises BufferError: when the ring is full.
         """
@@ -109,7 +122,6 @@ cdef class Engine:
         command.args[3], command.args[4], command.args[5] = d, e, f
         if not put_command(&self.core.commands, &command):
             raise BufferError("the media engine's command ring is full")
-        pbx_signal(self.core.wake)
 
     def drain(self) -> list:
         """Return the notices that wait: (kind, port, generation, token, value, at_ns)."""

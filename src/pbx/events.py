@@ -8,6 +8,7 @@ who emits them and what is derived. Durations are milliseconds of the monotonic 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, dataclass_transform
 
 KINDS: dict[str, type[Event]] = {}
@@ -27,10 +28,14 @@ class Event:
     def payload(self) -> dict[str, Any]:
         """Return the fields that are neither empty nor kept in columns of their own."""
         return {
-            f.name: value
-            for f in fields(self)
-            if f.name not in ("call_id", "leg_id") and (value := getattr(self, f.name)) not in ("", None, (), {})
+            name: value for name in _own_fields(type(self)) if (value := getattr(self, name)) not in ("", None, (), {})
         }
+
+
+@cache
+def _own_fields(cls: type[Event]) -> tuple[str, ...]:
+    """Return the names of what a kind keeps beside the identifiers: looked up once, not once an event."""
+    return tuple(f.name for f in fields(cls) if f.name not in ("call_id", "leg_id"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,20 @@ def test_messages_are_found_by_call_id_in_order() -> None:
     assert made.of(["other"]) == []
 
 
-def test_the_ring_is_bounded_by_calls_and_by_messages() -> None:
-    made = ring(tracing.MAX_CALLS + 10)
-    assert made.sizes[0] == tracing.MAX_CALLS
-    assert made.of(["c0"]) == []
-    for _ in range(tracing.MAX_MESSAGES + 10):
-        made.note(message(Call_ID="long"), FLOW, received=True, now=0.0)
-    assert len(made.of(["long"])) == tracing.MAX_MESSAGES
+def test_the_ring_is_bounded_by_messages_and_by_bytes() -> None:
+    made = ring(tracing.MAX_MESSAGES + 10)
+    assert made.sizes[0] == tracing.MAX_MESSAGES
+    assert made.of(["c9"]) == []
+    assert len(made.of(["c10"])) == 1
+    for _ in range(500):
+        made.note(message(Call_ID="long", body="x" * 60_000), FLOW, received=True, now=0.0)
+    assert made.sizes[1] <= tracing.MAX_BYTES
+    assert made.of(["c10"]) == []
+
+
+def test_a_call_id_that_stands_inside_another_finds_only_its_own() -> None:
+    made = ring(12)
+    assert len(made.of(["c1"])) == 1
 
 
 def test_secrets_are_masked() -> None:

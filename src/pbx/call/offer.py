@@ -120,6 +120,10 @@ class MediaSide:
 
     def _written(self, write: object) -> bytes:
         assert callable(write)
+        if not self._last:
+            self._version = 1
+            self._last = write(1)
+            return self._last
         same: bytes = write(self._version)
         if same == self._last:
             return same

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import os
+from functools import lru_cache
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,18 @@ log = logging.getLogger(__name__)
 
 CODECS = {"pcmu": 1, "pcma": 2, "g722": 3}
 DIGIT_MS = 100
+
+
+@lru_cache(maxsize=4096)
+def packed(host: str) -> tuple[int, int, int]:
+    """Return an address as the engine takes it: version, high and low half.
+
+    :raises ValueError: for what is no address.
+    """
+    address = ipaddress.ip_address(host)
+    data = address.packed.ljust(16, b"\0")
+    high, low = (int.from_bytes(data[i : i + 8], "little", signed=True) for i in (0, 8))
+    return address.version, high, low
 
 
 class Port:
@@ -59,12 +72,10 @@ class Port:
 
     def send_to(self, agreed: Agreed) -> None:
         """Follow what was agreed: where to send, which codec, which directions."""
-        address = ipaddress.ip_address(agreed.remote[0])
-        packed = address.packed.ljust(16, b"\0")
-        high, low = (int.from_bytes(packed[i : i + 8], "little", signed=True) for i in (0, 8))
+        version, high, low = packed(agreed.remote[0])
         events = 0xFF if agreed.events_pt is None else agreed.events_pt
         kinds = agreed.codec.payload_type | events << 8 | CODECS.get(agreed.codec.name, 0) << 16 | agreed.ptime_ms << 24
-        self.post(_mix.OP_REMOTE, address.version, high, low, agreed.remote[1], kinds)
+        self.post(_mix.OP_REMOTE, version, high, low, agreed.remote[1], kinds)
         receive = agreed.direction in ("sendrecv", "recvonly")
         self.post(_mix.OP_DIRECTION, int(agreed.we_send), int(receive))
         self._agreed = agreed

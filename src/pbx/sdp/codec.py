@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,12 @@ class Codec:
         return f"{self.payload_type} {shown}/{self.clock_hz}{tail}"
 
     def at(self, payload_type: int, *, fmtp: str = "") -> Codec:
-        return replace(self, payload_type=payload_type, fmtp=fmtp or self.fmtp)
+        return _at(self, payload_type, fmtp or self.fmtp)
+
+
+@lru_cache(maxsize=1024)
+def _at(codec: Codec, payload_type: int, fmtp: str) -> Codec:
+    return replace(codec, payload_type=payload_type, fmtp=fmtp)
 
 
 PCMU = Codec("pcmu", 8000, 8000, 0)

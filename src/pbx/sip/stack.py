@@ -16,7 +16,7 @@ from pbx.sip.digest import answer_challenge, realm_of
 from pbx.sip.headers import MAGIC_COOKIE, Via
 from pbx.sip.ids import Ids
 from pbx.sip.invite import ALLOW, Phase, Session
-from pbx.sip.message import Flow, Request, Response, response_to
+from pbx.sip.message import Flow, Message, Request, Response, response_to
 from pbx.sip.outputs import Invited, Output, RequestReceived, Send
 from pbx.sip.parser import PartialMessage, parse_message, validate_request
 from pbx.sip.replaces import parse_replaces
@@ -328,11 +328,11 @@ class Stack:
             return again
         return None
 
-    def return_flow(self, response: Response, flow: Flow) -> Flow:
-        """Where a response goes (§18.2.2, RFC 3581)."""
+    def return_flow(self, message: Message, flow: Flow) -> Flow:
+        """Where a response goes, by its Via or its request's (§18.2.2, RFC 3581)."""
         if flow.reliable:
             return flow
-        via = response.via
+        via = message.via
         if (rport := via.param("rport")) is not None and rport.isdigit():
             return flow
         return Flow(flow.transport, flow.local, (flow.remote[0], via.port or 5060))
@@ -397,8 +397,7 @@ class Stack:
 
     def _new_server(self, request: Request, key: Key, flow: Flow) -> ServerTransaction:
         made = ServerInvite if request.method == "INVITE" else ServerOther
-        probe = response_to(request, 100)
-        transaction = made(key, request, self.return_flow(probe, flow), self)
+        transaction = made(key, request, self.return_flow(request, flow), self)
         self._servers[key] = transaction
         return transaction
 
