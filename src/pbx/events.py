@@ -8,7 +8,6 @@ who emits them and what is derived. Durations are milliseconds of the monotonic 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, ClassVar, dataclass_transform
 
 KINDS: dict[str, type[Event]] = {}
@@ -20,6 +19,7 @@ class Event:
 
     KIND: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
+    FIELDS: ClassVar[tuple[str, ...]] = ()  # what a kind keeps beside the identifiers
     DETAIL: ClassVar[bool] = False  # may be dropped when the disk stalls; calls, queues and agents never are
 
     call_id: str = ""
@@ -27,15 +27,7 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """Return the fields that are neither empty nor kept in columns of their own."""
-        return {
-            name: value for name in _own_fields(type(self)) if (value := getattr(self, name)) not in ("", None, (), {})
-        }
-
-
-@cache
-def _own_fields(cls: type[Event]) -> tuple[str, ...]:
-    """Return the names of what a kind keeps beside the identifiers: looked up once, not once an event."""
-    return tuple(f.name for f in fields(cls) if f.name not in ("call_id", "leg_id"))
+        return {name: value for name in self.FIELDS if (value := getattr(self, name)) not in ("", None, (), {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +48,7 @@ def kind(name: str, *, detail: bool = False) -> Any:
         made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         made.KIND = name
         made.DETAIL = detail
+        made.FIELDS = tuple(f.name for f in fields(made) if f.name not in ("call_id", "leg_id"))
         KINDS[name] = made
         return made
 

@@ -6,8 +6,8 @@ import asyncio
 import ipaddress
 import logging
 import os
-from functools import lru_cache
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
