@@ -36,6 +36,7 @@ class Engine:
     event_fd: int
     cpu_ns: int
     loops: int
+    on_moments: int
     realtime: bool
     dropped_notices: int
     lateness: tuple[list[int], int, int]

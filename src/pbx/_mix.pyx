@@ -10,19 +10,19 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport (
-    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, PACKET_BYTES, WHEEL, Core, Port, Room, lost_of, mouth_of, notify, soil,
+    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, lost_of, mouth_of, notify, soil,
     wheel_take,
 )
 from pbx.native.ear cimport Ear
 from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear, unlink
-from pbx.native.receive cimport packet
+from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
 from pbx.native.recorder cimport Recording, end_recording
 from pbx.native.ring cimport Command, Notice, put_command, take_command, take_notice
 from pbx.native.tick cimport scan, stop_playing, stop_recording, tick
 from pbx.native.transmit cimport queue_digit
 from pbx.native.udp cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, close, epoll_create1, eventfd, pbx_address, pbx_address_equal,
-    pbx_address_ip, pbx_address_port, pbx_address_set, pbx_hasten, pbx_now_ns, pbx_receive, pbx_signal,
+    pbx_address_ip, pbx_address_port, pbx_address_set, pbx_hasten, pbx_now_ns, pbx_signal,
     pbx_sleep_until, pbx_thread_cpu_ns, pbx_unsignal, pbx_wait_until, pbx_watch,
 )
 from pbx.native.voice cimport Mouth, Playlist
@@ -44,6 +44,9 @@ cdef enum:
     SCAN_NS = 100000000
     TICK_NS = 1000000
     MOST_BEHIND_MS = 100        # further behind: leave instants out
+    LONG_MS = 8                 # further behind: sockets may hold more than one packet
+    MANY = 500                  # legs: with fewer a coarser grid spares waking up
+    SOME = 100
     BUSY_PACKETS = 60           # in one scan: from here on read on the grid, many sockets at a time
 
 
@@ -69,7 +72,7 @@ cdef class Engine:
             raise MemoryError
         core.commands.mask = core.notices.mask = ring - 1
         for i in range(WHEEL):
-            core.wheel[i] = -1
+            core.wheel[i] = core.moments[i] = -1
         core.begun_ns = pbx_now_ns() - 1000 * <int64_t>TICK_NS
         core.epoll = epoll_create1(EPOLL_CLOEXEC)
         core.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
@@ -156,6 +159,11 @@ cdef class Engine:
         return self.core.loops
 
     @property
+    def on_moments(self) -> int:
+        """How many ports are read at moments of their own, without epoll."""
+        return self.core.on_moments
+
+    @property
     def realtime(self) -> bool:
         """Whether SCHED_FIFO was granted."""
         return bool(self.core.realtime)
@@ -203,12 +211,14 @@ cdef class Engine:
     cdef void _gather(self, bint busy) noexcept nogil:
         """Read what came: with much traffic once per millisecond, many sockets at a time; with little, at once."""
         cdef Core *core = &self.core
-        cdef int64_t next_ns = core.begun_ns + (core.tick_ms + 1) * TICK_NS, now
-        cdef int i, count
+        cdef int64_t next_ns, now
+        cdef int i, count, legs = core.on_moments + core.on_wheel
+        core.step_ms = 1 if legs > MANY else (2 if legs > SOME else 4)
+        next_ns = core.begun_ns + (core.tick_ms + core.step_ms) * TICK_NS
         if busy:
             pbx_sleep_until(next_ns)
             next_ns = 0
-        elif not core.on_wheel:
+        elif not legs:
             next_ns = core.next_scan_ns
         while True:
             count = pbx_wait_until(core.epoll, self.ready, EVENTS, next_ns)
@@ -218,7 +228,7 @@ cdef class Engine:
                 if self.ready[i] == <uint64_t>-1:
                     pbx_unsignal(core.wake)
                 else:
-                    self._readable(self.ready[i], now)
+                    readable(core, <uint32_t>(self.ready[i] >> 2), <int>(self.ready[i] & 3), now)
             if count < EVENTS:
                 return
             next_ns = 0
@@ -227,40 +237,26 @@ cdef class Engine:
         """Work off the instants that are due."""
         cdef Core *core = &self.core
         cdef int64_t now_ms = (now - core.begun_ns) // TICK_NS, late
-        if not core.on_wheel:
+        if not core.on_wheel and not core.on_moments:
             core.tick_ms = now_ms
+            core.settled = 0
             return
-        if core.tick_ms < now_ms:
-            late = now - (core.begun_ns + (core.tick_ms + 1) * TICK_NS)
-            core.lateness[min(late // 50000, <int64_t>127)] += 1
-            core.worst_ns = max(core.worst_ns, late)
+        if now_ms - core.tick_ms < core.step_ms:
+            return              # woken before the next instant
+        late = now - (core.begun_ns + (core.tick_ms + core.step_ms) * TICK_NS)
+        core.lateness[min(late // 50000, <int64_t>127)] += 1
+        core.worst_ns = max(core.worst_ns, late)
+        if now_ms - core.tick_ms > LONG_MS:
+            core.drain_until_ms = now_ms + WHEEL
         if now_ms - core.tick_ms > MOST_BEHIND_MS:
             core.skipped_ms += now_ms - core.tick_ms - WHEEL
             core.tick_ms = now_ms - WHEEL
+        core.batch_ms = now_ms
+        core.settled = 0
         while core.tick_ms < now_ms:
             core.tick_ms += 1
+            moment(core, core.tick_ms, now)
             tick(core, core.tick_ms, now)
-
-    cdef void _readable(self, uint64_t data, int64_t now) noexcept nogil:
-        cdef uint32_t index = <uint32_t>(data >> 1)
-        cdef Port *port = &self.core.ports[index]
-        cdef pbx_address source
-        cdef long size
-        cdef int turns = 0
-        if not port.open:
-            return
-        while turns < 256:      # edge-triggered, so read on; but a flood must not hold up the others for good
-            size = pbx_receive(port.rtcp_fd if data & 1 else port.rtp_fd, self.core.packet, PACKET_BYTES, &source)
-            if size < 0:
-                return
-            turns += 1
-            self.core.received += 1
-            if data & 1:
-                continue
-            if size > PACKET_BYTES:
-                port.truncated += 1
-            else:
-                packet(&self.core, index, size, &source, now)
 
     cdef void _commands(self) noexcept nogil:
         cdef Command command
@@ -359,14 +355,14 @@ cdef class Engine:
         port.out_ssrc = <uint32_t>c.args[2]
         port.out_seq = <uint16_t>c.args[3]
         port.out_ts = <uint32_t>c.args[4]
-        port.events_pt = port.room = port.slot = port.recorded_other = -1
+        port.events_pt = port.room = port.slot = port.recorded_other = port.fast_fd = port.read_slot = -1
         port.ptime_ms = 20
         port.send_on = port.receive_on = 1
         port.opened_ns = port.last_in_ns = port.out_ns = port.state_from_ns = pbx_now_ns()
         port.open = 1
         self.core.high = max(self.core.high, <int>c.port + 1)
-        pbx_watch(self.core.epoll, port.rtp_fd, (<uint64_t>c.port << 1))
-        pbx_watch(self.core.epoll, port.rtcp_fd, (<uint64_t>c.port << 1) | 1)
+        pbx_watch(self.core.epoll, port.rtp_fd, <uint64_t>c.port << 2 | W_ALL)
+        pbx_watch(self.core.epoll, port.rtcp_fd, <uint64_t>c.port << 2 | W_RTCP)
 
     cdef void _close(self, int index) noexcept nogil:
         cdef Port *port = &self.core.ports[index]
@@ -374,6 +370,7 @@ cdef class Engine:
         stop_recording(&self.core, index, D_STOPPED)
         unlink(&self.core, index)
         wheel_take(&self.core, index)
+        unsettle(&self.core, index)
         close(port.rtp_fd)      # leaves epoll by itself
         close(port.rtcp_fd)
         port.open = 0
@@ -394,6 +391,7 @@ cdef class Engine:
             # Signalling says so: believe it, and learn anew (a phone behind NAT names an address that is not its own).
             port.named = named
             port.remote = named
+            unsettle(&self.core, index)
             port.pinned = 0
             port.has_in = 0
             port.has_remote = 1

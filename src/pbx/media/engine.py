@@ -124,6 +124,11 @@ class Engine:
         return self._native.cpu_ns / 1e9
 
     @property
+    def regular(self) -> int:
+        """Ports whose peers send so regularly that their sockets are read without being asked."""
+        return self._native.on_moments
+
+    @property
     def realtime(self) -> bool:
         """Whether the media thread runs under SCHED_FIFO."""
         return self._native.realtime

@@ -3,20 +3,22 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
-from pbx.native.core cimport HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, Core, Port, lost_of, notify
+from pbx.native.core cimport (
+    HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, PIN_PACKETS, Core, Port, lost_of, notify,
+)
 from pbx.native.ear cimport CODEC_OTHER, ear_put, ear_reset
 from pbx.native.matrix cimport plan
 from pbx.native.transmit cimport forward, queue_digit
 from pbx.native.udp cimport pbx_address, pbx_address_equal
 
 cdef enum:
-    PIN_PACKETS = 4             # valid packets from one source before it is pinned
     COMFORT_NOISE = 13          # RFC 3389
+    STEADY_TICKS = 40           # 5 ms off: not regular
     DIGIT_MS = 100              # a digit that is made anew
 
 
 cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int64_t now) noexcept nogil:
-    """Work off the datagram in ``core.packet``."""
+    """Work off the datagram in ``core.packet``; *source* is NULL where a connected socket heard the peer."""
     cdef uint8_t *p = core.packet
     cdef Port *port = &core.ports[index]
     cdef int pt, i
@@ -40,7 +42,7 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
         port.invalid += 1
         return
     ssrc = (p[8] << 24) | (p[9] << 16) | (p[10] << 8) | p[11]
-    if not _learn(port, source, ssrc, <uint16_t>((p[2] << 8) | p[3])):
+    if source != NULL and not _learn(port, source, ssrc, <uint16_t>((p[2] << 8) | p[3])):
         port.wrong_source += 1
         port.foreign += 1
         return
@@ -87,10 +89,11 @@ cdef bint _learn(Port *port, pbx_address *source, uint32_t ssrc, uint16_t seq) n
         return True
     if pbx_address_equal(source, &port.named) or port.pinned < PIN_PACKETS and not port.has_in:
         port.remote = source[0]
-        port.pinned = 1
+        port.pinned = port.moved = 1
         return True
     if port.has_in and ssrc == port.in_ssrc and <uint16_t>(seq - port.in_seq - 1) < 100:
         port.remote = source[0]
+        port.moved = 1
         return True
     return False
 
@@ -126,6 +129,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
         port.in_seq = seq
     d = transit - port.transit
     port.transit = transit
+    port.steady = port.steady + 1 if -STEADY_TICKS < d < STEADY_TICKS else 0
     if -80000 < d < 80000:
         port.jitter += ((d if d >= 0 else -d) - port.jitter) / 16.0
 

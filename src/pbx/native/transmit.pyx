@@ -8,7 +8,7 @@ from pbx.native.core cimport HEADER_BYTES, Core, Port, mouth_of
 from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_convert
 from pbx.native.pcm cimport saturate
-from pbx.native.udp cimport pbx_send
+from pbx.native.udp cimport pbx_send, pbx_send_fast
 from pbx.native.voice cimport MAX_DIGITS, Mouth, encode_packet
 
 cdef enum:
@@ -20,13 +20,18 @@ cdef enum:
 cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint32_t ts, long length) noexcept nogil:
     """Put a header before what lies in ``core.copy`` and send it."""
     cdef uint8_t *out = core.copy
+    cdef long done
     out[0] = 0x80
     out[1] = (0x80 if marker else 0) | pt
     out[2], out[3] = seq >> 8, seq & 0xFF
     out[4], out[5], out[6], out[7] = ts >> 24, (ts >> 16) & 0xFF, (ts >> 8) & 0xFF, ts & 0xFF
     out[8], out[9] = port.out_ssrc >> 24, (port.out_ssrc >> 16) & 0xFF
     out[10], out[11] = (port.out_ssrc >> 8) & 0xFF, port.out_ssrc & 0xFF
-    if pbx_send(port.rtp_fd, out, HEADER_BYTES + length, &port.remote) < 0:
+    if port.fast_fd >= 0:
+        done = pbx_send_fast(port.fast_fd, out, HEADER_BYTES + length)
+    else:
+        done = pbx_send(port.rtp_fd, out, HEADER_BYTES + length, &port.remote)
+    if done < 0:
         port.send_errors += 1
         return False
     port.packets_out += 1
