@@ -9,7 +9,7 @@ import click
 
 from pbx.config.where import Severity
 from pbx.dialplan.graph import graph
-from pbx.server import checked
+from pbx.reloading import checked
 
 
 @click.command()
