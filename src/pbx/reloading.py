@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import gc
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,11 +32,24 @@ def checked(directory: Path) -> Loaded:
 
     :raises ConfigError: when the directory itself is not there.
     """
-    loaded = load(directory)
-    if loaded.config is not None:
-        loaded.findings += check(loaded.config, directory)
-        loaded.findings += check_secrets(loaded.config, directory, os.environ)
+    with _uncollected():
+        loaded = load(directory)
+        if loaded.config is not None:
+            loaded.findings += check(loaded.config, directory)
+            loaded.findings += check_secrets(loaded.config, directory, os.environ)
     return loaded
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Build without the garbage collector: hardly anything is garbage, and looking for it doubles the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
