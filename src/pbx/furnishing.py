@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pbx.config.config import Config
 from pbx.config.secrets import read_secret
 from pbx.dialplan.equipment import Equipment, Switches
 from pbx.dialplan.http import HttpLookups
+from pbx.media.prompt_files import import_prompt
 from pbx.store.database import Log
 from pbx.store.settings import Settings
 
@@ -37,8 +39,27 @@ def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
         switches=Switches(switches.load(), switches.save, log.append),
         mailboxes=FileMailboxes(base / VOICEMAIL, lambda name: mailbox_limits(config(), base, name)),
         rooms=Rooms(log.append),
+        prompts=Shelf(base / "var"),
         agent_pin=lambda name: _agent_pin(config(), base, name),
     )
+
+
+class Shelf:
+    """Prompts recorded by phone: drafts beside them, then FLAC files that every call finds from then on."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def draft(self, call_id: str) -> Path:
+        folder = self._directory / "drafts"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder / f"{call_id}.wav"
+
+    async def keep(self, draft: Path, name: str, language: str) -> None:
+        try:
+            await asyncio.to_thread(import_prompt, draft, self._directory / "prompts" / language / f"{name}.flac")
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def mailbox_limits(config: Config, base: Path, name: str) -> Limits | None:

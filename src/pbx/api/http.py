@@ -13,7 +13,7 @@ from typing import Protocol
 import orjson
 from aiohttp import web
 
-from pbx.api import wire
+from pbx.api import configuration, wire
 from pbx.call.calls import Calls
 from pbx.config.config import Config
 from pbx.errors import PbxError
@@ -31,6 +31,9 @@ class State(Protocol):
     reader: Reader
     started_wall: float
     version: str
+
+    @property
+    def reloader(self) -> configuration.Reloads: ...
 
     @property
     def location(self) -> Location: ...
@@ -68,6 +71,7 @@ class Control:
                 web.get("/v1/registrations", self._registrations),
                 web.get("/v1/trunks", self._trunks),
                 web.get("/v1/cdr", self._cdr),
+                *configuration.routes(lambda: self._state.reloader),
             ]
         )
         socket.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from pbx.config.steps import (
     NeedStep,
     PlayStep,
     QueueStep,
+    RecordPromptStep,
     RecordStep,
     StepSpec,
     SurveyStep,
@@ -48,6 +49,13 @@ class _Names:
         self._prompts = prompts
         self._skills = {skill for agent in config.agents.values() for skill in agent.skills or ()} | {
             skill for team in config.teams.values() for skill in team.skills
+        }
+
+        self._recorded = {  # by phone, once the system runs
+            step.record_prompt
+            for _, steps in lists_of(config)
+            for step in every_step(steps)
+            if isinstance(step, RecordPromptStep)
         }
 
     # ---- steps -----------------------------------------------------------------------------------------------------
@@ -94,7 +102,13 @@ class _Names:
 
     def prompts(self, spec: Spec, field: str, wanted: Sequence[str]) -> Iterator[Finding]:
         for name in wanted:
-            if "{" not in name and name not in self._prompts.names:
+            if "{" in name or name in self._prompts.names:
+                continue
+            if name in self._recorded:
+                yield warning(
+                    spec.where_of(field), f'the prompt "{name}" is not recorded yet', "call the route that records it"
+                )
+            else:
                 yield unknown(spec.where_of(field), "prompt", name, self._prompts.names, NO_PROMPT)
 
     def mailboxes(self) -> list[str]:
