@@ -149,6 +149,16 @@ class Log:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def seq(self) -> int:
+        """The place of the latest event."""
+        return self._seq
+
+    @property
+    def failure(self) -> str:
+        """What keeps the log from being written, "" when nothing does."""
+        return self._failure or ""
+
     # ---- the writer's thread ---------------------------------------------------------------------------------------
 
     def _work(self) -> None:
