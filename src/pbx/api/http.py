@@ -12,6 +12,8 @@ from pbx.api import metrics
 from pbx.api.answers import answer, errors
 from pbx.api.calls import CallRoutes
 from pbx.api.contract import State
+from pbx.api.feed import Feed
+from pbx.api.lines import Lines
 from pbx.api.phones import PhoneRoutes
 from pbx.api.queues import AgentRoutes, QueueRoutes
 from pbx.api.system import SystemRoutes
@@ -26,12 +28,15 @@ class Control:
     def __init__(self, state: State) -> None:
         self._state = state
         self._runners: list[web.AppRunner] = []
+        self.feed = Feed(state.log, state.reader)
+        self.lines = Lines()
 
     def application(self) -> web.Application:
         """Return every route of the control socket."""
         made = web.Application(middlewares=[errors], client_max_size=MAX_BODY_BYTES)
         for topic in (CallRoutes, PhoneRoutes, QueueRoutes, AgentRoutes, SystemRoutes):
             made.add_routes(topic(self._state).table())
+        made.add_routes([*self.feed.table(), *self.lines.table()])
         made.add_routes([web.get("/metrics", self._metrics), web.get("/health", self._health)])
         return made
 
@@ -40,6 +45,8 @@ class Control:
 
         :raises PbxError: when the socket or the port cannot be used.
         """
+        self.feed.start()
+        self.lines.start()
         socket.parent.mkdir(parents=True, exist_ok=True)
         socket.unlink(missing_ok=True)
         before = os.umask(0o177)  # 0600 from the first moment
@@ -56,7 +63,7 @@ class Control:
     async def _serve(
         self, application: web.Application, site: Callable[[web.AppRunner], web.BaseSite], shown: str
     ) -> None:
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
         try:
@@ -65,6 +72,8 @@ class Control:
             raise PbxError(f"cannot listen on {shown}: {error.strerror or error}") from error
 
     async def stop(self) -> None:
+        self.lines.stop()
+        self.feed.stop()
         for runner in self._runners:
             await runner.cleanup()
 

@@ -61,6 +61,12 @@ class Reader:
             (seq, limit),
         )
 
+    async def oldest(self) -> int:
+        """Return the seq of the oldest event that is kept, 1 for an empty log."""
+        assert self._database is not None
+        rows = list(await self._database.execute_fetchall("SELECT coalesce(min(seq), 1) FROM events"))
+        return int(rows[0][0])
+
     async def _events(self, sql: str, values: tuple[object, ...]) -> list[Logged]:
         assert self._database is not None
         rows = await self._database.execute_fetchall(sql, values)
