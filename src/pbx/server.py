@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pbx import __version__
@@ -21,18 +22,17 @@ from pbx.apps.desk_store import KeptDesk
 from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
-from pbx.config.loader import Loaded, load
-from pbx.config.secrets import check_secrets, endpoint_secrets, trunk_secrets
-from pbx.dialplan.check import check
+from pbx.config.secrets import endpoint_secrets, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
-from pbx.errors import ConfigError
+from pbx.errors import ConfigError, PbxError
 from pbx.furnishing import furnish
 from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
+from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
@@ -48,6 +48,7 @@ from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
 from pbx.store.bindings import Bindings, nonce_key
+from pbx.store.configs import Configs
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
@@ -59,18 +60,6 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0
 
 
-def checked(directory: Path) -> Loaded:
-    """Load a directory and prove what can be proved of it.
-
-    :raises ConfigError: when the directory itself is not there.
-    """
-    loaded = load(directory)
-    if loaded.config is not None:
-        loaded.findings += check(loaded.config, directory)
-        loaded.findings += check_secrets(loaded.config, directory, os.environ)
-    return loaded
-
-
 class Server:
     """One running system."""
 
@@ -79,12 +68,13 @@ class Server:
         self.base = state or directory  # where var/… paths start
         loaded = checked(directory)
         self.config: Config = loaded.valid()
-        self.digest = loaded.digest
+        self._loaded = loaded
         self.findings = loaded.findings
         self.secrets = endpoint_secrets(self.config, self.base, os.environ, make=True)
         self.version = __version__
         self.started_wall = time.time()
         self._stop = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
         self._opened = contextlib.AsyncExitStack()
 
     # ---- what the API sees -----------------------------------------------------------------------------------------
@@ -134,11 +124,11 @@ class Server:
         opened.push_async_callback(self.log.stop)
         ids = Ids()
         self.transports = Transports(config.sip, self.base)
-        gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
+        gate = self.gate = AccountGate(
+            config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed
+        )
         self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
-        limits = config.limits
-        self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, gate.is_trunk_address)
         self.agent.trace = Trace(time.time)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
@@ -154,8 +144,6 @@ class Server:
             lambda: self.agent.now,
             self.agent.pump,
         )
-        self.agent.tokens = self.trunks.tokens
-        gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
         first, _, last = config.media.ports.partition("-")
         self.media = Engine(int(first), int(last), country=config.media.tones)
         self.media.start()
@@ -176,13 +164,16 @@ class Server:
             time.time,
             config.media.codecs,
         )
-        self.calls.max_calls = config.limits.max_calls
-        self.calls.language = config.language
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
+        self._follow(config, self.secrets)
         self._serve_phones()
         interrupted = self._note_start()
         self._open_desk(ids.integer(1, 2**31 - 1))
+        self.reloader = Reloader(
+            self.directory, self._loaded, Configs(self.log), self._prepare, self.log.append, self._set_by_day
+        )
+        await self.reloader.note_start()
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
@@ -218,6 +209,46 @@ class Server:
         spec = self.config.queues.get(queue)
         return (spec.service_level_s, spec.short_abandon_s) if spec is not None else (20.0, 5.0)
 
+    # ---- configuration ---------------------------------------------------------------------------------------------
+
+    def _follow(self, config: Config, secrets: dict[str, str]) -> None:
+        """Let a configuration count where it is looked at: who may come in, and what limits hold."""
+        self.config, self.secrets = config, secrets
+        limits = config.limits
+        self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, self.gate.is_trunk_address)
+        self.agent.tokens = self.trunks.tokens
+        self.gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
+        self.destinations.config = config
+        self.calls.max_calls = limits.max_calls
+        self.calls.language = config.language
+        self.calls.codecs = tuple(config.media.codecs)
+
+    def _prepare(self, config: Config) -> Callable[[], None]:
+        """Make ready what takes time or may fail; return the swap, which is one step of the event loop."""
+        secrets = endpoint_secrets(config, self.base, os.environ, make=True)
+        trunk_keys = trunk_secrets(config, self.base, os.environ)
+        router = Dialplan(config, self.equipment)
+
+        def swap() -> None:
+            self.trunks.configure(config.trunks, trunk_keys)
+            self._follow(config, secrets)
+            self.calls.router = router
+            self.desk.configure(config)
+
+        return swap
+
+    def _set_by_day(self) -> list[str]:
+        """Say what people changed that the files do not."""
+        switches = self.equipment.switches.changed({n: s.first for n, s in self.config.switches.items()})
+        return [*self.desk.set_by_day(), *switches, *self.trunks.set_by_day()]
+
+    async def reload(self, by: str) -> None:
+        """Reload for who cannot be answered: what is wrong goes to the log."""
+        try:
+            await self.reloader.reload(by)
+        except PbxError as error:
+            log.error("not reloaded:\n%s", error)
+
     def _tell(self, event: ev.Event) -> object:
         """Write an event down; the desk sees from it which agents are in other calls."""
         logged = self.log.append(event)
@@ -252,7 +283,7 @@ class Server:
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
-        self.log.append(ev.ConfigSwapped(digest=self.digest, by="start"))
+        self.log.append(ev.ConfigSwapped(digest=self._loaded.digest, by="start"))
         return end_interrupted_calls(self.log) if self.log.unclean else 0
 
     async def run(self) -> None:
@@ -260,9 +291,14 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         await self._stop.wait()
         log.info("stopping: %d calls in progress", len(self.calls.calls))
         await self.stop()
+
+    def _hung_up(self) -> None:
+        """SIGHUP: reload."""
+        self._reloading = asyncio.get_running_loop().create_task(self.reload("SIGHUP"))
 
     async def stop(self) -> None:
         """Hang up, write everything, close."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from pbx.api.configuration import Reloads
 from pbx.api.pulse import Pulse
 from pbx.api.tally import Tally
 from pbx.apps.desk import Desk
@@ -43,6 +44,9 @@ class State(Protocol):
 
     @property
     def location(self) -> Location: ...
+
+    @property
+    def reloader(self) -> Reloads: ...
 
     def status(self) -> dict[str, object]: ...
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from pbx.api import metrics
+from pbx.api import configuration, metrics
 from pbx.api.answers import answer, errors
 from pbx.api.calls import CallRoutes
 from pbx.api.contract import State
@@ -36,7 +36,7 @@ class Control:
         made = web.Application(middlewares=[errors], client_max_size=MAX_BODY_BYTES)
         for topic in (CallRoutes, PhoneRoutes, QueueRoutes, AgentRoutes, SystemRoutes):
             made.add_routes(topic(self._state).table())
-        made.add_routes([*self.feed.table(), *self.lines.table()])
+        made.add_routes([*self.feed.table(), *self.lines.table(), *configuration.routes(lambda: self._state.reloader)])
         made.add_routes([web.get("/metrics", self._metrics), web.get("/health", self._health)])
         return made
 

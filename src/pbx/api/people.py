@@ -10,6 +10,7 @@ from pbx.acd.queue import Entry, Member, Queue
 from pbx.api.shapes import AgentShape, CallerShape, MemberShape, QueueDetailShape, QueueShape, TodayShape
 from pbx.apps.desk import Desk
 from pbx.apps.timed import Timed, Undo
+from pbx.config.queues import Agent as AgentSpec
 from pbx.store.entries import QueueSums
 from pbx.store.today import AgentDay, Today
 
@@ -104,7 +105,7 @@ def _caller_view(entry: Entry, desk: Desk, now: float) -> CallerShape:
 def agent_view(agent: Agent, desk: Desk, today: Today, timed: Timed) -> AgentShape:
     """Show an agent."""
     now = desk.calls.now
-    spec = desk.config.agents[agent.name]
+    spec = desk.config.agents.get(agent.name, AgentSpec())  # gone from the files, still in a call
     day = today.agents.get(agent.name, AgentDay())
     return {
         "agent": agent.name,

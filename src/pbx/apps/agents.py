@@ -157,14 +157,40 @@ class AgentVerbs(ABC):
         if endpoint:
             self._at_seat.setdefault(endpoint, set()).add(name)
 
+    def _stand_up(self, name: str) -> None:
+        """Forget the seat of an agent who is no longer configured."""
+        self._at_seat.get(self._seats.pop(name, ""), set()).discard(name)
+
     def _reaches(self, name: str) -> bool:
         seat = self._seats.get(name, "")
-        return self._is_reachable(seat) if seat else bool(self.config.agents[name].contact)
+        if seat:
+            return self._is_reachable(seat)
+        return name in self.config.agents and bool(self.config.agents[name].contact)
 
     def _probe(self, name: str) -> None:
         """Try a phone again that is registered and did not ring."""
-        if self.core.agents[name].state is State.UNREACHABLE and self._reaches(name):
+        agent = self.core.agents.get(name)
+        if agent is not None and agent.state is State.UNREACHABLE and self._reaches(name):
             self.feed(inputs.Reachable(agent=name, on=True, cause="tried again"))
+
+    def set_by_day(self) -> list[str]:
+        """Say what people changed of agents that the files say otherwise."""
+        told = []
+        for name, spec in self.config.agents.items():
+            memory = self._memory.get(name, AgentMemory())
+            words = []
+            if memory.logged_in != (spec.login == "always"):
+                words.append("logged in" if memory.logged_in else "logged out")
+            if memory.paused is not None:
+                words.append(f"paused {memory.paused}".rstrip())
+            if memory.seat:
+                words.append(f"sits at {memory.seat}")
+            for queue, tier in memory.tiers.items():
+                words.append(f"not in {queue}" if tier is None else f"in {queue} at tier {tier}")
+            words += [f"{skill} {level}" for skill, level in memory.skills.items()]
+            if words:
+                told.append(f"agent {name}: {', '.join(words)}")
+        return told
 
     # ---- what is kept ----------------------------------------------------------------------------------------------
 
@@ -176,7 +202,9 @@ class AgentVerbs(ABC):
 
     def _remember_state(self, output: out.AgentMoved) -> None:
         """Keep what came by itself: an automatic pause, the end of a wrap-up, a log-out after half an hour."""
-        agent = self.core.agents[output.agent]
+        agent = self.core.agents.get(output.agent)
+        if agent is None:
+            return  # no longer configured
         until = self._wall() + agent.wrap.until - self._loop.time() if agent.wrap is not None else 0.0
         self._keep(
             output.agent,

@@ -7,6 +7,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import orjson
@@ -93,6 +94,8 @@ class Desk(AgentVerbs):
     def start(self) -> None:
         """Log in who is always, or was: what people changed by day comes before what the file says."""
         self._emit(ev.AcdBegan(seed=self._seed))
+        # The log alone is then enough to replay a run, whatever became of the files.
+        self.feed(inputs.Configured(queues=self.config.queues, agents=agent_specs(self.config)))
         remembered = self._store.load_agents()
         for name, spec in self.config.agents.items():
             memory = remembered.get(name) or AgentMemory(logged_in=spec.login == "always")
@@ -135,6 +138,33 @@ class Desk(AgentVerbs):
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def configure(self, config: Config) -> None:
+        """Follow a new configuration: what people changed by day stays, what they did not follows the files."""
+        before, self.config = self.config, config
+        specs = {name: self._as_set(spec) for name, spec in agent_specs(config).items()}
+        self.feed(inputs.Configured(queues=config.queues, agents=specs))
+        for name, spec in config.agents.items():
+            if name not in before.agents:
+                memory = self._memory[name] = AgentMemory(logged_in=spec.login == "always")
+                self._sit(name, spec.endpoint)
+                self._restore(name, memory)
+            elif before.agents[name].endpoint != spec.endpoint and not self._memory[name].seat:
+                self._sit(name, spec.endpoint)
+                self.feed(inputs.Reachable(agent=name, on=self._reaches(name), cause="seat changed"))
+        for name in before.agents.keys() - config.agents.keys():
+            self._stand_up(name)
+
+    def _as_set(self, spec: AgentSpec) -> AgentSpec:
+        """Lay what people set by day over what the files say of an agent."""
+        memory = self._memory.get(spec.name, AgentMemory())
+        tiers = {**spec.queues, **{q: t for q, t in memory.tiers.items() if q in self.config.queues}}
+        skills = {**spec.skills, **memory.skills}
+        return replace(
+            spec,
+            queues={queue: tier for queue, tier in tiers.items() if tier is not None},
+            skills={skill: level for skill, level in skills.items() if level > 0},
+        )
 
     # ---- the core's driver -----------------------------------------------------------------------------------------
 

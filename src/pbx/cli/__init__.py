@@ -20,12 +20,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error is one clear line and a non-zero exit."""
-    from pbx.cli import records, show, simulate
+    from pbx.cli import configuration, records, show, simulate
     from pbx.cli.check import check
     from pbx.cli.test import test
 
     show.register(cli)
-    for command in (check, test, *records.COMMANDS, *simulate.COMMANDS):
+    for command in (check, test, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS):
         cli.add_command(command)
     try:
         cli.main(standalone_mode=False)

@@ -57,6 +57,14 @@ class Switches:
         """Return a switch's state; *first* is the file's, until somebody turns it."""
         return self._states.get(name, first)
 
+    def changed(self, first: Mapping[str, str]) -> list[str]:
+        """Say which switches stand otherwise than *first*, the file's words."""
+        return [
+            f"switch {name}: {self._states[name]} (the file says {state})"
+            for name, state in first.items()
+            if self._states.get(name, state) != state
+        ]
+
     def turn(self, name: str, to: str, *, by: str, call_id: str = "") -> None:
         """Turn a switch, and remember it."""
         self._states[name] = to

@@ -139,6 +139,8 @@ class Script:
     def branch_of(
         step: StepSpec, outcomes: Sequence[str], queue_on: Branches | None = None
     ) -> Sequence[StepSpec] | None:
+        if step.on is None and queue_on is None:
+            return step.else_
         for on in (step.on, queue_on):
             for outcome in outcomes:
                 found = _named(on, outcome)

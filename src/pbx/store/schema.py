@@ -27,6 +27,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE desk_agents (name TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE desk_callbacks (callback_id TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        """CREATE TABLE configs (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, at_utc REAL NOT NULL, digest TEXT NOT NULL, by TEXT NOT NULL,
+            changes TEXT NOT NULL, files TEXT NOT NULL
+        )""",
+    ),
 )
 
 

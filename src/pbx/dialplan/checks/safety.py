@@ -64,16 +64,16 @@ def ahead(config: Config, today: date) -> Iterator[Finding]:
 
 def safety(config: Config, routes: Routes) -> Iterator[Finding]:
     """Find what would let a right be escaped, an emergency call fail, or a recording be unlawful."""
-    yield from _emergency(config)
+    yield from _emergency(config, routes)
     yield from _forwards(config, routes)
-    yield from _strangers(config)
+    yield from _strangers(config, routes)
     yield from _recording(config)
     yield from _queues(config)
     yield from _alerts(config)
     yield from _unbuilt(config)
 
 
-def _emergency(config: Config) -> Iterator[Finding]:
+def _emergency(config: Config, routes: Routes) -> Iterator[Finding]:
     with_country = [(n, e) for n, e in config.endpoints.items() if e.country]
     if with_country and not config.emergency.trunks:
         number, endpoint = with_country[0]
@@ -85,7 +85,7 @@ def _emergency(config: Config) -> Iterator[Finding]:
         )
     numbers = {n for _, e in with_country for n in emergency_numbers(e.country, config.emergency.numbers)}
     starts = {endpoint.context for _, endpoint in with_country}
-    reached = {name for start in starts for name in Routes(config).reach(start)} if numbers else set()
+    reached = {name for start in starts for name in routes.reach(start)} if numbers else set()
     for name in reached:
         for route in config.contexts[name].route:
             for text in route.match:
@@ -124,12 +124,11 @@ def _forwards(config: Config, routes: Routes) -> Iterator[Finding]:
                                 f"context {endpoint.context} takes")  # fmt: skip
 
 
-def _strangers(config: Config) -> Iterator[Finding]:
+def _strangers(config: Config, routes: Routes) -> Iterator[Finding]:
     """Who comes in by a trunk must not go out by one with a number of their own choice."""
     reach, told = Reach(config), set[str]()
-    graph = Routes(config)
     for name, trunk in config.trunks.items():
-        for context in graph.reach(trunk.context) if trunk.context else ():
+        for context in routes.reach(trunk.context) if trunk.context else ():
             for route in config.contexts[context].route:
                 for step in reach.steps(route.do):
                     if _goes_out(step, route) and str(step.where) not in told:
