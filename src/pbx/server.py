@@ -14,10 +14,12 @@ from pathlib import Path
 
 from pbx import __version__
 from pbx import events as ev
-from pbx.api import metrics
 from pbx.api.http import Control
+from pbx.api.pulse import Pulse
+from pbx.api.tally import Tally
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
+from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
 from pbx.config.secrets import endpoint_secrets, trunk_secrets
@@ -51,6 +53,7 @@ from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
 from pbx.store.settings import Settings
+from pbx.store.today import KINDS, Today
 
 log = logging.getLogger(__name__)
 
@@ -97,15 +100,9 @@ class Server:
             "log_waiting": self.log.waiting,
         }
 
-    def metrics(self) -> bytes:
-        gauges = {
-            "pbx_calls": ("Calls in progress", float(len(self.calls.calls))),
-            "pbx_media_ports": ("Media ports open", float(len(self.media.ports))),
-            "pbx_media_cpu_seconds": ("CPU time of the media thread", self.media.cpu_s),
-            "pbx_log_waiting": ("Events not yet durable", float(self.log.waiting)),
-            "pbx_sip_dialogs": ("Dialogs held", float(self.agent.stack.sizes["dialogs"])),
-        }
-        return metrics.render(gauges, self.agent.stack.counters.responses)
+    def shut_down(self) -> None:
+        """Stop in order, as on SIGTERM."""
+        self._stop.set()
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -181,6 +178,7 @@ class Server:
         self.reader = Reader(self.log.path)
         await self.reader.start()
         opened.push_async_callback(self.reader.stop)
+        await self._watch()
         opened.callback(self.agent.stop)
         await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
         opened.push_async_callback(self.transports.stop)
@@ -194,6 +192,22 @@ class Server:
         if self.log.unclean:
             log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    async def _watch(self) -> None:
+        """Begin to count what the API shows: the business day from the log, the rest from now on."""
+        self.tally, self.pulse = Tally(), Pulse()
+        self.today = Today(time.time, self.config.business_day_starts, self._thresholds)
+        self.today.load(await self.reader.since(self.today.begins, [kind.KIND for kind in KINDS]))
+        self.log.listeners += [self.tally.take, self.today.take]
+        self.pulse.start()
+        self._opened.callback(self.pulse.stop)
+        self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
+        self.timed.start()
+        self._opened.callback(self.timed.stop)
+
+    def _thresholds(self, queue: str) -> tuple[float, float]:
+        spec = self.config.queues.get(queue)
+        return (spec.service_level_s, spec.short_abandon_s) if spec is not None else (20.0, 5.0)
 
     # ---- configuration ---------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pbx import events as ev
 from pbx.acd import inputs
 from pbx.acd import outputs as out
-from pbx.acd.agent import State
+from pbx.acd.agent import Agent, State
 from pbx.acd.core import Core
 from pbx.apps.desk_store import AgentMemory, DeskStore
 from pbx.call.contract import Emit
@@ -126,6 +126,13 @@ class AgentVerbs(ABC):
         if code not in self.config.dispositions:
             raise PbxError(f"no disposition {code}; there are {', '.join(self.config.dispositions)}")
         self._emit(ev.CallDisposition(call_id=call_id, agent=self._known(name), code=code))
+
+    def agent(self, name: str) -> Agent:
+        """Return an agent as the core knows them.
+
+        :raises PbxError: for one that is not configured.
+        """
+        return self.core.agents[self._known(name)]
 
     def state(self, name: str) -> State:
         return self.core.agents[self._known(name)].state

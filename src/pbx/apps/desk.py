@@ -315,6 +315,21 @@ class Desk(AgentVerbs):
         visit.move_to(queue)
         self.feed(inputs.Left(entry_id=entry_id, exit="moved"))
 
+    def entry_of(self, call_id: str) -> str:
+        """Return where a call waits, "" where it does not."""
+        for entry_id, visit in self._visits.items():
+            if visit.leg.call_id == call_id and entry_id in self.core.entries:
+                return entry_id
+        return ""
+
+    def release(self, entry_id: str) -> None:
+        """Let a waiting caller go to somewhere that is no queue (exit: moved)."""
+        self.feed(inputs.Left(entry_id=entry_id, exit="moved"))
+
+    def visit(self, entry_id: str) -> Visit | None:
+        """Return a caller who waits; None for a callback."""
+        return self._visits.get(entry_id)
+
     # ---- what phones do --------------------------------------------------------------------------------------------
 
     def endpoint_changed(self, endpoint: str) -> None:

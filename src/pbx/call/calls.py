@@ -72,7 +72,7 @@ class Calls:
         self._signaling = signaling
         self._media = media
         self._ids = ids
-        self._wall = wall
+        self.wall = wall
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
 
@@ -84,7 +84,7 @@ class Calls:
 
     def invited(self, signal: LegSignal, introduction: Introduction) -> Leg:
         """Take an admitted caller in: find the script and run it."""
-        call_id = self._new_call_id()
+        call_id = self.new_call_id()
         leg = Leg(
             self,
             f"{call_id}.1",
@@ -97,7 +97,7 @@ class Calls:
         leg.signal = signal
         leg.answer_offer = introduction.sdp
         leg.variables = {"introduction": introduction}
-        call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self._wall())
+        call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self.wall())
         call.legs[leg.leg_id] = leg
         self.calls[call_id] = call
         self._started(call, introduction)
@@ -128,7 +128,7 @@ class Calls:
 
     def _start(self, call: Call, leg: Leg, routed: Routed) -> None:
         call.owner = leg
-        call.task = self._loop.create_task(self._run(call, leg, routed), name=f"call {call.call_id}")
+        call.task = self._loop.create_task(self.run_script(call, leg, routed), name=f"call {call.call_id}")
 
     def _route(self, introduction: Introduction, leg: Leg) -> Routed | None:
         try:
@@ -142,7 +142,7 @@ class Calls:
             return None
         return verdict
 
-    async def _run(self, call: Call, leg: Leg, routed: Routed) -> None:
+    async def run_script(self, call: Call, leg: Leg, routed: Routed) -> None:
         """Run a call's script to its end; a bug in it harms nobody else."""
         status = 480
         try:
@@ -175,7 +175,7 @@ class Calls:
             if before is not None and not before.done():
                 await asyncio.wait({before}, timeout=transfer.PART_S)
             leg.kept = False
-            await self._run(call, leg, routed)
+            await self.run_script(call, leg, routed)
 
         call.owner = leg
         call.task = self._loop.create_task(run(), name=f"call {call.call_id}")
@@ -349,8 +349,8 @@ class Calls:
 
     # ---- records ---------------------------------------------------------------------------------------------------
 
-    def _new_call_id(self) -> str:
-        return f"{int(self._wall()):08x}-{self._ids.token(40)}"
+    def new_call_id(self) -> str:
+        return f"{int(self.wall()):08x}-{self._ids.token(40)}"
 
     def _started(self, call: Call, introduction: Introduction) -> None:
         direction = "inbound" if introduction.source.startswith("trunk/") else "internal"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pbx import events as ev
 from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import Leg, LegState
-from pbx.errors import CallFailed, NoAnswer, ParseError
+from pbx.errors import CallFailed, Declined, NoAnswer, ParseError
 from pbx.signaling.contract import Introduction, LegSignal
 from pbx.sip.headers import parse_address
 from pbx.sip.message import Request
@@ -162,6 +162,27 @@ async def _unless_it_only_rings(calls: Calls, moved: Leg, routed: Routed) -> Non
 
 async def _script(routed: Routed, leg: Leg) -> None:
     await routed.script(leg)
+
+
+def send(calls: Calls, leg: Leg, number: str, source: str) -> None:
+    """Send *leg* to what the dialplan says about *number* for *source*: an operator's transfer.
+
+    Whom it talks to is let go as after a blind transfer: unanswered, the caller comes back to that party.
+
+    :raises Declined: where the dialplan has no way for this source.
+    """
+    partner = leg.peer
+    shown = leg.caller if leg.direction == "in" else leg.callee
+    own = source.partition("/")[2]
+    routed = calls.router.route(Introduction(source, own, shown.name, number, number, "", "api", None))
+    if isinstance(routed, Refusal):
+        raise Declined(f"{source} cannot dial {number}: {routed.status}", status=routed.status)
+    if partner is not None:
+        blind(calls, partner, number, routed)
+        return
+    call = calls.calls[leg.call_id]
+    take(calls, call, leg)
+    calls.adopt(call, leg, routed)
 
 
 def _rings_somebody(calls: Calls, leg: Leg) -> bool:

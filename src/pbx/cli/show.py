@@ -68,7 +68,7 @@ VIEWS: dict[str, tuple[str, str, Columns]] = {
         [
             ("trunk", lambda r: r["trunk"]),
             ("proxy", lambda r: ", ".join(r["proxy"])),
-            ("enabled", lambda r: "yes" if r["enabled"] else "no"),
+            ("state", lambda r: f"{r['state']} {r['cause']}".rstrip()),
             ("legs", lambda r: f"{r['legs']}/{r['max_calls']}"),
             ("context", lambda r: r["context"]),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -42,6 +43,29 @@ class Reader:
             (limit,),
         )
         return [call_record(list(group)) for _, group in groupby(entries, key=lambda entry: entry.event.call_id)]
+
+    async def since(self, at_utc: float, kinds: Sequence[str]) -> list[Logged]:
+        """Return the events of some kinds from an instant on."""
+        marks = ", ".join("?" * len(kinds))
+        return await self._events(
+            f"""SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events
+                WHERE kind IN ({marks}) AND at_utc >= ? ORDER BY seq""",
+            (*kinds, at_utc),
+        )
+
+    async def after(self, seq: int, limit: int) -> list[Logged]:
+        """Return the next events after a place in the log."""
+        return await self._events(
+            """SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events WHERE seq > ?
+               ORDER BY seq LIMIT ?""",
+            (seq, limit),
+        )
+
+    async def oldest(self) -> int:
+        """Return the seq of the oldest event that is kept, 1 for an empty log."""
+        assert self._database is not None
+        rows = list(await self._database.execute_fetchall("SELECT coalesce(min(seq), 1) FROM events"))
+        return int(rows[0][0])
 
     async def _events(self, sql: str, values: tuple[object, ...]) -> list[Logged]:
         assert self._database is not None
