@@ -25,6 +25,7 @@ from pbx.config.config import Config
 from pbx.config.secrets import endpoint_secrets, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
+from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError, PbxError
@@ -267,6 +268,7 @@ class Server:
             is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
         )
         self.equipment.desk = self.desk
+        self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
         self.registrar.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)
@@ -338,12 +340,22 @@ class Server:
         self.trunks.flow_closed(flow)
         self.agent.flow_closed(flow)
 
+    def _queue_is_open(self, queue: str) -> bool:
+        hours, plan = self.config.queues[queue].hours, self.calls.router
+        assert isinstance(plan, Dialplan)
+        return not hours or plan.calendars.open(hours, plan.now)
+
     async def _every_second(self) -> None:
+        began = self.today.begins
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
             self.trunks.tick()
             self.housekeeping.look()
+            self.desk.follow_hours(self._queue_is_open)
+            if self.today.begins != began:
+                began = self.today.begins
+                self.desk.day_began()
 
 
 async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:

@@ -201,8 +201,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
     for name, queue in config.queues.items():
-        if queue.callback is not None:
-            yield warning(queue.where_of("callback"), f"queue {name}: callback is not built yet: nobody is offered one")
         if queue.announce is not None and queue.announce.agent_id:
             yield warning(queue.where_of("announce"), f"queue {name}: announce.agent-id is not built yet: it is silent")
     for name, agent in config.agents.items():
