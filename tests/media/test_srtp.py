@@ -143,7 +143,7 @@ async def test_a_key_that_stays_goes_on_counting_and_a_new_one_is_followed(engin
 
 @pytest.mark.parametrize(("suite", "size"), [("AES_CM_128_HMAC_SHA1_80", 29), ("NONE", 30)])
 def test_a_key_that_does_not_fit_is_refused(suite: str, size: int) -> None:
-    with pytest.raises(ValueError, match="suite|bytes"):
+    with pytest.raises(ValueError, match=r"suite|bytes"):
         srtp.create(suite, bytes(size), True)
 
 
