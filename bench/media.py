@@ -25,6 +25,7 @@ from pbx.media.contract import MediaState
 from pbx.media.engine import Engine
 from pbx.media.port import Port
 from pbx.sdp.codec import G722, PCMA, Codec
+from pbx.sdp.crypto import KEY_BYTES, Crypto
 from pbx.sdp.negotiate import Agreed
 
 HERE = Path(__file__).parent
@@ -46,12 +47,28 @@ class Scene:
     join: Callable[[Engine, list[Port], Path], None]
     mode: str = "packet"
     codecs: tuple[Codec, Codec] = (PCMA, PCMA)  # of even and odd legs; both as long as 20 ms of G.711
+    hops: int = 1  # how often the engine forwards a packet on its way
 
 
 def bridged(engine: Engine, ports: list[Port], directory: Path) -> None:
     for one, other in pairs(ports):
         one.hear(other)
         other.hear(one)
+
+
+def encrypted(suite: str) -> Callable[[Engine, list[Port], Path], None]:
+    """Join plain legs by two legs of the engine's own that encrypt between them: every hop has one side in SRTP."""
+
+    def join(engine: Engine, ports: list[Port], directory: Path) -> None:
+        keys = [Crypto(suite, os.urandom(KEY_BYTES[suite])) for _ in range(2)]
+        for one, other in pairs(ports):
+            left, right = engine.open(Nobody(), "127.0.0.1"), engine.open(Nobody(), "127.0.0.1")
+            for port, peer, key_in, key_out in ((left, right, *keys), (right, left, *reversed(keys))):
+                agreed = Agreed(peer.local, peer.local, PCMA, None, "sendrecv", 20, False, key_in, key_out)
+                port.send_to(agreed)
+            bridged(engine, [one, left, right, other], directory)
+
+    return join
 
 
 def recorded(engine: Engine, ports: list[Port], directory: Path) -> None:
@@ -88,6 +105,8 @@ def pairs(ports: Sequence[Port]) -> Iterator[tuple[Port, Port]]:
 
 SCENES = {
     "relay": Scene(bridged),
+    "relay SHA1-80": Scene(encrypted("AES_CM_128_HMAC_SHA1_80"), hops=2),
+    "relay GCM": Scene(encrypted("AEAD_AES_128_GCM"), hops=2),
     "recorded": Scene(recorded),
     "processed": Scene(processed, "sound"),
     "transcoded": Scene(bridged, "count", (PCMA, G722)),
@@ -213,7 +232,7 @@ def _row(name: str, legs: int, seconds: float, busy: int, spent: float, found: d
         "packets": int(found["received"]),
         "lost_%": round(100 * max(0.0, 1 - found["received"] / max(1, expected)), 4),
         "reordered": int(found["reordered"]),
-        "cpu_us_per_packet": round(1e6 * spent / max(1, found["received"]), 2),
+        "cpu_us_per_packet": round(1e6 * spent / max(1, found["received"]) / scene.hops, 2),
         "core_%": round(100 * spent / seconds, 1),
         "p50_ms": found["p50_ms"] if found["stamps"] else "–",
         "p99_ms": found["p99_ms"] if found["stamps"] else "–",
@@ -226,6 +245,8 @@ def _row(name: str, legs: int, seconds: float, busy: int, spent: float, found: d
 PLAN = [
     *(("relay", legs, 0) for legs in (100, 200, 500, 800, 1000, 2000, 3000)),
     ("relay", 500, 2),
+    ("relay SHA1-80", 500, 0),
+    ("relay GCM", 500, 0),
     ("recorded", 200, 0),
     *(("processed", legs, 0) for legs in (200, 1000, 1500)),
     ("transcoded", 500, 0),

@@ -18,6 +18,7 @@ from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear
 from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
 from pbx.native.recorder cimport Recording, end_recording
 from pbx.native.ring cimport Command, Notice, put_command, take_command, take_notice
+from pbx.native.srtp cimport forget
 from pbx.native.tick cimport scan, stop_playing, stop_recording, tick
 from pbx.native.transmit cimport queue_digit
 from pbx.native.udp cimport (
@@ -29,10 +30,10 @@ from pbx.native.voice cimport Mouth, Playlist
 
 # Commands, Python to engine; args as `_command` below reads them.
 (OP_OPEN, OP_CLOSE, OP_REMOTE, OP_HEAR, OP_UNHEAR, OP_DEAF, OP_DIRECTION, OP_STOP, OP_PLAY, OP_HUSH, OP_DIGIT,
- OP_CONSUME, OP_RECORD, OP_PAUSE, OP_END_RECORDING, OP_JOIN, OP_LEAVE, OP_ROOM) = range(1, 19)
+ OP_CONSUME, OP_RECORD, OP_PAUSE, OP_END_RECORDING, OP_JOIN, OP_LEAVE, OP_ROOM, OP_KEYS) = range(1, 20)
 cdef enum:
     C_OPEN = 1, C_CLOSE, C_REMOTE, C_HEAR, C_UNHEAR, C_DEAF, C_DIRECTION, C_STOP, C_PLAY, C_HUSH, C_DIGIT
-    C_CONSUME, C_RECORD, C_PAUSE, C_END_RECORDING, C_JOIN, C_LEAVE, C_ROOM
+    C_CONSUME, C_RECORD, C_PAUSE, C_END_RECORDING, C_JOIN, C_LEAVE, C_ROOM, C_KEYS
 
 # Notices, engine to Python; what NOTICE_MEDIA says; how what NOTICE_DONE tells of came to its end.
 NOTICE_RELEASED, NOTICE_DIGIT, NOTICE_MEDIA, NOTICE_DONE = range(1, 5)
@@ -132,7 +133,9 @@ cdef class Engine:
         cdef bint hears = ear != NULL and port.heard
         return {
             "packets_in": port.packets_in, "packets_out": port.packets_out, "lost": max(0, lost_of(port)),
-            "invalid": port.invalid, "wrong_source": port.wrong_source, "truncated": port.truncated,
+            "invalid": port.invalid, "undecryptable": port.undecryptable, "replayed": port.replayed,
+            "encrypted": port.keys_in != NULL and port.keys_out != NULL,
+            "wrong_source": port.wrong_source, "truncated": port.truncated,
             "send_errors": port.send_errors, "jitter_ms": port.jitter / 8.0, "media_state": port.media_state,
             "late": ear.jitter.late if ear != NULL else 0,
             "duplicates": ear.jitter.duplicates if ear != NULL else 0,
@@ -281,6 +284,8 @@ cdef class Engine:
             self._open(port, c)
         elif port.open and port.generation == c.generation:
             self._port_command(<int>c.port, port, c)
+        elif c.op == C_KEYS:
+            forget(<void *><size_t>c.args[1])
         elif c.op == C_RECORD:
             end_recording(<Recording *><size_t>c.args[0], D_STOPPED)
 
@@ -309,6 +314,8 @@ cdef class Engine:
             join(core, index, <int>c.args[0], <bint>c.args[1])
         elif op == C_LEAVE:
             leave(core, index)
+        elif op == C_KEYS:
+            self._set_keys(port, <int>c.args[0], <void *><size_t>c.args[1])
         else:
             self._sound_command(index, port, c)
 
@@ -373,6 +380,8 @@ cdef class Engine:
         unsettle(&self.core, index)
         close(port.rtp_fd)      # leaves epoll by itself
         close(port.rtcp_fd)
+        self._set_keys(port, 0, NULL)
+        self._set_keys(port, 1, NULL)
         port.open = 0
 
     cdef void _set_remote(self, int index, Port *port, Command *c) noexcept nogil:
@@ -397,6 +406,15 @@ cdef class Engine:
             port.has_remote = 1
             port.state_from_ns = pbx_now_ns()
         plan(&self.core, index)
+
+    cdef void _set_keys(self, Port *port, int outwards, void *context) noexcept nogil:
+        """Take a context over, in the place of the one before."""
+        if outwards:
+            forget(port.keys_out)
+            port.keys_out = context
+        else:
+            forget(port.keys_in)
+            port.keys_in = context
 
     cdef void _play(self, int index, Port *port, Command *c) noexcept nogil:
         cdef Mouth *mouth

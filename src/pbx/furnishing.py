@@ -11,6 +11,7 @@ from pathlib import Path
 from pbx.apps.conference import Rooms
 from pbx.apps.mailboxes import FileMailboxes
 from pbx.apps.voicemail import Limits
+from pbx.call.offer import MediaWishes
 from pbx.config.config import Config
 from pbx.config.secrets import read_secret
 from pbx.dialplan.equipment import Equipment, Switches
@@ -42,6 +43,12 @@ def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
         prompts=Shelf(base / "var"),
         agent_pin=lambda name: _agent_pin(config(), base, name),
     )
+
+
+def media_wishes(config: Config, party: str) -> MediaWishes:
+    """Say how a party's sound travels: its own settings before those of all."""
+    own = config.party(party)
+    return MediaWishes(srtp=(own.srtp if own is not None else None) or config.media.srtp)
 
 
 class Shelf:

@@ -29,7 +29,7 @@ from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError, PbxError
-from pbx.furnishing import furnish
+from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
@@ -165,6 +165,7 @@ class Server:
             time.time,
             config.media.codecs,
         )
+        self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
         self._follow(config, self.secrets)

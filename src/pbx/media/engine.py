@@ -174,6 +174,8 @@ class Engine:
             late=count["late"],
             invalid=count["invalid"] + count["truncated"],
             wrong_source=count["wrong_source"],
+            undecryptable=count["undecryptable"],
+            encrypted=bool(found["encrypted"]),
             jitter_ms=float(found["jitter_ms"]) if count["packets_in"] > 1 else None,
             remote=(str(ipaddress.ip_address(ip)), number) if number else None,
         )

@@ -67,6 +67,8 @@ cdef struct Port:
     uint32_t base_seq
     int64_t received
     int64_t foreign             # from a wrong source since the peer was last heard
+    int64_t garbled             # with a wrong tag since the peer was last heard
+    void *keys_in               # SRTP context of what the peer sends, NULL: plain
     # what every packet out touches
     int send_on                 # our side may send (direction)
     int has_remote
@@ -79,6 +81,7 @@ cdef struct Port:
     uint16_t seq_shift
     uint16_t out_seq            # last sent
     int64_t out_ns
+    void *keys_out
     int64_t packets_out
     int64_t octets_out
     # what a tick touches
@@ -120,6 +123,8 @@ cdef struct Port:
     int64_t lost
     int64_t invalid
     int64_t wrong_source
+    int64_t undecryptable
+    int64_t replayed
     int64_t truncated
     int64_t send_errors
 

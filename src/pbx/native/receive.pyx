@@ -8,6 +8,7 @@ from pbx.native.core cimport (
 )
 from pbx.native.ear cimport CODEC_OTHER, ear_put, ear_reset
 from pbx.native.matrix cimport plan
+from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, unprotect
 from pbx.native.transmit cimport forward, queue_digit
 from pbx.native.udp cimport pbx_address, pbx_address_equal
 
@@ -31,6 +32,8 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
     pt = p[1] & 0x7F
     if 64 <= pt <= 95:
         return              # RTCP on the same port (RFC 5761)
+    if port.keys_in != NULL and not _decrypt(port, p, &size):
+        return
     header = HEADER_BYTES + 4 * (p[0] & 0x0F)
     if p[0] & 0x10:
         if size < header + 4:
@@ -66,6 +69,21 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
             forward(core, port, &core.ports[port.listeners[i]], p, pt, header, size, now)
 
 
+cdef bint _decrypt(Port *port, uint8_t *p, long *size) noexcept nogil:
+    """Check and decrypt the packet in hand; what fails is counted and is not the peer's."""
+    cdef int left = <int>size[0]
+    cdef int status = unprotect(port.keys_in, p, &left)
+    size[0] = left
+    if status == SRTP_OK:
+        return True
+    if status == SRTP_REPLAYED or status == SRTP_TOO_OLD:
+        port.replayed += 1
+    else:
+        port.undecryptable += 1
+        port.garbled += 1
+    return False
+
+
 cdef void _length(Core *core, uint32_t index, long octets) noexcept nogil:
     """Learn how much the peer puts into a packet: two alike in a row are believed."""
     cdef Port *port = &core.ports[index]
@@ -92,7 +110,8 @@ cdef bint _learn(Port *port, pbx_address *source, uint32_t ssrc, uint16_t seq) n
         port.remote = source[0]
         port.pinned = port.moved = 1
         return True
-    if port.has_in and ssrc == port.in_ssrc and <uint16_t>(seq - port.in_seq - 1) < 100:
+    # Whoever has the key is the peer; without one, only its stream may move.
+    if port.keys_in != NULL or port.has_in and ssrc == port.in_ssrc and <uint16_t>(seq - port.in_seq - 1) < 100:
         port.remote = source[0]
         port.moved = 1
         return True
@@ -107,7 +126,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
     cdef uint16_t ahead
     port.packets_in += 1
     port.last_in_ns = now
-    port.foreign = 0
+    port.foreign = port.garbled = 0
     port.in_seq_of_packet = seq
     port.in_ts_of_packet = ts
     if not port.has_in or ssrc != port.in_ssrc:

@@ -216,8 +216,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
         yield warning(spec.where, f"agent code {code} is not built yet: the key does nothing")
     if config.feature_codes is not None:
         yield warning(config.where_of("feature_codes"), "feature-codes are not built yet: write routes for them")
-    if "srtp" in config.media.model_fields_set:
-        yield warning(config.media.where_of("srtp"), "media.srtp is not built yet: sound goes in clear")
     if "outside_forward_minutes_per_day" in config.limits.model_fields_set:
         where = config.limits.where_of("outside_forward_minutes_per_day")
         yield warning(where, "limits.outside-forward-minutes-per-day is not built yet")
