@@ -31,6 +31,7 @@ from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError, PbxError
 from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
+from pbx.lamps import Lamps
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
 from pbx.reloading import Reloader, checked
@@ -39,8 +40,10 @@ from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
 from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
+from pbx.signaling.notices import Notices
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
+from pbx.signaling.subscriptions import Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
 from pbx.signaling.trunk import Trunks
@@ -182,8 +185,11 @@ class Server:
         opened.push_async_callback(self.reader.stop)
         await self._watch()
         opened.callback(self.agent.stop)
+        assert self.agent.subscriptions is not None
         await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
         opened.push_async_callback(self.transports.stop)
+        opened.callback(self.agent.pump)
+        opened.callback(self.agent.subscriptions.stop)
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
         await self.control.start(self.base / config.control.socket, config.control.http)
@@ -281,8 +287,14 @@ class Server:
         agent.on_register = lambda request, transaction, source: self.registrar.handle(
             request, transaction, source, agent.respond
         )
-        messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
+        domain = self.config.sip.domain
+        messages = Messages(agent.stack, self.destinations, domain, lambda: agent.now)
         agent.on_message = messages.handle
+        self.notices = Notices(agent.stack, self.destinations, domain, lambda: agent.now)
+        lamps = Lamps(lambda: self.config, self.calls, self.equipment, self.notices)
+        agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
+        lamps.pump = agent.pump
+        self.log.listeners.append(lamps.take)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))

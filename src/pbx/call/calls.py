@@ -243,7 +243,7 @@ class Calls:
             except NegotiationError:
                 return ours
             named = {codec.name for codec in codecs_of(audio)}
-            return [n for n in ours if n in named] or ours
+            return sorted(ours, key=lambda n: n not in named)  # the others are transcoded
         return ours
 
     def room(self) -> Room:

@@ -207,7 +207,7 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
         if agent.announce_id:
             yield warning(agent.where_of("announce_id"), f"agent {name}: announce-id is not built yet: it is silent")
     for name, box in config.mailboxes.items():
-        for field in sorted({"webhook", "lamps", "retain_days", "mail"} & box.model_fields_set):
+        for field in sorted({"webhook", "retain_days", "mail"} & box.model_fields_set):
             yield warning(box.where_of(field), f"mailbox {name}: {field.replace('_', '-')} is not built yet")
     for name, room in config.conferences.items():
         for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
