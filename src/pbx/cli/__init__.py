@@ -20,12 +20,20 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error is one clear line and a non-zero exit."""
-    from pbx.cli import configuration, prompts, records, show, simulate
+    from pbx.cli import configuration, prompts, records, show, simulate, why
     from pbx.cli.check import check
     from pbx.cli.test import test
 
     show.register(cli)
-    for command in (check, test, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS, *prompts.COMMANDS):
+    for command in (
+        check,
+        test,
+        *records.COMMANDS,
+        *simulate.COMMANDS,
+        *configuration.COMMANDS,
+        *prompts.COMMANDS,
+        *why.COMMANDS,
+    ):
         cli.add_command(command)
     try:
         cli.main(standalone_mode=False)
