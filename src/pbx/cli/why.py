@@ -1,4 +1,4 @@
-"""``pbx why CALL`` and ``pbx callback …``."""
+"""``pbx why CALL``, ``pbx callback …``, ``pbx supervise CALL``."""
 
 from __future__ import annotations
 
@@ -74,4 +74,18 @@ def cancel(callback_id: str, directory: Path | None) -> None:
     click.echo(ask(find_socket(directory), "DELETE", url)["did"])
 
 
-COMMANDS = (why, callback)
+@click.command()
+@click.argument("call")
+@click.option("--phone", required=True, metavar="ENDPOINT", help="The phone that rings.")
+@click.option("--mode", type=click.Choice(["listen", "whisper", "barge", "take-over"]), default="listen")
+@_WHERE
+def supervise(call: str, phone: str, mode: str, directory: Path | None) -> None:
+    """Put a phone into the conversation of CALL.
+
+    Keys there change what it does: 4 listen, 5 whisper to who was called, 6 barge in, 7 take the caller over.
+    """
+    url = f"/v1/calls/{urllib.parse.quote(call, safe='')}/supervise"
+    click.echo(ask(find_socket(directory), "POST", url, {"phone": phone, "mode": mode})["did"])
+
+
+COMMANDS = (why, callback, supervise)
