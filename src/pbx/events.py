@@ -460,7 +460,7 @@ class CallbackChanged(Event):
     entry_id: str = ""
     queue: str = ""
     number: str = ""
-    state: str = ""  # promised, dialling, connected, failed, expired, cancelled
+    state: str = ""  # offered, promised, dialling, waiting (for another try), connected, failed, expired, cancelled
     attempt: int = 0
     cause: str = ""
 

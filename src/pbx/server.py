@@ -25,11 +25,13 @@ from pbx.config.config import Config
 from pbx.config.secrets import endpoint_secrets, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
+from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError, PbxError
-from pbx.furnishing import furnish
+from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
+from pbx.lamps import Lamps
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
 from pbx.reloading import Reloader, checked
@@ -38,8 +40,10 @@ from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
 from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
+from pbx.signaling.notices import Notices
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
+from pbx.signaling.subscriptions import Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
 from pbx.signaling.trunk import Trunks
@@ -164,6 +168,7 @@ class Server:
             time.time,
             config.media.codecs,
         )
+        self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
         self._follow(config, self.secrets)
@@ -180,8 +185,11 @@ class Server:
         opened.push_async_callback(self.reader.stop)
         await self._watch()
         opened.callback(self.agent.stop)
+        assert self.agent.subscriptions is not None
         await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
         opened.push_async_callback(self.transports.stop)
+        opened.callback(self.agent.pump)
+        opened.callback(self.agent.subscriptions.stop)
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
         await self.control.start(self.base / config.control.socket, config.control.http)
@@ -267,6 +275,7 @@ class Server:
             is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
         )
         self.equipment.desk = self.desk
+        self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
         self.registrar.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)
@@ -278,8 +287,14 @@ class Server:
         agent.on_register = lambda request, transaction, source: self.registrar.handle(
             request, transaction, source, agent.respond
         )
-        messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
+        domain = self.config.sip.domain
+        messages = Messages(agent.stack, self.destinations, domain, lambda: agent.now)
         agent.on_message = messages.handle
+        self.notices = Notices(agent.stack, self.destinations, domain, lambda: agent.now)
+        lamps = Lamps(lambda: self.config, self.calls, self.equipment, self.notices)
+        agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
+        lamps.pump = agent.pump
+        self.log.listeners.append(lamps.take)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
@@ -338,12 +353,22 @@ class Server:
         self.trunks.flow_closed(flow)
         self.agent.flow_closed(flow)
 
+    def _queue_is_open(self, queue: str) -> bool:
+        hours, plan = self.config.queues[queue].hours, self.calls.router
+        assert isinstance(plan, Dialplan)
+        return not hours or plan.calendars.open(hours, plan.now)
+
     async def _every_second(self) -> None:
+        began = self.today.begins
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
             self.trunks.tick()
             self.housekeeping.look()
+            self.desk.follow_hours(self._queue_is_open)
+            if self.today.begins != began:
+                began = self.today.begins
+                self.desk.day_began()
 
 
 async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pbx import events as ev
 from pbx.acd import inputs
 from pbx.acd.skills import Need
+from pbx.apps.callbacks import KEY_WAIT_S, agree
 from pbx.apps.desk import Desk
-from pbx.apps.outcome import Answered, Closed, Full, Key, NoAgents, Outcome, TimedOut
+from pbx.apps.outcome import Answered, Closed, Full, Key, NoAgents, Outcome, Promised, TimedOut
+from pbx.apps.recording import Recording, not_recorded
 from pbx.apps.ringing import Ringing
 from pbx.apps.survey import survey
 from pbx.call import audio
@@ -22,15 +24,7 @@ from pbx.config.queues import Queue
 from pbx.errors import CallEnded, PbxError
 
 REFUSED: dict[str, Outcome] = {"full": Full(), "closed": Closed(), "no-agents": NoAgents()}
-LEFT: dict[str, Outcome] = {"timeout": TimedOut(), "emptied": NoAgents()}
-
-Recording = Callable[[Leg, Leg, str], AbstractAsyncContextManager[None]]
-"""Record caller and agent, whose name is the third, while the body runs; the script knows by what rule."""
-
-
-@asynccontextmanager
-async def not_recorded(leg: Leg, other: Leg, agent: str) -> AsyncIterator[None]:
-    yield
+LEFT: dict[str, Outcome] = {"timeout": TimedOut(), "emptied": NoAgents(), "callback": Promised()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +41,10 @@ class QueueEntry:
     values: Mapping[str, Value] = field(default_factory=dict)  # for the conditions of priorities
     notice: tuple[str, ...] | None = None  # None: the queue's, where it records
     recording: Recording = not_recorded
+    did: str = ""  # what the caller dialled
+    callback_number: str = ""  # the caller's own, where it may be called back
+    may_call: Callable[[str], str] = lambda number: ""  # a typed number as it will be dialled, "" where it may not be
+    callback_expires_s: float = 86_400.0
 
 
 async def queue(leg: Leg, desk: Desk, name: str, entry: QueueEntry) -> Outcome:
@@ -71,6 +69,9 @@ async def queue(leg: Leg, desk: Desk, name: str, entry: QueueEntry) -> Outcome:
         outcome = await visit.stay()
     finally:
         visit.close()
+    if isinstance(outcome, Promised):
+        await desk.saved()  # a promise is told when it would survive a crash
+        await audio.play(leg, ["callback-promised", "goodbye"])
     if outcome is None:
         return await queue(leg, desk, visit.moved_to, replace(entry, source="transfer", ring_s=None, max_wait_s=None))
     return outcome
@@ -96,6 +97,8 @@ class Waiting:
         self._news = asyncio.Event()
         self._sound = Sound(leg, spec.music)
         self.moved_to = ""  # a supervisor's word
+        self._was_offered = False  # a callback: from then on its key is one at any time
+        self._agreeing = False
 
     # ---- what the desk tells ---------------------------------------------------------------------------------------
 
@@ -127,6 +130,36 @@ class Waiting:
 
     def move_to(self, queue: str) -> None:
         self.moved_to = queue
+
+    def offer_callback(self) -> None:
+        self._sound.say(self._offer_callback)
+
+    async def _offer_callback(self, leg: Leg) -> None:
+        rule = self._spec.callback
+        assert rule is not None
+        self._desk.emit(
+            ev.CallbackChanged(
+                call_id=leg.call_id, entry_id=self.entered.entry_id, queue=self.entered.queue, state="offered"
+            )
+        )
+        self._agreeing = True
+        try:
+            key = await audio.ask(leg, rule.prompt or ("callback-offer",), rule.key, KEY_WAIT_S)
+        finally:
+            self._was_offered, self._agreeing = True, False
+        if key:
+            await self._agree(leg)
+
+    async def _agree(self, leg: Leg) -> None:
+        """Agree on a number; whoever agrees leaves the queue by the exit "callback"."""
+        self._agreeing = True
+        try:
+            number = await agree(leg, self._entry.callback_number, self._entry.may_call)
+        finally:
+            self._agreeing = False
+        if number:
+            expires_s = self._entry.callback_expires_s
+            self._desk.callbacks.take(self.entered, leg.call_id, number, self._entry.did, expires_s)
 
     # ---- the stay --------------------------------------------------------------------------------------------------
 
@@ -160,7 +193,15 @@ class Waiting:
         return notice
 
     def _pressed(self, leg: Leg, digit: str) -> None:
-        if digit in self._spec.exit_keys:
+        if self._agreeing:
+            return
+        rule = self._spec.callback
+        if self._was_offered and rule is not None and digit == rule.key:
+            self._agreeing = True
+            while not leg.digits.empty():
+                leg.digits.get_nowait()
+            self._sound.say(self._agree)
+        elif digit in self._spec.exit_keys:
             self._desk.feed(inputs.Left(entry_id=self.entered.entry_id, exit="key", key=digit))
 
     async def _talk(self, ringing: Ringing) -> Outcome | None:

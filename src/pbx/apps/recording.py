@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from pbx import events as ev
 from pbx.call.contract import Emit
 from pbx.call.leg import Leg
+
+Recording = Callable[[Leg, Leg, str], contextlib.AbstractAsyncContextManager[None]]
+"""Record customer and agent, whose name is the third, while the body runs, if a rule says so."""
+
+
+@contextlib.asynccontextmanager
+async def not_recorded(leg: Leg, other: Leg, agent: str) -> AsyncIterator[None]:
+    yield
 
 
 def policy(*most_specific_first: str | None) -> str:

@@ -12,7 +12,7 @@ from pbx import events as ev
 from pbx.call import transfer
 from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Routed, Router, Targets
 from pbx.call.leg import Leg, LegState
-from pbx.call.offer import MediaSide
+from pbx.call.offer import MediaSide, MediaWishes
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
 from pbx.media.contract import Media, Room
 from pbx.sdp.description import parse_description
@@ -64,7 +64,7 @@ class Calls:
         self.codecs = tuple(codecs)
         self.calls: dict[str, Call] = {}
         self.max_calls = 20_000
-        self.srtp = "off"  # off, optional, required
+        self.wishes: Callable[[str], MediaWishes] = lambda party: MediaWishes()  # by party
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
@@ -243,7 +243,7 @@ class Calls:
             except NegotiationError:
                 return ours
             named = {codec.name for codec in codecs_of(audio)}
-            return [n for n in ours if n in named] or ours
+            return sorted(ours, key=lambda n: n not in named)  # the others are transcoded
         return ours
 
     def room(self) -> Room:
@@ -256,7 +256,7 @@ class Calls:
         :raises MediaError: where none is left.
         """
         session_id = self._ids.integer(1, 2**31 - 1)
-        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.srtp)
+        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.wishes(leg.party))
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 

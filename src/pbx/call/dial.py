@@ -15,6 +15,7 @@ from pbx.signaling.contract import Destination
 if TYPE_CHECKING:
     from pbx.call.calls import Calls
 
+ASK = ("press-to-accept",)  # what whoever must confirm is told
 CONFIRM_TRIES = 3
 CONFIRM_WAIT_S = 5.0
 FAILOVER_STATUSES = frozenset({408})  # and every 5xx: the trunk's trouble, not the called number's
@@ -35,6 +36,7 @@ class Dial:
         caller: str,
         confirm: str = "",
         whisper: Sequence[str] = (),
+        ask: Sequence[str] = ASK,
     ) -> None:
         self._calls = calls
         self._leg = caller_leg
@@ -45,6 +47,7 @@ class Dial:
         self._caller = caller
         self._confirm = confirm
         self._whisper = whisper
+        self._ask = ask
         self._confirming: list[asyncio.Task[None]] = []
         self._asked: list[Leg] = []
         self._legs: list[Leg] = []
@@ -118,7 +121,7 @@ class Dial:
         """Let a person press the key; a mailbox that answered does not."""
         async with leg.until_hangup():
             for _ in range(CONFIRM_TRIES):
-                if await audio.ask(leg, [*self._whisper, "press-to-accept"], self._confirm, CONFIRM_WAIT_S):
+                if await audio.ask(leg, [*self._whisper, *self._ask], self._confirm, CONFIRM_WAIT_S):
                     self._win(leg)
                     return
         leg.hangup("no-answer")

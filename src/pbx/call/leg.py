@@ -131,8 +131,11 @@ class Leg:
         caller: str = "",
         confirm: str = "",
         whisper: Sequence[str] = (),
+        ask: Sequence[str] = ("press-to-accept",),
     ) -> Dial:
         """Ring *targets*; ``async with`` yields the leg that answered first and hangs it up at the end.
+
+        With *confirm* the call counts as answered once that key is pressed, as *ask* tells.
 
         :raises NoAnswer, Busy, Declined, Unreachable: from ``async with``, when nobody answered.
         """
@@ -149,6 +152,7 @@ class Leg:
             caller=caller,
             confirm=confirm,
             whisper=whisper,
+            ask=ask,
         )
 
     async def bridge(self, other: Leg) -> str:

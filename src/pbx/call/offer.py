@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pbx.media.contract import MediaPort
 from pbx.sdp.codec import BY_NAME, Codec
@@ -11,17 +12,27 @@ from pbx.sdp.crypto import KEY_BYTES, OFFERED, Crypto, keys_for
 from pbx.sdp.negotiate import ALONE, Agreed, make_answer, make_offer, take_answer
 
 
+@dataclass(frozen=True, slots=True)
+class MediaWishes:
+    """What the configuration wants of one party's media."""
+
+    srtp: str = "off"  # off; optional: where the peer offers it; required
+
+
+PLAIN = MediaWishes()
+
+
 class MediaSide:
     """What one leg offers and has agreed."""
 
     def __init__(
-        self, port: MediaPort, address: str, codecs: Sequence[str], session_id: int, srtp: str = "off"
+        self, port: MediaPort, address: str, codecs: Sequence[str], session_id: int, wishes: MediaWishes = PLAIN
     ) -> None:
         self.port = port
         self.codecs: list[Codec] = [BY_NAME[name] for name in codecs]
         self.agreed: Agreed | None = None
         self.holding = False  # we put the peer on hold
-        self._srtp = srtp  # off; optional: where the peer offers it; required
+        self._srtp = wishes.srtp
         self._keys: list[Crypto] = []  # what we offered, or answered with: the same for the whole session
         self._address = address
         self._session_id = session_id

@@ -29,7 +29,7 @@ def originate(calls: Calls, target: str, number: str, *, ring_s: float = 30.0) -
     routed = calls.router.route(introduction)
     if isinstance(routed, Refusal):
         raise Declined(f"{party} cannot dial {number}: {routed.status} {routed.reason}".rstrip(), status=routed.status)
-    call = _begin(calls, call_id, Party(own), number, routed.number)
+    call = begin(calls, call_id, "api", Party(own), number, routed.number)
     calls.emit(
         ev.CallRouted(
             call_id=call_id, context=routed.context, match=routed.match, number=routed.number, where=routed.where
@@ -40,12 +40,22 @@ def originate(calls: Calls, target: str, number: str, *, ring_s: float = 30.0) -
     return call
 
 
-def _begin(calls: Calls, call_id: str, caller: Party, dialled: str, number: str) -> Call:
-    call = Call(call_id, "api", caller, dialled, number, calls.wall())
+def begin(
+    calls: Calls,
+    call_id: str,
+    source: str,
+    caller: Party,
+    dialled: str,
+    number: str = "",
+    *,
+    direction: str = "internal",
+) -> Call:
+    """Open a call that has no leg yet, on behalf of *source*."""
+    call = Call(call_id, source, caller, dialled, number or dialled, calls.wall())
     calls.calls[call_id] = call
     calls.emit(
         ev.CallStarted(
-            call_id=call_id, linked_id=call_id, direction="internal", source="api", caller=caller.number,
+            call_id=call_id, linked_id=call_id, direction=direction, source=source, caller=caller.number,
             dialled=dialled,
         )
     )  # fmt: skip

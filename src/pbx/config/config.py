@@ -73,3 +73,8 @@ class Config(Spec):
     surveys: dict[str, Survey] = {}
     alerts: dict[str, Alert] = {}
     test: tuple[TestCase, ...] = ()
+
+    def party(self, name: str) -> Endpoint | Trunk | None:
+        """Return who is called ``endpoint/1001`` or ``trunk/carrier``."""
+        kind, _, key = name.partition("/")
+        return self.endpoints.get(key) if kind == "endpoint" else self.trunks.get(key) if kind == "trunk" else None

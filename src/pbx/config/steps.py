@@ -188,6 +188,11 @@ class RecordStep(StepSpec):
     notice: Names = ()
 
 
+class RecordPromptStep(StepSpec):
+    record_prompt: str  # the name under which it is played from then on
+    language: str = ""  # empty: the one that the caller hears
+
+
 class SwitchStep(StepSpec):
     switch: str
     say: bool = False
@@ -255,6 +260,7 @@ VERBS: dict[str, type[StepSpec]] = {
     "reject": RejectStep,
     "echo": EchoStep,
     "record": RecordStep,
+    "record-prompt": RecordPromptStep,
     "switch": SwitchStep,
     "agent": AgentStep,
     "feature": FeatureStep,
@@ -309,6 +315,7 @@ _AnyStep = Annotated[
     | Annotated[RejectStep, Tag("reject")]
     | Annotated[EchoStep, Tag("echo")]
     | Annotated[RecordStep, Tag("record")]
+    | Annotated[RecordPromptStep, Tag("record-prompt")]
     | Annotated[SwitchStep, Tag("switch")]
     | Annotated[AgentStep, Tag("agent")]
     | Annotated[FeatureStep, Tag("feature")]

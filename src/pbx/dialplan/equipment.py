@@ -74,6 +74,29 @@ class Switches:
             tell(name, to)
 
 
+class PromptShelf(Protocol):
+    """Where prompts that are recorded by phone go."""
+
+    def draft(self, call_id: str) -> Path:
+        """Return where a recording may be made."""
+
+    async def keep(self, draft: Path, name: str, language: str) -> None:
+        """Make a prompt of a recording.
+
+        :raises MediaError: where there is nothing to hear in it.
+        """
+
+
+class NoShelf:
+    """Nothing is kept in virtual time."""
+
+    def draft(self, call_id: str) -> Path:
+        return Path(f"{call_id}.wav")
+
+    async def keep(self, draft: Path, name: str, language: str) -> None:
+        return
+
+
 @dataclass(slots=True)
 class Equipment:
     """Everything together."""
@@ -86,6 +109,7 @@ class Equipment:
     mailboxes: Mailboxes
     rooms: Rooms
     desk: Desk | None = None
+    prompts: PromptShelf = field(default_factory=lambda: NoShelf())
     agent_pin: Callable[[str], str] = lambda name: ""
     turns: dict[str, int] = field(default_factory=dict)  # whose turn it is in a round-robin
 

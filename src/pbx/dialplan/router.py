@@ -83,6 +83,11 @@ class Dialplan:
                 return match
         return Refusal(404)
 
+    def choose_for(self, endpoint: str, number: str) -> Match | Refusal:
+        """Return the route that an endpoint would take with *number*, if it dialled it now."""
+        introduction = Introduction(f"endpoint/{endpoint}", endpoint, "", number, number, "", "", None)
+        return self.choose(self.context_of(introduction.source), number, self._values(introduction))
+
     def _holds(self, match: Match, values: Variables) -> bool:
         with values.trying(match):
             return compile_condition(match.route.when).evaluate(values)

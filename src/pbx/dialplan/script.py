@@ -150,7 +150,7 @@ class Script:
 
     async def follow(self, step: StepSpec, outcome: out.Outcome, queue_on: Branches | None = None) -> None:
         """Do what an application's outcome means to the script."""
-        if isinstance(outcome, out.Answered | out.LeftMessage):
+        if isinstance(outcome, out.Answered | out.LeftMessage | out.Promised):
             raise Finished
         word = OUTCOME_WORDS.get(type(outcome))
         if word is not None:

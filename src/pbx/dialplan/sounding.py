@@ -6,6 +6,7 @@ import asyncio
 
 from pbx import events as ev
 from pbx.apps.conference import Terms
+from pbx.apps.dictation import dictate
 from pbx.apps.outcome import Unreachable
 from pbx.apps.voicemail import check_mailbox, leave_message
 from pbx.call import audio
@@ -19,6 +20,7 @@ from pbx.config.steps import (
     NeedStep,
     PlayStep,
     PriorityStep,
+    RecordPromptStep,
     RecordStep,
     RejectStep,
     RingStep,
@@ -33,6 +35,7 @@ from pbx.config.steps import (
 )
 from pbx.dialplan.script import Finished, Script, runs
 from pbx.dialplan.values import as_text
+from pbx.errors import MediaError
 
 HANGUP_STATUSES = {"busy": 486, "congestion": 503, "normal": 480}
 NEXT_STATE = {"auto": "open", "open": "closed", "closed": "auto"}
@@ -214,6 +217,26 @@ async def send_digits(script: Script, step: SendDigitsStep) -> None:
     script.tell(f"send-digits {digits}", step)
     await script.leg.answer()
     script.leg.port.send_digits(digits)
+
+
+@runs(RecordPromptStep)
+async def record_prompt_(script: Script, step: RecordPromptStep) -> None:
+    """Let somebody record a prompt; whoever may not is kept out by the route's right or a PIN before it."""
+    name, shelf = script.fill(step.record_prompt), script.plan.equipment.prompts
+    language = script.fill(step.language) or script.leg.language or script.leg.default_language
+    script.tell(f"record-prompt {name}", step)
+    draft = shelf.draft(script.leg.call_id)
+    if not await dictate(script.leg, draft):
+        await script.branch(step, "timeout")
+        return
+    try:
+        await shelf.keep(draft, name, language)
+    except MediaError as error:
+        script.leg.log.warning("x %s", error)
+        await script.branch(step, "error")
+        return
+    script.tell(f"prompt {name} recorded")
+    await audio.play(script.leg, "record-kept")
 
 
 @runs(SwitchStep)

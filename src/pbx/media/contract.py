@@ -38,6 +38,8 @@ class PortStats:
     late: int = 0
     invalid: int = 0
     wrong_source: int = 0
+    undecryptable: int = 0  # SRTP with a wrong tag
+    encrypted: bool = False  # both ways
     jitter_ms: float | None = None
     round_trip_ms: float | None = None
     mos: float | None = None

@@ -124,6 +124,11 @@ class Engine:
         return self._native.cpu_ns / 1e9
 
     @property
+    def regular(self) -> int:
+        """Ports whose peers send so regularly that their sockets are read without being asked."""
+        return self._native.on_moments
+
+    @property
     def realtime(self) -> bool:
         """Whether the media thread runs under SCHED_FIFO."""
         return self._native.realtime
@@ -169,6 +174,8 @@ class Engine:
             late=count["late"],
             invalid=count["invalid"] + count["truncated"],
             wrong_source=count["wrong_source"],
+            undecryptable=count["undecryptable"],
+            encrypted=bool(found["encrypted"]),
             jitter_ms=float(found["jitter_ms"]) if count["packets_in"] > 1 else None,
             remote=(str(ipaddress.ip_address(ip)), number) if number else None,
         )

@@ -15,7 +15,9 @@ from pbx.errors import MediaError
 from pbx.media import tones
 from pbx.media.contract import DIGITS, Clip, MediaPort, PortEvents, PortStats
 from pbx.media.sounds import Sound
+from pbx.native import srtp
 from pbx.native.voice import Clips
+from pbx.sdp.crypto import Crypto
 from pbx.sdp.negotiate import Agreed
 
 if TYPE_CHECKING:
@@ -64,10 +66,24 @@ class Port:
         high, low = (int.from_bytes(packed[i : i + 8], "little", signed=True) for i in (0, 8))
         events = 0xFF if agreed.events_pt is None else agreed.events_pt
         kinds = agreed.codec.payload_type | events << 8 | CODECS.get(agreed.codec.name, 0) << 16 | agreed.ptime_ms << 24
+        before = self._agreed
+        self._use_key(0, agreed.crypto_in, before.crypto_in if before is not None else None)
+        self._use_key(1, agreed.crypto_out, before.crypto_out if before is not None else None)
         self.post(_mix.OP_REMOTE, address.version, high, low, agreed.remote[1], kinds)
         receive = agreed.direction in ("sendrecv", "recvonly")
         self.post(_mix.OP_DIRECTION, int(agreed.we_send), int(receive))
         self._agreed = agreed
+
+    def _use_key(self, outwards: int, key: Crypto | None, before: Crypto | None) -> None:
+        """Encrypt or decrypt with a key from now on; one that stays keeps its count of packets (RFC 3711 3.3.1)."""
+        if self._closed or (key and (key.suite, key.key)) == (before and (before.suite, before.key)):
+            return
+        context = srtp.create(key.suite, key.key, not outwards) if key is not None else 0
+        try:
+            self.post(_mix.OP_KEYS, outwards, context)
+        except MediaError:
+            srtp.destroy(context)
+            raise
 
     # ---- who is heard ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.string cimport memset
 
 from pbx.native.core cimport (
-    D_ENDED, M_BACK, M_NEVER_CAME, M_STOPPED, M_WRONG_SOURCE, N_DONE, N_MEDIA, WHEEL, Core, Port, Room, notify, soil,
+    D_ENDED, M_BACK, M_NEVER_CAME, M_STOPPED, M_UNDECRYPTABLE, M_WRONG_SOURCE, N_DONE, N_MEDIA, WHEEL, Core, Port, Room, notify, soil,
 )
 from pbx.native.ear cimport ear_read, ear_tick
 from pbx.native.matrix cimport plan_dirty
@@ -165,6 +165,9 @@ cdef void scan(Core *core, int64_t now) noexcept nogil:
             continue
         if now - max(port.last_in_ns, port.state_from_ns) < SILENCE_NS:
             continue
-        state = M_WRONG_SOURCE if port.foreign else (M_STOPPED if port.packets_in else M_NEVER_CAME)
+        if port.garbled:
+            state = M_UNDECRYPTABLE
+        else:
+            state = M_WRONG_SOURCE if port.foreign else (M_STOPPED if port.packets_in else M_NEVER_CAME)
         port.media_state = state
         notify(core, N_MEDIA, i, 0, state)

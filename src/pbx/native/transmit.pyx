@@ -4,11 +4,12 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
-from pbx.native.core cimport HEADER_BYTES, Core, Port, mouth_of
+from pbx.native.core cimport HEADER_BYTES, PACKET_BYTES, Core, Port, mouth_of
 from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_convert
 from pbx.native.pcm cimport saturate
-from pbx.native.udp cimport pbx_send
+from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, TRAILER_BYTES, protect
+from pbx.native.udp cimport pbx_send, pbx_send_fast
 from pbx.native.voice cimport MAX_DIGITS, Mouth, encode_packet
 
 cdef enum:
@@ -20,13 +21,25 @@ cdef enum:
 cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint32_t ts, long length) noexcept nogil:
     """Put a header before what lies in ``core.copy`` and send it."""
     cdef uint8_t *out = core.copy
+    cdef long done
+    cdef int size, status
     out[0] = 0x80
     out[1] = (0x80 if marker else 0) | pt
     out[2], out[3] = seq >> 8, seq & 0xFF
     out[4], out[5], out[6], out[7] = ts >> 24, (ts >> 16) & 0xFF, (ts >> 8) & 0xFF, ts & 0xFF
     out[8], out[9] = port.out_ssrc >> 24, (port.out_ssrc >> 16) & 0xFF
     out[10], out[11] = (port.out_ssrc >> 8) & 0xFF, port.out_ssrc & 0xFF
-    if pbx_send(port.rtp_fd, out, HEADER_BYTES + length, &port.remote) < 0:
+    size = <int>(HEADER_BYTES + length)
+    if port.keys_out != NULL:
+        status = protect(port.keys_out, out, &size)
+        if status != SRTP_OK:   # rather silent than in clear; a number that was used before is a relayed duplicate
+            port.send_errors += status != SRTP_REPLAYED and status != SRTP_TOO_OLD
+            return False
+    if port.fast_fd >= 0:
+        done = pbx_send_fast(port.fast_fd, out, size)
+    else:
+        done = pbx_send(port.rtp_fd, out, size, &port.remote)
+    if done < 0:
         port.send_errors += 1
         return False
     port.packets_out += 1
@@ -42,6 +55,8 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
     cdef long length = size - header
     cdef int out_pt
     cdef bint marker = p[1] >> 7
+    if length > PACKET_BYTES - HEADER_BYTES - TRAILER_BYTES:
+        return
     if not port.send_on or not port.has_remote:
         port.mapped = 0     # after a pause the stream goes on without a gap in its sequence numbers
         return

@@ -62,6 +62,10 @@ class LegSignal(Protocol):
     @property
     def sip_call_id(self) -> str: ...
 
+    @property
+    def dialog_id(self) -> tuple[str, str, str] | None:
+        """Call-ID, our tag and the peer's, once there is a dialog: what a Replaces names."""
+
     def is_dialog(self, named: Replaces) -> bool:
         """Whether a Replaces names this dialog."""
 

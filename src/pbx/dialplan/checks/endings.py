@@ -26,6 +26,7 @@ from pbx.config.steps import (
     MenuStep,
     PlayStep,
     QueueStep,
+    RecordPromptStep,
     RejectStep,
     RepeatStep,
     StepSpec,
@@ -235,6 +236,8 @@ def outcomes_of(config: Config, step: StepSpec) -> tuple[str, ...]:
             lookup = config.lookups.get(step.lookup)
             declared = lookup.outcome.values if lookup is not None and lookup.outcome is not None else ("ok",)
             return (*declared, "error")
+        case RecordPromptStep():
+            return ("timeout", "error", "next")
         case SwitchStep():
             return ("declined", "next")
     return ("next",)

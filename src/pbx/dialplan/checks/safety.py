@@ -201,15 +201,13 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
     for name, queue in config.queues.items():
-        if queue.callback is not None:
-            yield warning(queue.where_of("callback"), f"queue {name}: callback is not built yet: nobody is offered one")
         if queue.announce is not None and queue.announce.agent_id:
             yield warning(queue.where_of("announce"), f"queue {name}: announce.agent-id is not built yet: it is silent")
     for name, agent in config.agents.items():
         if agent.announce_id:
             yield warning(agent.where_of("announce_id"), f"agent {name}: announce-id is not built yet: it is silent")
     for name, box in config.mailboxes.items():
-        for field in sorted({"webhook", "lamps", "retain_days", "mail"} & box.model_fields_set):
+        for field in sorted({"webhook", "retain_days", "mail"} & box.model_fields_set):
             yield warning(box.where_of(field), f"mailbox {name}: {field.replace('_', '-')} is not built yet")
     for name, room in config.conferences.items():
         for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
@@ -218,8 +216,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
         yield warning(spec.where, f"agent code {code} is not built yet: the key does nothing")
     if config.feature_codes is not None:
         yield warning(config.where_of("feature_codes"), "feature-codes are not built yet: write routes for them")
-    if "srtp" in config.media.model_fields_set:
-        yield warning(config.media.where_of("srtp"), "media.srtp is not built yet: sound goes in clear")
     if "outside_forward_minutes_per_day" in config.limits.model_fields_set:
         where = config.limits.where_of("outside_forward_minutes_per_day")
         yield warning(where, "limits.outside-forward-minutes-per-day is not built yet")
