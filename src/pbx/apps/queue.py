@@ -121,7 +121,7 @@ class Waiting:
         rule = self._spec.announce
         assert rule is not None
         if position is not None:
-            self._sound.say(lambda leg: audio.say(leg, str(position), "position"))
+            self._sound.say(lambda leg: _say_position(leg, position))
         if rule.prompts:
             self._sound.say(lambda leg: audio.play(leg, rule.prompts[turn % len(rule.prompts)]))
         if wait_s is not None:
@@ -256,6 +256,12 @@ class Waiting:
         self._desk.forget(self)
         while not self.leg.digits.empty():
             self.leg.digits.get_nowait()
+
+
+async def _say_position(leg: Leg, position: int) -> None:
+    await audio.play(leg, "queue-position-before")
+    await audio.say(leg, str(position), "position")
+    await audio.play(leg, "queue-position-after")
 
 
 async def _say_wait(leg: Leg, minutes: str) -> None:

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import time
-import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from pbx.cli.client import ask, find_socket
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-_WHERE = click.option(
-    "-c", "--config", "directory", type=click.Path(path_type=Path), default=None, help="The server's directory."
-)
+from pbx.cli.client import ask, find_socket, quoted
+from pbx.cli.common import asks, tell
+from pbx.cli.names import CALL, ENDPOINT
 
 
 @click.command()
-@click.argument("call")
-@_JSON
-@_WHERE
-def why(call: str, as_json: bool, directory: Path | None) -> None:
+@click.argument("call", type=CALL)
+@asks
+def why(call: str, directory: Path | None, as_json: bool) -> None:
     """Tell why CALL went where it went: each step, and for each decision of a queue why each agent was chosen or not.
 
     CALL is a call_id, a leg_id or a SIP Call-ID; of a call in progress or one of the log.
     """
-    found = ask(find_socket(directory), "GET", f"/v1/why/{urllib.parse.quote(call, safe='')}")
+    found = ask(find_socket(directory), "GET", f"/v1/why/{quoted(call)}")
     if as_json:
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
@@ -47,9 +42,8 @@ def callback() -> None:
 
 
 @callback.command("list")
-@_JSON
-@_WHERE
-def list_(as_json: bool, directory: Path | None) -> None:
+@asks
+def list_(directory: Path | None, as_json: bool) -> None:
     """List them in the order of their places."""
     rows = ask(find_socket(directory), "GET", "/v1/callbacks")
     if as_json:
@@ -67,25 +61,24 @@ def list_(as_json: bool, directory: Path | None) -> None:
 
 @callback.command()
 @click.argument("callback_id")
-@_WHERE
-def cancel(callback_id: str, directory: Path | None) -> None:
+@asks
+def cancel(callback_id: str, directory: Path | None, as_json: bool) -> None:
     """Take a promise back."""
-    url = f"/v1/callbacks/{urllib.parse.quote(callback_id, safe='')}"
-    click.echo(ask(find_socket(directory), "DELETE", url)["did"])
+    tell(ask(find_socket(directory), "DELETE", f"/v1/callbacks/{quoted(callback_id)}"), as_json)
 
 
 @click.command()
-@click.argument("call")
-@click.option("--phone", required=True, metavar="ENDPOINT", help="The phone that rings.")
+@click.argument("call", type=CALL)
+@click.option("--phone", required=True, type=ENDPOINT, help="The phone that rings.")
 @click.option("--mode", type=click.Choice(["listen", "whisper", "barge", "take-over"]), default="listen")
-@_WHERE
-def supervise(call: str, phone: str, mode: str, directory: Path | None) -> None:
+@asks
+def supervise(call: str, phone: str, mode: str, directory: Path | None, as_json: bool) -> None:
     """Put a phone into the conversation of CALL.
 
     Keys there change what it does: 4 listen, 5 whisper to who was called, 6 barge in, 7 take the caller over.
     """
-    url = f"/v1/calls/{urllib.parse.quote(call, safe='')}/supervise"
-    click.echo(ask(find_socket(directory), "POST", url, {"phone": phone, "mode": mode})["did"])
+    body = {"phone": phone, "mode": mode}
+    tell(ask(find_socket(directory), "POST", f"/v1/calls/{quoted(call)}/supervise", body), as_json)
 
 
 COMMANDS = (why, callback, supervise)
