@@ -157,7 +157,7 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
 
     def post(self, op: int, port: Port, token: int, args: tuple[int, ...]) -> None:
-        """Hand over a command; the engine is woken once for all of a turn of the loop: waking costs more than telling."""
+        """Hand over a command; the engine is woken once a turn of the loop, for waking costs more than telling."""
         try:
             self._native.put(op, port.index, port.generation, token, *args)
         except BufferError as error:

@@ -180,7 +180,7 @@ class Message:
 
 
 class Request(Message):
-    __slots__ = ("method", "uri_text")
+    __slots__ = ("method", "size", "uri_text")
 
     def __init__(
         self, method: str, uri: Uri | str, headers: dict[str, list[str]] | None = None, body: bytes = b""
@@ -188,6 +188,7 @@ class Request(Message):
         super().__init__(headers, body)
         self.method = method
         self.uri_text = str(uri)
+        self.size = 0  # bytes on the wire, of one that was received
 
     @property
     def uri(self) -> Uri:
