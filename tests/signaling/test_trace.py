@@ -58,6 +58,13 @@ def test_secrets_are_masked() -> None:
         assert secret not in shown
 
 
+def test_digits_and_passwords_are_masked() -> None:
+    info = masked(b"INFO sip:1001:pass;word@a.example SIP/2.0\r\nContent-Type: application/dtmf\r\nX: y\r\n\r\n7\r\n")
+    assert info == b"INFO sip:1001:***@a.example SIP/2.0\r\nContent-Type: application/dtmf\r\nX: y\r\n\r\n***\r\n"
+    plain = b"INVITE sip:1001@a.example:5060;transport=udp SIP/2.0\r\nTo: <sip:a.example:5060>, <sip:b@c>\r\n\r\n"
+    assert masked(plain) == plain
+
+
 def test_a_ladder_names_the_peer_and_points_the_way() -> None:
     made = ring()
     made.note(message("SIP/2.0 200 OK", body="", Call_ID="c0"), FLOW, received=False)

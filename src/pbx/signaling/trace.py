@@ -14,7 +14,13 @@ MAX_MESSAGES = 40_000
 MAX_BYTES = 24 * 1024 * 1024
 _CALL_ID = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _SECRETS = re.compile(
-    rb"((?:response|nonce|cnonce|opaque)=\"?)[^\",;\r\n]*|(a=crypto:\d+ \S+ inline:)\S*|(\bSignal=).", re.IGNORECASE
+    rb"""((?:response|nonce|cnonce|opaque)="?)[^",;\r\n]*   # digests
+    |(a=crypto:\d+[ ]\S+[ ]inline:)\S*                     # keys
+    |(\bSignal=).                                          # digits, by INFO
+    |(application/dtmf\r\n(?:[^\r\n]+\r\n)*\r\n)[^\r\n]+
+    |(sips?:[^@:;<>\s]+:)[^@<>\s]+(?=@)                     # a password in a URI
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -75,7 +81,7 @@ def call_id_of(data: bytes) -> bytes:
 
 def masked(data: bytes) -> bytes:
     """Hide digests, keys and digits."""
-    return _SECRETS.sub(lambda m: (m.group(1) or m.group(2) or m.group(3)) + b"***", data)
+    return _SECRETS.sub(lambda m: m.group(m.lastindex or 0) + b"***", data)
 
 
 def ladder(messages: Sequence[Traced]) -> str:
