@@ -192,6 +192,7 @@ class Server:
         opened.callback(self.agent.subscriptions.stop)
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
+        self.housekeeping.caches.append(self.control.feed.forget)
         await self.control.start(self.base / config.control.socket, config.control.http)
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
         gc.collect()
