@@ -455,11 +455,11 @@ def test_an_agent_who_missed_offers_is_told_by_phone_that_they_are_paused() -> N
         centre = Centre(config({"q": {"ring-s": 5, "same-agent-after-s": 0}}, agents=1), behave)
         centre.desk.login("a1")
         centre.house.caller()
-        await asyncio.sleep(12.3)
+        await asyncio.sleep(12.2)
         assert centre.desk.state("a1") is State.PAUSED
         notice = centre.house.phones.placed[-1]
         assert ("Call-Info", "<sip:auto>;answer-after=0") in notice.destination.headers
         port = next(p for p in centre.house.media.ports if "auto-paused" in [said.what for said in p.said])
-        assert [said.what for said in port.said][:2] == ["beep", "auto-paused"]
+        assert [said.what for said in port.said][:2] == ["tone beep", "auto-paused"]
 
     in_house(body)
