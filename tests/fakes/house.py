@@ -43,6 +43,9 @@ class House:
     def route(self, introduction: Introduction) -> Routed | Refusal:
         return self.script if isinstance(self.script, Refusal) else Routed(self.script)
 
+    async def converse(self, leg: Leg, other: Leg) -> None:
+        await leg.bridge(other)
+
     def resolve(self, target: str, leg: Leg, *, number: str = "", caller: str = "") -> Sequence[Destination]:
         if target.startswith("nobody/"):
             raise Unreachable(f"{target} is not registered")

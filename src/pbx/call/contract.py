@@ -60,6 +60,9 @@ class Router(Protocol):
 
     def route(self, introduction: Introduction) -> Routed | Refusal: ...
 
+    async def converse(self, leg: Leg, other: Leg) -> None:
+        """Let two legs talk, recorded where the configuration says so, until one hangs up."""
+
 
 class Targets(Protocol):
     """Turn a target of the language into destinations: ``endpoint/1001``, ``trunk/carrier``, ``agent/zhang``."""
