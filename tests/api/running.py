@@ -136,6 +136,9 @@ class Running:
     def _enable(self, name: str, on: bool) -> None:
         self.trunks.lines[name].state = TrunkState.UP if on else TrunkState.DISABLED
 
+    def in_call(self, leg: Leg) -> dict[str, Any]:
+        return {}
+
     async def converse(self, leg: Leg, other: Leg) -> None:
         await leg.bridge(other)
 

@@ -74,7 +74,7 @@ def on_refer(calls: Calls, leg: Leg, request: Request, transaction: ServerTransa
         leg.signal.respond(transaction, request, 202)
         attended(calls, leg, asked.other, referral)
         return
-    routed = _route(calls, leg, asked.number)
+    routed = route_for(calls, leg, asked.number)
     if isinstance(routed, Refusal):
         leg.signal.respond(transaction, request, routed.status)
         return
@@ -101,7 +101,7 @@ def _asked(calls: Calls, request: Request) -> Asked | None:
     return Asked(other.callee.number if other.direction == "in" else uri.user, other)
 
 
-def _route(calls: Calls, leg: Leg, number: str) -> Routed | Refusal:
+def route_for(calls: Calls, leg: Leg, number: str) -> Routed | Refusal:
     """Ask the dialplan as if the transferring party had dialled *number*."""
     source = leg.party
     own = leg.caller if leg.direction == "in" else leg.callee
@@ -282,6 +282,24 @@ def _unite(calls: Calls, call: Call, partner: Leg, new: Leg) -> None:
             new.hangup()
 
     calls.adopt(call, partner, Routed(joined))
+
+
+def complete(leg: Leg, partner: Leg, consulted: Leg) -> None:
+    """End a consultation by keys: *leg* leaves, *partner* and *consulted*, both in its call, talk on."""
+    calls = leg.calls
+    call = calls.calls[partner.call_id]
+    _tell(calls, leg, "attended", consulted.party, "connected")
+    consulted.kept = True
+    take(calls, call, partner)
+
+    async def joined(moved: Leg) -> None:
+        try:
+            await calls.router.converse(moved, consulted)
+        finally:
+            consulted.hangup()
+
+    calls.adopt(call, partner, Routed(joined))
+    leg.hangup()
 
 
 def take(calls: Calls, call: Call, leg: Leg) -> None:

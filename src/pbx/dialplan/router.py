@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 
 from pbx.apps.parking import places
@@ -17,6 +17,7 @@ from pbx.config.steps import FeatureStep
 from pbx.dialplan.codes import Codes
 from pbx.dialplan.emergency import call_for_help
 from pbx.dialplan.equipment import Equipment
+from pbx.dialplan.incall import keys_of
 from pbx.dialplan.number import emergency_numbers, normalise, number_class
 from pbx.dialplan.routes import Match, Routes
 from pbx.dialplan.script import Script
@@ -92,6 +93,10 @@ class Dialplan:
             await self._script(leg, values, context, introduction).run([step])
 
         return Routed(script, dialled, "feature-codes", action)
+
+    def in_call(self, leg: Leg) -> Mapping[str, Callable[[Leg], Awaitable[None]]]:
+        """Return the keys that a leg's party may press during a conversation."""
+        return keys_of(self, leg)
 
     async def converse(self, leg: Leg, other: Leg) -> None:
         """Let two legs talk until one hangs up; recorded where a step or an endpoint says so."""

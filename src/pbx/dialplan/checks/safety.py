@@ -214,8 +214,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
     for name, room in config.conferences.items():
         for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
             yield warning(room.where_of(field), f"conference {name}: {field.replace('_', '-')} is not built yet")
-    for code, spec in config.agent_codes.items():
-        yield warning(spec.where, f"agent code {code} is not built yet: the key does nothing")
 
 
 def today() -> date:
