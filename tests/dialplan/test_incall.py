@@ -226,6 +226,24 @@ def test_an_agent_hands_the_caller_to_a_flow_and_gets_them_back() -> None:
     on_floor(body)
 
 
+def test_a_caller_with_keys_of_their_own_tells_the_agent_nothing_either() -> None:
+    async def body() -> None:
+        floor = Floor(hotline(), PHONES)
+        customer, _ = floor.call("endpoint/1004", "800")
+        await asyncio.sleep(5)
+        agent = customer.peer
+        assert agent is not None
+        floor.press(agent, "*71")
+        await asyncio.sleep(1.5)
+        floor.press(customer, "4111#")
+        await asyncio.sleep(4)
+        assert not [said for said in floor.heard(agent) if said.startswith("digits")]
+        floor.press(customer, "5")
+        assert floor.heard(agent)[-1] == "digits 5"  # they talk again
+
+    on_floor(body)
+
+
 def test_only_an_agents_seat_has_agent_codes() -> None:
     async def body() -> None:
         floor = Floor(hotline(), PHONES)

@@ -30,6 +30,9 @@ class Buttons:
     def _pressed(self, leg: Leg, digit: str) -> None:
         if self._task is not None and not self._task.done():
             return  # the action reads the keys
+        if leg.apart_from is self._other:
+            self._typed = ""  # in a flow or on hold: these keys are not for the other side
+            return
         self._stop_timer()
         self._typed += digit
         if self._typed in self._codes:
@@ -84,12 +87,14 @@ async def aside(leg: Leg, other: Leg, *, music_to: Leg) -> AsyncIterator[None]:
     tape = leg.tape or other.tape
     if tape is not None:
         tape.pause("aside")
+    leg.apart_from, other.apart_from = other, leg
     leg.port.unhear(other.port)
     other.port.unhear(leg.port)
     play_music(music_to)
     try:
         yield
     finally:
+        leg.apart_from = other.apart_from = None
         if leg.state is LegState.UP and other.state is LegState.UP:
             music_to.port.stop()
             if leg.peer is other:

@@ -68,6 +68,7 @@ class Leg:
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
         self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
         self.may_be_picked_up = False  # rings for a caller whom a colleague may take
+        self.apart_from: Leg | None = None  # bridged, but for a while they do not hear each other
         self.tape: Tape | None = None  # what records this conversation now
         self.moved_to = ""  # where a phone that answered 302 wants its calls
         self.calls = calls
