@@ -322,6 +322,44 @@ class DidShape(TypedDict):
     did: str
 
 
+@closed
+class MomentShape(TypedDict):
+    """One thing that happened to a call."""
+
+    at_utc: float
+    after_s: float  # since the call began
+    kind: str  # of event
+    text: str
+    where: str  # file:line:column of the step, "" where no step said so
+    reasons: list[str]  # of a decision, one a candidate: "zhang: paused lunch"
+
+
+@closed
+class WhyShape(TypedDict):
+    call_id: str
+    moments: list[MomentShape]
+
+
+@closed
+class CallbackShape(TypedDict):
+    callback_id: str
+    queue: str
+    number: str
+    since_utc: float  # when the caller began to wait
+    expires_utc: float
+    attempts: int
+    position: int  # 1 is next
+
+
+@closed
+class VersionShape(TypedDict):
+    number: int
+    at_utc: float
+    digest: str
+    by: str
+    changes: list[str]
+
+
 SHAPES: dict[str, Any] = {
     "calls": list[CallShape], "call": CallShape, "channels": list[ChannelShape], "endpoints": list[EndpointShape],
     "endpoint": EndpointShape, "registrations": list[RegistrationShape], "trunks": list[TrunkShape],
@@ -329,6 +367,7 @@ SHAPES: dict[str, Any] = {
     "conferences": list[ConferenceShape], "codecs": list[CodecShape], "limits": list[LimitShape],
     "threads": list[ThreadShape], "uptime": UptimeShape, "pulse": PulseShape, "status": StatusShape,
     "cdr": list[CdrShape], "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
+    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape],
 }  # fmt: skip
 
 
