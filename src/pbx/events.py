@@ -303,6 +303,21 @@ class CallEmergency(Event):
     notify: tuple[str, ...] = ()
 
 
+@kind("call.parked")
+class CallParked(Event):
+    place: str = ""  # 701
+    by: str = ""  # endpoint/1001
+    state: str = ""  # parked, recalled, fetched, left
+
+
+@kind("endpoint.set")
+class EndpointSet(Event):
+    endpoint: str = ""
+    what: str = ""  # forward-all, forward-busy, forward-no-answer, dnd
+    value: str = ""  # a number, "" for none; on, off
+    by: str = ""
+
+
 @kind("call.served")
 class CallServed(Event):
     what: str = ""

@@ -23,6 +23,7 @@ from pbx.apps.desk_store import KeptDesk
 from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
+from pbx.config.endpoints import Forward
 from pbx.config.secrets import endpoint_secrets, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
@@ -165,7 +166,13 @@ class Server:
             self.agent,
             self.media,
             Dialplan(config, self.equipment),
-            PlanTargets(lambda: self.config, self.destinations, time.time, lambda agent: self.desk.seat_of(agent)),
+            PlanTargets(
+                lambda: self.config,
+                self.destinations,
+                time.time,
+                lambda agent: self.desk.seat_of(agent),
+                self.equipment.forwards.disturb_not,
+            ),
             self._tell,
             ids,
             time.time,
@@ -261,7 +268,12 @@ class Server:
     def _set_by_day(self) -> list[str]:
         """Say what people changed that the files do not."""
         switches = self.equipment.switches.changed({n: s.first for n, s in self.config.switches.items()})
-        return [*self.desk.set_by_day(), *switches, *self.trunks.set_by_day()]
+        phones = self.equipment.forwards.changed(self._forward_of)
+        return [*self.desk.set_by_day(), *switches, *phones, *self.trunks.set_by_day()]
+
+    def _forward_of(self, endpoint: str) -> Forward | None:
+        spec = self.config.endpoints.get(endpoint)
+        return spec.forward if spec is not None else None
 
     async def reload(self, by: str) -> None:
         """Reload for who cannot be answered: what is wrong goes to the log."""

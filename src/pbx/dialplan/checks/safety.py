@@ -13,6 +13,7 @@ from pbx.config.endpoints import Endpoint
 from pbx.config.queues import Agent, Queue, Team
 from pbx.config.steps import AgentStep, DialStep, RecordStep, StepSpec
 from pbx.config.where import Finding
+from pbx.dialplan.checks import codes
 from pbx.dialplan.checks.report import error, unknown, warning
 from pbx.dialplan.number import emergency_numbers, normalise, number_class
 from pbx.dialplan.pattern import compile_pattern
@@ -70,6 +71,7 @@ def safety(config: Config, routes: Routes) -> Iterator[Finding]:
     yield from _recording(config)
     yield from _queues(config)
     yield from _alerts(config)
+    yield from codes.codes(config, routes)
     yield from _unbuilt(config)
 
 
@@ -229,13 +231,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
     for name, room in config.conferences.items():
         for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
             yield warning(room.where_of(field), f"conference {name}: {field.replace('_', '-')} is not built yet")
-    for code, spec in config.agent_codes.items():
-        yield warning(spec.where, f"agent code {code} is not built yet: the key does nothing")
-    if config.feature_codes is not None:
-        yield warning(config.where_of("feature_codes"), "feature-codes are not built yet: write routes for them")
-    if "outside_forward_minutes_per_day" in config.limits.model_fields_set:
-        where = config.limits.where_of("outside_forward_minutes_per_day")
-        yield warning(where, "limits.outside-forward-minutes-per-day is not built yet")
 
 
 def today() -> date:
