@@ -51,6 +51,7 @@ from pbx.sip.digest import Nonces, Secret
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
+from pbx.store.archive import Archive
 from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.configs import Configs
 from pbx.store.database import Log
@@ -209,6 +210,14 @@ class Server:
         self.log.listeners += [self.tally.take, self.today.take]
         self.pulse.start()
         self._opened.callback(self.pulse.stop)
+        self.archive = Archive(
+            self.log,
+            lambda: self.base / self.config.recordings.path,
+            lambda: self.config.recordings.retain_days,
+            time.time,
+        )
+        self.archive.start()
+        self._opened.push_async_callback(self.archive.stop)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)

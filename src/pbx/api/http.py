@@ -16,6 +16,7 @@ from pbx.api.feed import Feed
 from pbx.api.lines import Lines
 from pbx.api.phones import PhoneRoutes
 from pbx.api.queues import AgentRoutes, QueueRoutes
+from pbx.api.recordings import RecordingRoutes
 from pbx.api.system import SystemRoutes
 from pbx.errors import PbxError
 
@@ -34,7 +35,7 @@ class Control:
     def application(self) -> web.Application:
         """Return every route of the control socket."""
         made = web.Application(middlewares=[errors], client_max_size=MAX_BODY_BYTES)
-        for topic in (CallRoutes, PhoneRoutes, QueueRoutes, AgentRoutes, SystemRoutes):
+        for topic in (CallRoutes, PhoneRoutes, QueueRoutes, AgentRoutes, RecordingRoutes, SystemRoutes):
             made.add_routes(topic(self._state).table())
         made.add_routes([*self.feed.table(), *self.lines.table(), *configuration.routes(lambda: self._state.reloader)])
         made.add_routes([web.get("/metrics", self._metrics), web.get("/health", self._health)])

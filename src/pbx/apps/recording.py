@@ -28,20 +28,32 @@ def policy(*most_specific_first: str | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def recorded(leg: Leg, other: Leg, path: Path, emit: Emit) -> AsyncIterator[None]:
+async def recorded(
+    leg: Leg, other: Leg, path: Path, emit: Emit, *, queue: str = "", agent: str = ""
+) -> AsyncIterator[None]:
     """Record *leg* and *other* while the body runs."""
     if leg.media is None or other.media is None:
         yield
         return
-    recording_id = path.stem
+    recording_id, call_id = path.stem, leg.call_id
     loop = asyncio.get_running_loop()
     began = loop.time()
     port = leg.media.port
-    port.record(path, other=other.media.port)
-    emit(ev.RecordingStarted(call_id=leg.call_id, leg_id=leg.leg_id, recording_id=recording_id, path=str(path)))
+    token = port.record(path, other=other.media.port)
+    emit(
+        ev.RecordingStarted(
+            call_id=call_id, leg_id=leg.leg_id, recording_id=recording_id, path="/".join(path.parts[-4:]),
+            other=other.leg_id, queue=queue, agent=agent, caller=leg.caller.number, dialled=leg.callee.number,
+        )
+    )  # fmt: skip
+
+    def written(outcome: str) -> None:
+        emit(ev.RecordingWritten(call_id=call_id, recording_id=recording_id, outcome=outcome))
+
+    leg.when_done[token] = written
     try:
         yield
     finally:
-        port.stop_recording()
         duration_ms = round((loop.time() - began) * 1000)
-        emit(ev.RecordingEnded(call_id=leg.call_id, recording_id=recording_id, duration_ms=duration_ms))
+        emit(ev.RecordingEnded(call_id=call_id, recording_id=recording_id, duration_ms=duration_ms))
+        port.stop_recording()

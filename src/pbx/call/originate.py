@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from pbx import events as ev
 from pbx.call.calls import Call, Calls
-from pbx.call.contract import Party, Refusal, Routed
+from pbx.call.contract import Party, Refusal, Routed, Script
 from pbx.call.leg import ELSEWHERE, Leg, LegState
 from pbx.errors import CallFailed, Declined, NoAnswer, Unreachable, failure_of
 from pbx.signaling.contract import Destination, Introduction
 
 
-def originate(calls: Calls, target: str, number: str, *, ring_s: float = 30.0) -> Call:
-    """Ring *target*; who answers is connected to *number* as if they had dialled it.
+def originate(calls: Calls, target: str, number: str, *, ring_s: float = 30.0, script: Script | None = None) -> Call:
+    """Ring *target*; who answers is connected to *number* as if they had dialled it, or gets *script*.
 
     :raises CallFailed: where the target cannot be rung, or may not dial the number.
     """
@@ -26,7 +26,7 @@ def originate(calls: Calls, target: str, number: str, *, ring_s: float = 30.0) -
     party = destinations[0].party
     own = party.partition("/")[2] if party.startswith("endpoint/") else destinations[0].uri.user
     introduction = Introduction(party, own, "", number, number, "", "api", None)
-    routed = calls.router.route(introduction)
+    routed = Routed(script) if script is not None else calls.router.route(introduction)
     if isinstance(routed, Refusal):
         raise Declined(f"{party} cannot dial {number}: {routed.status} {routed.reason}".rstrip(), status=routed.status)
     call = begin(calls, call_id, "api", Party(own), number, routed.number)

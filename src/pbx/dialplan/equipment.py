@@ -114,6 +114,10 @@ class Equipment:
     turns: dict[str, int] = field(default_factory=dict)  # whose turn it is in a round-robin
 
     def recording_path(self, call_id: str) -> Path:
-        """Return where a call's recording goes: by day, then by call."""
+        """Return where a call's next recording goes: by day, then by call."""
         day = datetime.fromtimestamp(self.wall(), UTC)
-        return self.recordings(f"{day:%Y/%m/%d}/{call_id}.wav")
+        path, number = self.recordings(f"{day:%Y/%m/%d}/{call_id}.wav"), 1
+        while path.exists():  # a call that is transferred has several
+            number += 1
+            path = path.with_name(f"{call_id}-{number}.wav")
+        return path
