@@ -500,9 +500,12 @@ class CallbackChanged(Event):
 @kind("recording.started")
 class RecordingStarted(Event):
     recording_id: str = ""
-    path: str = ""
+    path: str = ""  # below recordings.path; made of our own ids
+    other: str = ""  # leg_id of the right channel
     queue: str = ""
     agent: str = ""
+    caller: str = ""
+    dialled: str = ""
 
 
 @kind("recording.marked")
@@ -517,8 +520,25 @@ class RecordingMarked(Event):
 class RecordingEnded(Event):
     recording_id: str = ""
     duration_ms: int = 0
+
+
+@kind("recording.written")
+class RecordingWritten(Event):
+    recording_id: str = ""
+    outcome: str = ""  # ended, stopped, failed
+
+
+@kind("recording.sealed")
+class RecordingSealed(Event):
+    """The file is whole: its hash, and that of the chain up to it."""
+
+    recording_id: str = ""
+    path: str = ""
     size_bytes: int = 0
-    sha256: str = ""
+    sha256: str = ""  # empty: there is no file
+    previous: str = ""  # the chain before it
+    chain: str = ""
+    cause: str = ""  # restart: sealed by the run after the one that made it
 
 
 @kind("recording.touched")
@@ -526,6 +546,14 @@ class RecordingTouched(Event):
     recording_id: str = ""
     who: str = ""
     what: str = ""  # played, exported, deleted, held, released
+
+
+@kind("caller.forgotten")
+class CallerForgotten(Event):
+    pseudonym: str = ""
+    who: str = ""
+    events: int = 0
+    recordings: int = 0
 
 
 @kind("voicemail.changed")

@@ -17,6 +17,7 @@ from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
+from pbx.store.archive import Archive
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.today import Today
@@ -30,6 +31,7 @@ class State(Protocol):
     version: str
     started_wall: float
     agent: UserAgent
+    archive: Archive
     calls: Calls
     desk: Desk
     equipment: Equipment

@@ -17,6 +17,7 @@ from pbx.api.feed import Feed
 from pbx.api.lines import Lines
 from pbx.api.phones import PhoneRoutes
 from pbx.api.queues import AgentRoutes, QueueRoutes
+from pbx.api.recordings import RecordingRoutes
 from pbx.api.supervision import SupervisionRoutes
 from pbx.api.system import SystemRoutes
 from pbx.api.why import WhyRoutes
@@ -42,6 +43,7 @@ class Control:
             PhoneRoutes,
             QueueRoutes,
             AgentRoutes,
+            RecordingRoutes,
             CallbackRoutes,
             SupervisionRoutes,
             WhyRoutes,

@@ -76,6 +76,7 @@ class Leg:
         self._scopes: list[HangupScope] = []
         self._sent_offer = False
         self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
+        self.when_done: dict[int, Callable[[str], None]] = {}  # by token too: told also after the leg's end
         self._acked: asyncio.Future[None] | None = None
         self._reoffered: asyncio.Future[int] | None = None
 
@@ -276,6 +277,8 @@ class Leg:
         future = self._sounding.get(token)
         if future is not None and not future.done():
             future.set_result(outcome)
+        if (tell := self.when_done.pop(token, None)) is not None:
+            tell(outcome)
 
     # ---- what signalling tells -------------------------------------------------------------------------------------
 

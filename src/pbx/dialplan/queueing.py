@@ -99,7 +99,8 @@ def recording_rule(
         if policy(*wanted) != "always":
             yield
             return
-        async with recorded(leg, other, equipment.recording_path(leg.call_id), emit or equipment.emit):
+        path = equipment.recording_path(leg.call_id)
+        async with recorded(leg, other, path, emit or equipment.emit, queue=queue, agent=agent):
             yield
 
     return record
