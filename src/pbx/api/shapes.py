@@ -11,6 +11,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from pbx.api.trace_shapes import TraceShape
+
 VERSION = 1  # of the protocol; grows when something that was there changes its meaning
 closed = with_config(ConfigDict(extra="forbid"))  # an object with these members and no other
 
@@ -403,7 +405,7 @@ SHAPES: dict[str, Any] = {
     "threads": list[ThreadShape], "uptime": UptimeShape, "pulse": PulseShape, "status": StatusShape,
     "cdr": list[CdrShape], "recordings": list[RecordingShape], "recording": RecordingShape,
     "verified": VerifiedShape, "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
-    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape],
+    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape], "trace": TraceShape,
 }  # fmt: skip
 
 

@@ -223,7 +223,8 @@ class Calls:
             self._leg_created(leg, "", str(destination.flow))
             leg.on_failed(error.status, error.reason, ())
             return leg
-        destination = dataclasses.replace(destination, max_forwards=_hops_left(origin))
+        if (hops := _hops_left(origin)) != destination.max_forwards:
+            destination = dataclasses.replace(destination, max_forwards=hops)
         introduced = NameAddr(Uri("sip", origin.caller.number, "invalid"), origin.caller.name)
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
