@@ -18,6 +18,7 @@ from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear
 from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
 from pbx.native.recorder cimport Recording, end_recording
 from pbx.native.ring cimport Command, Notice, put_command, take_command, take_notice
+from pbx.native.rtcp cimport farewell
 from pbx.native.srtp cimport forget
 from pbx.native.tick cimport scan, stop_playing, stop_recording, tick
 from pbx.native.transmit cimport queue_digit
@@ -141,7 +142,10 @@ cdef class Engine:
             "duplicates": ear.jitter.duplicates if ear != NULL else 0,
             "concealed_ms": ear.concealed * 1000 // ear.rate_hz if hears and ear.rate_hz else 0,
             "delay_ms": <int>ear.delay_ms if hears else 0,
-            "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
+            "round_trip_ns": port.round_trip_ns if port.trips else -1,
+            "peer_reports": port.peer_reports, "peer_lost": port.peer_lost, "peer_jitter_ms": port.peer_jitter / 8.0,
+            "control_in": port.control_in, "control_out": port.control_out, "control_invalid": port.control_invalid,
+            "byes": port.byes, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
             "remote_port": pbx_address_port(&port.remote),
         }
 
@@ -377,6 +381,7 @@ cdef class Engine:
         stop_recording(&self.core, index, D_STOPPED)
         unlink(&self.core, index)
         wheel_take(&self.core, index)
+        farewell(&self.core, index, pbx_now_ns())
         unsettle(&self.core, index)
         close(port.rtp_fd)      # leaves epoll by itself
         close(port.rtcp_fd)
@@ -405,6 +410,11 @@ cdef class Engine:
             port.has_in = 0
             port.has_remote = 1
             port.state_from_ns = pbx_now_ns()
+            port.control_learned = 0
+        port.has_control = (c.args[5] & 0xFFFF) != 0
+        port.control_mux = <int>(c.args[5] >> 16) & 1
+        if not port.control_learned:
+            pbx_address_set(&port.control_to, <int>c.args[0], ip, <uint16_t>(c.args[5] & 0xFFFF))
         plan(&self.core, index)
 
     cdef void _set_keys(self, Port *port, int outwards, void *context) noexcept nogil:

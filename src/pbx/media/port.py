@@ -66,10 +66,11 @@ class Port:
         high, low = (int.from_bytes(packed[i : i + 8], "little", signed=True) for i in (0, 8))
         events = 0xFF if agreed.events_pt is None else agreed.events_pt
         kinds = agreed.codec.payload_type | events << 8 | CODECS.get(agreed.codec.name, 0) << 16 | agreed.ptime_ms << 24
+        control = agreed.rtcp[1] | (1 << 16 if agreed.rtcp == agreed.remote else 0)
         before = self._agreed
         self._use_key(0, agreed.crypto_in, before.crypto_in if before is not None else None)
         self._use_key(1, agreed.crypto_out, before.crypto_out if before is not None else None)
-        self.post(_mix.OP_REMOTE, address.version, high, low, agreed.remote[1], kinds)
+        self.post(_mix.OP_REMOTE, address.version, high, low, agreed.remote[1], kinds, control)
         receive = agreed.direction in ("sendrecv", "recvonly")
         self.post(_mix.OP_DIRECTION, int(agreed.we_send), int(receive))
         self._agreed = agreed

@@ -117,6 +117,27 @@ cdef struct Port:
     int64_t opened_ns
     int64_t state_from_ns       # since when packets are waited for
     pbx_address remote          # where we send
+    # RTCP
+    int has_control             # the peer takes reports
+    int control_mux             # on the RTP port (RFC 5761)
+    int control_learned
+    uint32_t control_chance
+    int64_t control_next_ns
+    int64_t control_packets_out # RTP packets out when the last report was written
+    int64_t expected_before
+    int64_t received_before
+    uint32_t sr_middle          # of the NTP time in the peer's last sender report
+    int64_t sr_at_ns
+    int64_t round_trip_ns
+    int64_t trips
+    int64_t peer_reports
+    int32_t peer_lost           # of what we sent
+    uint32_t peer_jitter
+    int64_t control_in
+    int64_t control_out
+    int64_t control_invalid
+    int64_t byes
+    pbx_address control_to
     pbx_address named           # where the session description says that the peer is
     # counters, read by Python without a lock: each is one word
     int64_t lost

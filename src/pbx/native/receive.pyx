@@ -8,6 +8,7 @@ from pbx.native.core cimport (
 )
 from pbx.native.ear cimport CODEC_OTHER, ear_put, ear_reset
 from pbx.native.matrix cimport plan
+from pbx.native.rtcp cimport control
 from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, unprotect
 from pbx.native.transmit cimport forward, queue_digit
 from pbx.native.udp cimport pbx_address, pbx_address_equal
@@ -29,8 +30,9 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
         port.invalid += 1
         return
     pt = p[1] & 0x7F
-    if 64 <= pt <= 95:
-        return              # RTCP on the same port (RFC 5761)
+    if 64 <= pt <= 95:      # RTCP on the same port (RFC 5761)
+        control(core, index, size, source, now)
+        return
     if port.keys_in != NULL and not _decrypt(port, p, &size):
         return
     header = HEADER_BYTES + 4 * (p[0] & 0x0F)
@@ -136,6 +138,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
         port.base_seq = seq
         port.max_seq_ext = seq
         port.received = 1
+        port.expected_before = port.received_before = 0
         port.transit = transit
         port.digit_seen = port.digit_open = 0
         if port.ear != NULL:

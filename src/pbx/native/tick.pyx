@@ -14,6 +14,7 @@ from pbx.native.ear cimport ear_read, ear_tick
 from pbx.native.matrix cimport plan_dirty
 from pbx.native.pcm cimport add, subtract
 from pbx.native.receive cimport close_digit
+from pbx.native.rtcp cimport report
 from pbx.native.recorder cimport end_recording, record_frame
 from pbx.native.transmit cimport speak
 from pbx.native.voice cimport play_frame
@@ -161,6 +162,7 @@ cdef void scan(Core *core, int64_t now) noexcept nogil:
             continue
         if port.digit_open and now - port.digit_at_ns > DIGIT_NS:
             close_digit(core, i)
+        report(core, i, now)
         if not port.has_remote or not port.receive_on or port.media_state != M_BACK:
             continue
         if now - max(port.last_in_ns, port.state_from_ns) < SILENCE_NS:

@@ -148,6 +148,8 @@ def make_answer(
     media.insert(
         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
     )
+    if audio.attribute("rtcp-mux") is not None:
+        media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)
     return _write(address, session_id, version, media), replace(agreed, direction=direction)
 
 
