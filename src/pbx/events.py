@@ -97,6 +97,13 @@ class OperatorDid(Event):
     target: str = ""
 
 
+@kind("alert.changed")
+class AlertChanged(Event):
+    alert: str = ""
+    state: str = ""  # raised, cleared
+    queue: str = ""  # for which it holds, where it asks for any
+
+
 @kind("log.dropped")
 class LogDropped(Event):
     count: int = 0  # detail events given up while the disk stalled
@@ -297,6 +304,21 @@ class CallEmergency(Event):
     notify: tuple[str, ...] = ()
 
 
+@kind("call.parked")
+class CallParked(Event):
+    place: str = ""  # 701
+    by: str = ""  # endpoint/1001
+    state: str = ""  # parked, recalled, fetched, left
+
+
+@kind("endpoint.set")
+class EndpointSet(Event):
+    endpoint: str = ""
+    what: str = ""  # forward-all, forward-busy, forward-no-answer, dnd
+    value: str = ""  # a number, "" for none; on, off
+    by: str = ""
+
+
 @kind("call.served")
 class CallServed(Event):
     what: str = ""
@@ -425,6 +447,13 @@ class AgentState(Event):
     endpoint: str = ""  # the seat
 
 
+@kind("supervisor.did")
+class SupervisorDid(Event):
+    who: str = ""
+    party: str = ""  # whose conversation: endpoint/2001
+    mode: str = ""  # listen, whisper, barge, take-over, left
+
+
 @kind("agent.membership")
 class AgentMembership(Event):
     agent: str = ""
@@ -461,7 +490,7 @@ class CallbackChanged(Event):
     entry_id: str = ""
     queue: str = ""
     number: str = ""
-    state: str = ""  # promised, dialling, connected, failed, expired, cancelled
+    state: str = ""  # offered, promised, dialling, waiting (for another try), connected, failed, expired, cancelled
     attempt: int = 0
     cause: str = ""
 

@@ -53,6 +53,7 @@ class Virtual:
     tries: int
     every_s: float
     attempt: int = 0
+    dialling: bool = False  # an agent is there and the customer is called
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pbx import events as ev
 from pbx.acd import inputs
 from pbx.acd import outputs as out
-from pbx.acd.agent import State
+from pbx.acd.agent import Agent, State
 from pbx.acd.core import Core
 from pbx.apps.desk_store import AgentMemory, DeskStore
 from pbx.call.contract import Emit
@@ -127,12 +127,36 @@ class AgentVerbs(ABC):
             raise PbxError(f"no disposition {code}; there are {', '.join(self.config.dispositions)}")
         self._emit(ev.CallDisposition(call_id=call_id, agent=self._known(name), code=code))
 
+    def agent(self, name: str) -> Agent:
+        """Return an agent as the core knows them.
+
+        :raises PbxError: for one that is not configured.
+        """
+        return self.core.agents[self._known(name)]
+
     def state(self, name: str) -> State:
         return self.core.agents[self._known(name)].state
 
     def seat_of(self, name: str) -> str:
         """Return the endpoint where an agent sits, "" where none."""
         return self._seats.get(name, "")
+
+    def agent_named(self, text: str) -> str:
+        """Return the agent of this name, number, or seat; "" for none."""
+        if text in self.config.agents:
+            return text
+        by_id = next((name for name, agent in self.config.agents.items() if agent.id and agent.id == text), "")
+        return by_id or self.agent_at(text)
+
+    def may_supervise(self, endpoint: str, agent: str) -> bool:
+        """Say whether who sits at *endpoint* may enter the calls of *agent*: by right, or as the team's supervisor."""
+        sitting = self.agent_at(endpoint)
+        spec = self.config.agents.get(sitting)
+        if spec is not None and "supervise" in spec.rights:
+            return True
+        watched = self.config.agents.get(agent)
+        team = self.config.teams.get(watched.team) if watched is not None else None
+        return team is not None and bool({sitting, endpoint, f"endpoint/{endpoint}"} & set(team.supervisors) - {""})
 
     def agent_at(self, endpoint: str) -> str:
         """Return who sits at an endpoint: who is logged in before who might be; "" for nobody."""

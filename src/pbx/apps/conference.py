@@ -40,6 +40,10 @@ class Rooms:
         self._rooms: dict[str, _Conference] = {}
         self._emit = emit
 
+    def names(self) -> list[str]:
+        """Return the rooms that somebody is in."""
+        return sorted(self._rooms)
+
     def members(self, name: str) -> list[Leg]:
         """Return who is in a room."""
         found = self._rooms.get(name)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pbx import events as ev
+from pbx.call.buttons import Buttons
 from pbx.call.leg import Leg, LegState
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ async def bridge(calls: Calls, caller: Leg, callee: Leg) -> str:
         if leg.state is LegState.ENDED and not ended.done():
             ended.set_result("caller" if leg is caller else "callee")
 
+    before = (caller.peer, callee.peer)  # during a consultation one of them has another conversation aside
     _join(calls, caller, callee)
+    sides = ((caller, callee), (callee, caller))
+    buttons = [Buttons(one, other, codes) for one, other in sides if (codes := calls.router.in_call(one))]
     try:
         caller.on_change.append(changed)
         callee.on_change.append(changed)
@@ -33,7 +37,10 @@ async def bridge(calls: Calls, caller: Leg, callee: Leg) -> str:
     finally:
         caller.on_change.remove(changed)
         callee.on_change.remove(changed)
+        for keys in buttons:
+            await keys.close()
         _part(calls, caller, callee)
+        caller.peer, callee.peer = before
 
 
 def _join(calls: Calls, one: Leg, other: Leg) -> None:
@@ -42,6 +49,7 @@ def _join(calls: Calls, one: Leg, other: Leg) -> None:
         one.media.port.hear(other.media.port)
         other.media.port.hear(one.media.port)
     calls.emit(ev.LegBridged(call_id=one.call_id, leg_id=one.leg_id, other=other.leg_id))
+    _tell(one, other)
 
 
 def _part(calls: Calls, one: Leg, other: Leg) -> None:
@@ -50,3 +58,10 @@ def _part(calls: Calls, one: Leg, other: Leg) -> None:
         if leg.media is not None and leg.state is not LegState.ENDED:
             leg.media.port.deaf()
     calls.emit(ev.LegUnbridged(call_id=one.call_id, leg_id=one.leg_id, other=other.leg_id))
+    _tell(one, other)
+
+
+def _tell(*legs: Leg) -> None:
+    for leg in legs:
+        for tell in list(leg.on_bridged):
+            tell(leg)

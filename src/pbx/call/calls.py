@@ -73,7 +73,7 @@ class Calls:
         self._signaling = signaling
         self._media = media
         self._ids = ids
-        self._wall = wall
+        self.wall = wall
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
 
@@ -85,7 +85,7 @@ class Calls:
 
     def invited(self, signal: LegSignal, introduction: Introduction) -> Leg:
         """Take an admitted caller in: find the script and run it."""
-        call_id = self._new_call_id()
+        call_id = self.new_call_id()
         leg = Leg(
             self,
             f"{call_id}.1",
@@ -98,7 +98,7 @@ class Calls:
         leg.signal = signal
         leg.answer_offer = introduction.sdp
         leg.variables = {"introduction": introduction}
-        call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self._wall())
+        call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self.wall())
         call.legs[leg.leg_id] = leg
         self.calls[call_id] = call
         self._started(call, introduction)
@@ -129,7 +129,7 @@ class Calls:
 
     def _start(self, call: Call, leg: Leg, routed: Routed) -> None:
         call.owner = leg
-        call.task = self._loop.create_task(self._run(call, leg, routed), name=f"call {call.call_id}")
+        call.task = self._loop.create_task(self.run_script(call, leg, routed), name=f"call {call.call_id}")
 
     def _route(self, introduction: Introduction, leg: Leg) -> Routed | None:
         try:
@@ -143,7 +143,7 @@ class Calls:
             return None
         return verdict
 
-    async def _run(self, call: Call, leg: Leg, routed: Routed) -> None:
+    async def run_script(self, call: Call, leg: Leg, routed: Routed) -> None:
         """Run a call's script to its end; a bug in it harms nobody else."""
         status = 480
         try:
@@ -176,7 +176,7 @@ class Calls:
             if before is not None and not before.done():
                 await asyncio.wait({before}, timeout=transfer.PART_S)
             leg.kept = False
-            await self._run(call, leg, routed)
+            await self.run_script(call, leg, routed)
 
         call.owner = leg
         call.task = self._loop.create_task(run(), name=f"call {call.call_id}")
@@ -244,7 +244,7 @@ class Calls:
             except NegotiationError:
                 return ours
             named = {codec.name for codec in codecs_of(audio)}
-            return [n for n in ours if n in named] or ours
+            return sorted(ours, key=lambda n: n not in named)  # the others are transcoded
         return ours
 
     def room(self) -> Room:
@@ -344,6 +344,15 @@ class Calls:
             self._idle.clear()
             await self._idle.wait()
 
+    def end_overdue(self, longest_s: float) -> None:
+        """Hang up calls that have lasted longer: a phone that was put down badly must not cost for ever."""
+        for call in list(self.calls.values()):
+            first = next(iter(call.legs.values()), None)
+            if first is not None and self.now - first.created_at > longest_s:
+                first.log.warning("x the call has lasted %d s: ended", longest_s)
+                for leg in list(call.legs.values()):
+                    leg.hangup("limit")
+
     def end_all(self, cause: str) -> None:
         """Hang up everything."""
         for call in list(self.calls.values()):
@@ -364,8 +373,8 @@ class Calls:
 
     # ---- records ---------------------------------------------------------------------------------------------------
 
-    def _new_call_id(self) -> str:
-        return f"{int(self._wall()):08x}-{self._ids.token(40)}"
+    def new_call_id(self) -> str:
+        return f"{int(self.wall()):08x}-{self._ids.token(40)}"
 
     def _started(self, call: Call, introduction: Introduction) -> None:
         direction = "inbound" if introduction.source.startswith("trunk/") else "internal"

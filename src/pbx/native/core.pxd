@@ -107,8 +107,9 @@ cdef struct Port:
     int taps                    # recordings that want what the peer says
     int recorded_other          # port on the right-hand channel, -1: none
     uint32_t recorded_generation
-    uint32_t digit_ts           # time stamp of the last digit reported
-    int digit_seen
+    uint32_t digits_told[4]     # time stamps of the last digits reported
+    int digits_seen             # how many in all
+    int64_t digit_told_ns       # when a packet of one of those was last seen
     uint32_t digit_begun_ts     # of the last digit handed on
     int digit_open              # seen, and its end not yet
     uint8_t digit_event

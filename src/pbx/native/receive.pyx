@@ -17,6 +17,7 @@ cdef enum:
     COMFORT_NOISE = 13          # RFC 3389
     STEADY_TICKS = 40           # 5 ms off: not regular
     DIGIT_MS = 100              # a digit that is made anew
+    AGAIN_NS = 1000000000       # after that, a stamp that was told is a new digit
 
 
 cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int64_t now) noexcept nogil:
@@ -140,7 +141,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
         port.received = 1
         port.expected_before = port.received_before = 0
         port.transit = transit
-        port.digit_seen = port.digit_open = 0
+        port.digits_seen = port.digit_open = 0
         if port.ear != NULL:
             ear_reset(port.ear, port.codec)
         return
@@ -163,8 +164,11 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
     cdef int i
     if size < 4 or event[0] > 15:
         return
-    if port.digit_seen and <int32_t>(port.digit_ts - ts) >= 0:
-        return              # told already, or older than the last one told
+    if _told(port, ts):
+        if now - port.digit_told_ns < AGAIN_NS:
+            port.digit_told_ns = now
+            return
+        port.digits_seen = 0    # a player that begins its file anew
     if port.digit_open and ts != port.digit_begun_ts:
         close_digit(core, index)
     if not port.digit_open:
@@ -181,10 +185,20 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
         close_digit(core, index)
 
 
+cdef bint _told(Port *port, uint32_t ts) noexcept nogil:
+    """Say whether a digit is known by its stamp; SIPp's files begin anywhere, so older is not known."""
+    cdef int i
+    for i in range(min(port.digits_seen, 4)):
+        if port.digits_told[i] == ts:
+            return True
+    return False
+
+
 cdef void close_digit(Core *core, uint32_t index) noexcept nogil:
     """Report the digit that is open."""
     cdef Port *port = &core.ports[index]
     port.digit_open = 0
-    port.digit_seen = 1
-    port.digit_ts = port.digit_begun_ts
+    port.digits_told[port.digits_seen & 3] = port.digit_begun_ts
+    port.digits_seen += 1
+    port.digit_told_ns = port.digit_at_ns
     notify(core, N_DIGIT, index, port.digit_duration, port.digit_event)

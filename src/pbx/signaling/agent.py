@@ -386,6 +386,11 @@ class SessionSignal:
     def sip_call_id(self) -> str:
         return self.session.request.call_id
 
+    @property
+    def dialog_id(self) -> tuple[str, str, str] | None:
+        dialog = self.session.dialog
+        return dialog.id if dialog is not None and dialog.remote.tag else None
+
     def is_dialog(self, named: Replaces) -> bool:
         dialog = self.session.dialog
         return dialog is not None and dialog.id == (named.call_id, named.to_tag, named.from_tag)

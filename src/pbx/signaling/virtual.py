@@ -91,6 +91,10 @@ class VirtualSignal:
     def advertised_address(self) -> str:
         return ADDRESS
 
+    @property
+    def dialog_id(self) -> tuple[str, str, str] | None:
+        return None
+
     def is_dialog(self, named: Replaces) -> bool:
         return named.call_id == self.sip_call_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -33,6 +34,24 @@ class Reader:
             (call_id,),
         )
 
+    async def call_named(self, some_id: str) -> str:
+        """Return the call_id that a call_id, a leg_id or a SIP Call-ID belongs to, "" where the log knows none."""
+        assert self._database is not None
+        call_id = some_id.partition(".")[0]
+        for sql, value in (
+            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", some_id),
+            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", call_id),
+            (
+                """SELECT call_id FROM events WHERE kind = 'leg.created' AND json_extract(data, '$.sip_call_id') = ?
+                   ORDER BY at_utc DESC LIMIT 1""",
+                some_id,
+            ),
+        ):
+            rows = list(await self._database.execute_fetchall(sql, (value,)))
+            if rows:
+                return str(rows[0][0])
+        return ""
+
     async def records(self, limit: int = 50) -> list[CallRecord]:
         """Return the newest finished calls, newest first."""
         entries = await self._events(
@@ -42,6 +61,29 @@ class Reader:
             (limit,),
         )
         return [call_record(list(group)) for _, group in groupby(entries, key=lambda entry: entry.event.call_id)]
+
+    async def since(self, at_utc: float, kinds: Sequence[str]) -> list[Logged]:
+        """Return the events of some kinds from an instant on."""
+        marks = ", ".join("?" * len(kinds))
+        return await self._events(
+            f"""SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events
+                WHERE kind IN ({marks}) AND at_utc >= ? ORDER BY seq""",
+            (*kinds, at_utc),
+        )
+
+    async def after(self, seq: int, limit: int) -> list[Logged]:
+        """Return the next events after a place in the log."""
+        return await self._events(
+            """SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events WHERE seq > ?
+               ORDER BY seq LIMIT ?""",
+            (seq, limit),
+        )
+
+    async def oldest(self) -> int:
+        """Return the seq of the oldest event that is kept, 1 for an empty log."""
+        assert self._database is not None
+        rows = list(await self._database.execute_fetchall("SELECT coalesce(min(seq), 1) FROM events"))
+        return int(rows[0][0])
 
     async def _events(self, sql: str, values: tuple[object, ...]) -> list[Logged]:
         assert self._database is not None

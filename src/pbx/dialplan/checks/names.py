@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pbx.config.base import Spec
 from pbx.config.config import Config
+from pbx.config.queues import Callback
 from pbx.config.steps import (
     CollectStep,
     DialStep,
@@ -212,7 +213,7 @@ class _Names:
 
     def _queues(self) -> Iterator[Finding]:
         config = self._config
-        for queue in config.queues.values():
+        for name, queue in config.queues.items():
             if queue.hours:
                 yield from self.one(queue, "hours", "calendar", queue.hours, config.calendars)
             if queue.survey:
@@ -222,9 +223,15 @@ class _Names:
             if queue.announce is not None:
                 yield from self.prompts(queue.announce, "prompts", queue.announce.prompts)
             if queue.callback is not None:
-                yield from self.prompts(queue.callback, "prompt", queue.callback.prompt)
-                if queue.callback.trunk:
-                    yield from self.one(queue.callback, "trunk", "trunk", queue.callback.trunk, config.trunks)
+                yield from self._callback(name, queue.callback)
+
+    def _callback(self, queue: str, callback: Callback) -> Iterator[Finding]:
+        yield from self.prompts(callback, "prompt", callback.prompt)
+        if callback.trunk:
+            yield from self.one(callback, "trunk", "trunk", callback.trunk, self._config.trunks)
+        else:
+            cure = 'add trunk = "…" to its callback'
+            yield error(callback.where, f"queue {queue}: nobody can be called back without a trunk", cure)
 
     def _agents(self) -> Iterator[Finding]:
         config = self._config
