@@ -10,9 +10,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport (
-    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, lost_of, mouth_of, notify, soil,
+    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, keypad_of, lost_of, mouth_of, notify, soil,
     wheel_take,
 )
+from pbx.native.dtmf cimport Keypad, keypad_reset
 from pbx.native.ear cimport Ear
 from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear, unlink
 from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
@@ -89,6 +90,7 @@ cdef class Engine:
             for i in range(self.core.high):
                 free(self.core.ports[i].ear)
                 free(self.core.ports[i].mouth)
+                free(self.core.ports[i].keypad)
         free(self.core.ports)
         free(self.core.dirty)
         free(self.core.rooms)
@@ -350,12 +352,15 @@ cdef class Engine:
     cdef void _open(self, Port *port, Command *c) noexcept nogil:
         cdef Ear *ear = port.ear
         cdef Mouth *mouth = port.mouth
+        cdef Keypad *keypad = port.keypad
         memset(port, 0, sizeof(Port))
-        port.ear, port.mouth = ear, mouth       # made once, used again: the last call's counters go
+        port.ear, port.mouth, port.keypad = ear, mouth, keypad      # made once, used again: the last call's counters go
         if ear != NULL:
             memset(ear, 0, sizeof(Ear))
             ear.written_ms = -1000000
             ear.codec = -1
+        if keypad != NULL:
+            keypad_reset(keypad)
         if mouth != NULL:
             memset(mouth, 0, sizeof(Mouth))
             mouth.codec = -1
@@ -396,8 +401,9 @@ cdef class Engine:
         pbx_address_set(&named, <int>c.args[0], ip, <uint16_t>c.args[3])
         port.audio_pt = <int>(c.args[4] & 0xFF)
         port.events_pt = <int>((c.args[4] >> 8) & 0xFF)
-        if port.events_pt == 0xFF:
-            port.events_pt = -1
+        if port.events_pt > 127:
+            port.events_pt -= 256       # NO_EVENTS, OTHER_WAY
+        port.inband = <int>((c.args[4] >> 32) & 1) and keypad_of(port) != NULL
         port.codec = <int>((c.args[4] >> 16) & 0xFF)
         port.ptime_ms = <int>((c.args[4] >> 24) & 0xFF)
         port.in_ms = port.last_in_ms = 0

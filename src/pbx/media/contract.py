@@ -109,6 +109,9 @@ class MediaPort(Protocol):
     def consume_digits(self, on: bool) -> None:
         """Keep digits from whoever hears this port while an application reads them."""
 
+    @property
+    def consuming(self) -> bool: ...
+
     def stats(self) -> PortStats: ...
 
     def close(self) -> None: ...

@@ -51,6 +51,7 @@ class Agreed:
     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP
     crypto_out: Crypto | None = None  # what we encrypt with
     layout: Layout = ALONE
+    digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
 
     @property
     def we_send(self) -> bool:
@@ -103,13 +104,16 @@ def make_offer(
     direction: str = "sendrecv",
     layout: Layout = ALONE,
     cryptos: Sequence[Crypto] = (),
+    events: bool = True,
 ) -> bytes:
     """Write an offer of one audio stream, the session's other m= lines kept in place."""
     protocol = layout.protocol
     if cryptos and protocol in _PLAIN:
         protocol = "RTP/SAVP"
     media = [_refusal(line, address) for line in layout.others]
-    media.insert(layout.place, _audio(port, codecs, EVENTS.payload_type, direction, 20, protocol, cryptos))
+    media.insert(
+        layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
+    )
     return _write(address, session_id, version, media)
 
 
@@ -124,10 +128,11 @@ def make_answer(
     willing: str = "sendrecv",
     srtp: str = "off",
     make_key: MakeKey | None = None,
+    events: bool = True,
 ) -> tuple[bytes, Agreed]:
     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
 
-    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag.
+    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733.
 
     :raises NegotiationError: where nothing fits.
     """
@@ -136,8 +141,10 @@ def make_answer(
     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
     others = tuple(_line(line) for index, line in enumerate(theirs.media) if index != place)
+    agreed = _agree(theirs, audio, codecs)
     agreed = replace(
-        _agree(theirs, audio, codecs),
+        agreed,
+        events_pt=agreed.events_pt if events else None,
         crypto_in=crypto_in,
         crypto_out=crypto_out,
         layout=Layout(place, others, audio.protocol),
