@@ -424,6 +424,13 @@ class AgentState(Event):
     endpoint: str = ""  # the seat
 
 
+@kind("supervisor.did")
+class SupervisorDid(Event):
+    who: str = ""
+    party: str = ""  # whose conversation: endpoint/2001
+    mode: str = ""  # listen, whisper, barge, take-over, left
+
+
 @kind("agent.membership")
 class AgentMembership(Event):
     agent: str = ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from pbx.api.schemas import schema
 from pbx.cli.client import ask
 from pbx.errors import PbxError
 from tests.interop.server import LiveServer
@@ -53,7 +55,9 @@ def test_reloads_under_a_hundred_calls_a_second(bench: LiveServer, tmp_path: Pat
     assert [r["cause"] for r in records] == ["answered"] * CALLS
     assert {r["answered_by"] for r in records} == {"trunk/uas"}
     assert [e["endpoint"] for e in bench.ask("/v1/endpoints") if e["endpoint"] >= "5"] == [str(4999 + RELOADS)]
-    assert len(bench.ask("/v1/config/history")) == RELOADS + 1
+    history = bench.ask("/v1/config/history")
+    jsonschema.validate(history, schema("versions"))
+    assert len(history) == RELOADS + 1
 
 
 def test_a_hang_up_signal_reloads(bench: LiveServer) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
-import orjson
 from aiohttp import web
+
+from pbx.api.answers import Refused, answer, operator
 
 
 class Reloads(Protocol):
@@ -19,27 +20,23 @@ class Reloads(Protocol):
     def history(self) -> Sequence[Any]: ...
 
 
-def _json(data: object, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
-
-
 def routes(reloads: Callable[[], Reloads]) -> list[web.RouteDef]:
     """Return the routes; a configuration that is no good is a 400 with every finding."""
 
     async def reload(request: web.Request) -> web.Response:
-        return _json(asdict(await reloads().reload("operator")))
+        return answer(asdict(await reloads().reload(operator(request))))
 
     async def history(request: web.Request) -> web.Response:
-        return _json([asdict(version) for version in reloads().history()])
+        return answer([asdict(version) for version in reloads().history()])
 
     async def diff(request: web.Request) -> web.Response:
         numbers = [_number(request.query.get(key)) for key in ("from", "to")]
-        return _json(asdict(await reloads().difference(*numbers)))
+        return answer(asdict(await reloads().difference(*numbers)))
 
     async def rollback(request: web.Request) -> web.Response:
         number = _number(request.match_info["number"])
         assert number is not None
-        return _json(asdict(await reloads().rollback(number, "operator")))
+        return answer(asdict(await reloads().rollback(number, operator(request))))
 
     return [
         web.post("/v1/config/reload", reload),
@@ -53,5 +50,5 @@ def _number(text: str | None) -> int | None:
     if text is None:
         return None
     if not text.isdigit():
-        raise web.HTTPBadRequest(reason=f"{text[:20]} is no version's number")
+        raise Refused(f"{text[:20]} is no version's number")
     return int(text)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from pbx.api import configuration, metrics
 from pbx.api.answers import answer, errors
+from pbx.api.callbacks import CallbackRoutes
 from pbx.api.calls import CallRoutes
 from pbx.api.contract import State
 from pbx.api.feed import Feed
@@ -17,7 +18,9 @@ from pbx.api.lines import Lines
 from pbx.api.phones import PhoneRoutes
 from pbx.api.queues import AgentRoutes, QueueRoutes
 from pbx.api.recordings import RecordingRoutes
+from pbx.api.supervision import SupervisionRoutes
 from pbx.api.system import SystemRoutes
+from pbx.api.why import WhyRoutes
 from pbx.errors import PbxError
 
 MAX_BODY_BYTES = 64 * 1024
@@ -35,7 +38,17 @@ class Control:
     def application(self) -> web.Application:
         """Return every route of the control socket."""
         made = web.Application(middlewares=[errors], client_max_size=MAX_BODY_BYTES)
-        for topic in (CallRoutes, PhoneRoutes, QueueRoutes, AgentRoutes, RecordingRoutes, SystemRoutes):
+        for topic in (
+            CallRoutes,
+            PhoneRoutes,
+            QueueRoutes,
+            AgentRoutes,
+            CallbackRoutes,
+            RecordingRoutes,
+            SupervisionRoutes,
+            WhyRoutes,
+            SystemRoutes,
+        ):
             made.add_routes(topic(self._state).table())
         made.add_routes([*self.feed.table(), *self.lines.table(), *configuration.routes(lambda: self._state.reloader)])
         made.add_routes([web.get("/metrics", self._metrics), web.get("/health", self._health)])

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 VERSION = 1  # of the protocol; grows when something that was there changes its meaning
@@ -357,35 +356,39 @@ class DidShape(TypedDict):
     did: str
 
 
-SHAPES: dict[str, Any] = {
-    "calls": list[CallShape], "call": CallShape, "channels": list[ChannelShape], "endpoints": list[EndpointShape],
-    "endpoint": EndpointShape, "registrations": list[RegistrationShape], "trunks": list[TrunkShape],
-    "queues": list[QueueShape], "queue": QueueDetailShape, "agents": list[AgentShape], "agent": AgentShape,
-    "conferences": list[ConferenceShape], "codecs": list[CodecShape], "limits": list[LimitShape],
-    "threads": list[ThreadShape], "uptime": UptimeShape, "pulse": PulseShape, "status": StatusShape,
-    "cdr": list[CdrShape], "recordings": list[RecordingShape], "recording": RecordingShape,
-    "verified": VerifiedShape, "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
-}  # fmt: skip
+@closed
+class MomentShape(TypedDict):
+    """One thing that happened to a call."""
+
+    at_utc: float
+    after_s: float  # since the call began
+    kind: str  # of event
+    text: str
+    where: str  # file:line:column of the step, "" where no step said so
+    reasons: list[str]  # of a decision, one a candidate: "zhang: paused lunch"
 
 
-@cache
-def adapter(name: str) -> TypeAdapter[Any]:
-    """Return what validates an answer of this name.
-
-    :raises KeyError: for an unknown one.
-    """
-    return TypeAdapter(SHAPES[name])
+@closed
+class WhyShape(TypedDict):
+    call_id: str
+    moments: list[MomentShape]
 
 
-def schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema (draft 2020-12) of an answer.
+@closed
+class CallbackShape(TypedDict):
+    callback_id: str
+    queue: str
+    number: str
+    since_utc: float  # when the caller began to wait
+    expires_utc: float
+    attempts: int
+    position: int  # 1 is next
 
-    :raises KeyError: for an unknown one.
-    """
-    made = adapter(name).json_schema()
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"pbx:v{VERSION}:{name}",
-        "title": name,
-        **made,
-    }
+
+@closed
+class VersionShape(TypedDict):
+    number: int
+    at_utc: float
+    digest: str
+    by: str
+    changes: list[str]

@@ -17,7 +17,8 @@ from pbx import events as ev
 from pbx.api import pulse
 from pbx.api.answers import answer, body, did, operator, settled, whole
 from pbx.api.contract import State
-from pbx.api.shapes import SHAPES, CodecShape, LimitShape, LoggerShape, PulseShape, UptimeShape, closed, schema
+from pbx.api.schemas import SHAPES, schema
+from pbx.api.shapes import CodecShape, LimitShape, LoggerShape, PulseShape, UptimeShape, closed
 from pbx.call.leg import LegState
 from pbx.sdp.codec import BY_NAME
 

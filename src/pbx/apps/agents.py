@@ -141,6 +141,23 @@ class AgentVerbs(ABC):
         """Return the endpoint where an agent sits, "" where none."""
         return self._seats.get(name, "")
 
+    def agent_named(self, text: str) -> str:
+        """Return the agent of this name, number, or seat; "" for none."""
+        if text in self.config.agents:
+            return text
+        by_id = next((name for name, agent in self.config.agents.items() if agent.id and agent.id == text), "")
+        return by_id or self.agent_at(text)
+
+    def may_supervise(self, endpoint: str, agent: str) -> bool:
+        """Say whether who sits at *endpoint* may enter the calls of *agent*: by right, or as the team's supervisor."""
+        sitting = self.agent_at(endpoint)
+        spec = self.config.agents.get(sitting)
+        if spec is not None and "supervise" in spec.rights:
+            return True
+        watched = self.config.agents.get(agent)
+        team = self.config.teams.get(watched.team) if watched is not None else None
+        return team is not None and bool({sitting, endpoint, f"endpoint/{endpoint}"} & set(team.supervisors) - {""})
+
     def agent_at(self, endpoint: str) -> str:
         """Return who sits at an endpoint: who is logged in before who might be; "" for nobody."""
         sitting = sorted(self._at_seat.get(endpoint, ()))

@@ -121,7 +121,7 @@ class Waiting:
         rule = self._spec.announce
         assert rule is not None
         if position is not None:
-            self._sound.say(lambda leg: audio.say(leg, str(position), "position"))
+            self._sound.say(lambda leg: _say_position(leg, position))
         if rule.prompts:
             self._sound.say(lambda leg: audio.play(leg, rule.prompts[turn % len(rule.prompts)]))
         if wait_s is not None:
@@ -209,11 +209,11 @@ class Waiting:
         agent = ringing.answered
         assert agent is not None
         await self._sound.notice_over()
-        if self._spec.whisper and not await self._whisper(agent):
+        self._sound.stop()
+        if not await self._introduce(ringing.agent, agent):
             return None
         if agent.state is not LegState.UP or self._exit is not None:
             return None
-        self._sound.stop()
         began = self._desk.calls.now
         self._desk.joined(ringing)
         by = "system"
@@ -229,11 +229,21 @@ class Waiting:
             await survey(self.leg, self._spec.survey, spec, ringing.agent, self._desk.emit)
         return Answered(f"agent/{ringing.agent}")
 
-    async def _whisper(self, agent: Leg) -> bool:
-        """Tell the agent alone; False where they hung up meanwhile."""
+    async def _introduce(self, name: str, agent: Leg) -> bool:
+        """Tell the agent what the queue whispers and the caller who serves them; False where the agent hung up."""
+        spec = self._desk.config.agents.get(name)
+        named = self._spec.announce is not None and self._spec.announce.agent_id
+        number = spec.id if spec is not None and (named or spec.announce_id) else ""
+        async with asyncio.TaskGroup() as both:
+            if self._spec.whisper:
+                both.create_task(self._whisper(agent))
+            if number:
+                both.create_task(_say_agent(self.leg, number))
+        return agent.state is LegState.UP
+
+    async def _whisper(self, agent: Leg) -> None:
         with suppress(CallEnded):
             await audio.play(agent, self._spec.whisper)
-        return agent.state is LegState.UP
 
     def _over(self, name: str, agent: Leg, by: str, began: float) -> None:
         entry_id = self.entered.entry_id
@@ -256,6 +266,18 @@ class Waiting:
         self._desk.forget(self)
         while not self.leg.digits.empty():
             self.leg.digits.get_nowait()
+
+
+async def _say_agent(leg: Leg, number: str) -> None:
+    with suppress(CallEnded):
+        await audio.play(leg, "agent-number")
+        await audio.say(leg, number, "digits")
+
+
+async def _say_position(leg: Leg, position: int) -> None:
+    await audio.play(leg, "queue-position-before")
+    await audio.say(leg, str(position), "position")
+    await audio.play(leg, "queue-position-after")
 
 
 async def _say_wait(leg: Leg, minutes: str) -> None:

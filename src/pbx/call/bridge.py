@@ -42,6 +42,7 @@ def _join(calls: Calls, one: Leg, other: Leg) -> None:
         one.media.port.hear(other.media.port)
         other.media.port.hear(one.media.port)
     calls.emit(ev.LegBridged(call_id=one.call_id, leg_id=one.leg_id, other=other.leg_id))
+    _tell(one, other)
 
 
 def _part(calls: Calls, one: Leg, other: Leg) -> None:
@@ -50,3 +51,10 @@ def _part(calls: Calls, one: Leg, other: Leg) -> None:
         if leg.media is not None and leg.state is not LegState.ENDED:
             leg.media.port.deaf()
     calls.emit(ev.LegUnbridged(call_id=one.call_id, leg_id=one.leg_id, other=other.leg_id))
+    _tell(one, other)
+
+
+def _tell(*legs: Leg) -> None:
+    for leg in legs:
+        for tell in list(leg.on_bridged):
+            tell(leg)

@@ -64,6 +64,7 @@ class Leg:
         self.log = logging.LoggerAdapter(log, {"call": call_id, "leg": leg_id})
         self.answer_offer: bytes | None = None  # the offer of an INVITE that we have not answered
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
+        self.on_bridged: list[Callable[[Leg], None]] = []  # joined with a peer, or parted from one
         self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
         self._calls = calls
         self._scopes: list[HangupScope] = []

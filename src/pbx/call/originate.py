@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pbx import events as ev
 from pbx.call.calls import Call, Calls
 from pbx.call.contract import Party, Refusal, Routed, Script
 from pbx.call.leg import ELSEWHERE, Leg, LegState
 from pbx.errors import CallFailed, Declined, NoAnswer, Unreachable, failure_of
-from pbx.signaling.contract import Destination, Introduction
+from pbx.signaling.contract import AUTO_ANSWER, Destination, Introduction
 
 
-def originate(calls: Calls, target: str, number: str, *, ring_s: float = 30.0, script: Script | None = None) -> Call:
-    """Ring *target*; who answers is connected to *number* as if they had dialled it, or gets *script*.
+def originate(
+    calls: Calls,
+    target: str,
+    number: str,
+    *,
+    ring_s: float = 30.0,
+    script: Script | None = None,
+    name: str = "",
+    answers: bool = False,
+) -> Call:
+    """Ring *target*; who answers is connected to *number* as if they had dialled it, or runs *script*.
+
+    *number* and *name* are what the phone shows; *answers* asks it to answer by itself.
 
     :raises CallFailed: where the target cannot be rung, or may not dial the number.
     """
     if calls.draining or len(calls.calls) >= calls.max_calls:
         raise Unreachable("the server takes no new calls", status=503)
     call_id = calls.new_call_id()
-    asker = Leg(calls, f"{call_id}.0", call_id, "in", "api", Party(number), Party(number))  # never on the wire
+    asker = Leg(calls, f"{call_id}.0", call_id, "in", "api", Party(number, name), Party(number))  # never on the wire
     destinations = calls.targets.resolve(target, asker)
+    if answers:
+        destinations = [replace(d, headers=(*d.headers, *AUTO_ANSWER)) for d in destinations]
     party = destinations[0].party
     own = party.partition("/")[2] if party.startswith("endpoint/") else destinations[0].uri.user
     introduction = Introduction(party, own, "", number, number, "", "api", None)
-    routed = Routed(script) if script is not None else calls.router.route(introduction)
+    routed = calls.router.route(introduction) if script is None else Routed(script, number)
     if isinstance(routed, Refusal):
         raise Declined(f"{party} cannot dial {number}: {routed.status} {routed.reason}".rstrip(), status=routed.status)
     call = begin(calls, call_id, "api", Party(own), number, routed.number)

@@ -220,6 +220,11 @@ class PageStep(StepSpec):
     page: Names
 
 
+class SuperviseStep(StepSpec):
+    supervise: str  # an agent by name or number, or an endpoint
+    mode: Literal["listen", "whisper", "barge", "take-over"] = "listen"
+
+
 class SurveyStep(StepSpec):
     survey: str
 
@@ -267,6 +272,7 @@ VERBS: dict[str, type[StepSpec]] = {
     "park": ParkStep,
     "pickup": PickupStep,
     "page": PageStep,
+    "supervise": SuperviseStep,
     "survey": SurveyStep,
     "priority": PriorityStep,
     "send-digits": SendDigitsStep,
@@ -322,6 +328,7 @@ _AnyStep = Annotated[
     | Annotated[ParkStep, Tag("park")]
     | Annotated[PickupStep, Tag("pickup")]
     | Annotated[PageStep, Tag("page")]
+    | Annotated[SuperviseStep, Tag("supervise")]
     | Annotated[SurveyStep, Tag("survey")]
     | Annotated[PriorityStep, Tag("priority")]
     | Annotated[SendDigitsStep, Tag("send-digits")],

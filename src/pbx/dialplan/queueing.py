@@ -12,16 +12,18 @@ from pbx.apps.outcome import Key
 from pbx.apps.queue import QueueEntry, queue
 from pbx.apps.recording import Recording, policy, recorded
 from pbx.apps.seat import at_seat
+from pbx.apps.supervision import Mode, conversation_of, supervise
 from pbx.apps.survey import survey
+from pbx.call import audio
 from pbx.call.contract import Emit
 from pbx.call.leg import Leg
 from pbx.config.config import Config
 from pbx.config.endpoints import Endpoint, Trunk
 from pbx.config.queues import Queue
-from pbx.config.steps import AgentStep, QueueStep, SurveyStep
+from pbx.config.steps import AgentStep, QueueStep, SuperviseStep, SurveyStep
 from pbx.dialplan.equipment import Equipment
 from pbx.dialplan.number import normalise, number_class
-from pbx.dialplan.script import Script, runs
+from pbx.dialplan.script import Finished, Script, runs
 from pbx.errors import PbxError
 
 CALLABLE = ("local", "mobile", "national")  # what a caller may be called back on
@@ -136,6 +138,28 @@ async def agent(script: Script, step: AgentStep) -> None:
     endpoint = str(script.values["endpoint"])
     pins = script.plan.equipment.agent_pin
     await script.follow(step, await at_seat(script.leg, desk_of(script), action, endpoint, pins, script.tell))
+
+
+@runs(SuperviseStep)
+async def supervise_step(script: Script, step: SuperviseStep) -> None:
+    """Let somebody who may into an agent's conversation."""
+    desk, endpoint = desk_of(script), str(script.values["endpoint"])
+    named = script.fill(step.supervise)
+    agent = desk.agent_named(named)
+    script.tell(f"supervise {agent or named} {step.mode}", step)
+    seat = desk.seat_of(agent) if agent else named
+    if not desk.may_supervise(endpoint, agent):
+        script.leg.log.info("x %s may not supervise %s", endpoint, named)
+        await script.branch(step, "declined")
+        await audio.play(script.leg, "not-allowed")
+        return
+    watched = conversation_of(desk.calls, f"endpoint/{seat}")
+    if watched is None:
+        await script.branch(step, "unreachable")
+        return
+    who = desk.agent_at(endpoint) or f"endpoint/{endpoint}"
+    await supervise(desk.calls, script.leg, watched, Mode(step.mode), script.emit, who)
+    raise Finished
 
 
 @runs(SurveyStep)

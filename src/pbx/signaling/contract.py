@@ -12,6 +12,12 @@ from pbx.sip.replaces import Replaces
 from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
 
+# What makes a phone answer by itself: Call-Info for Yealink and Grandstream, Alert-Info for Polycom, Cisco and Snom.
+AUTO_ANSWER = (
+    ("Call-Info", "<sip:auto>;answer-after=0"),
+    ("Alert-Info", "<http://auto>;info=alert-autoanswer;delay=0"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:

@@ -34,6 +34,24 @@ class Reader:
             (call_id,),
         )
 
+    async def call_named(self, some_id: str) -> str:
+        """Return the call_id that a call_id, a leg_id or a SIP Call-ID belongs to, "" where the log knows none."""
+        assert self._database is not None
+        call_id = some_id.partition(".")[0]
+        for sql, value in (
+            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", some_id),
+            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", call_id),
+            (
+                """SELECT call_id FROM events WHERE kind = 'leg.created' AND json_extract(data, '$.sip_call_id') = ?
+                   ORDER BY at_utc DESC LIMIT 1""",
+                some_id,
+            ),
+        ):
+            rows = list(await self._database.execute_fetchall(sql, (value,)))
+            if rows:
+                return str(rows[0][0])
+        return ""
+
     async def records(self, limit: int = 50) -> list[CallRecord]:
         """Return the newest finished calls, newest first."""
         entries = await self._events(

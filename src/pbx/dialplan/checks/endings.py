@@ -30,6 +30,7 @@ from pbx.config.steps import (
     RejectStep,
     RepeatStep,
     StepSpec,
+    SuperviseStep,
     SwitchStep,
     VoicemailCheckStep,
     VoicemailStep,
@@ -238,6 +239,8 @@ def outcomes_of(config: Config, step: StepSpec) -> tuple[str, ...]:
             return (*declared, "error")
         case RecordPromptStep():
             return ("timeout", "error", "next")
+        case SuperviseStep():
+            return ("declined", "unreachable")
         case SwitchStep():
             return ("declined", "next")
     return ("next",)

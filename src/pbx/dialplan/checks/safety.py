@@ -200,12 +200,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 told.add(type(step))
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
-    for name, queue in config.queues.items():
-        if queue.announce is not None and queue.announce.agent_id:
-            yield warning(queue.where_of("announce"), f"queue {name}: announce.agent-id is not built yet: it is silent")
-    for name, agent in config.agents.items():
-        if agent.announce_id:
-            yield warning(agent.where_of("announce_id"), f"agent {name}: announce-id is not built yet: it is silent")
     for name, box in config.mailboxes.items():
         for field in sorted({"webhook", "retain_days", "mail"} & box.model_fields_set):
             yield warning(box.where_of(field), f"mailbox {name}: {field.replace('_', '-')} is not built yet")
