@@ -16,7 +16,6 @@ from pbx import __version__
 from pbx import events as ev
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
-from pbx.api.tally import Tally
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
 from pbx.apps.timed import Timed
@@ -31,6 +30,7 @@ from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError, PbxError
 from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
+from pbx.keeping import Keeping
 from pbx.lamps import Lamps
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
@@ -51,14 +51,12 @@ from pbx.sip.digest import Nonces, Secret
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
-from pbx.store.archive import Archive
 from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.configs import Configs
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
 from pbx.store.settings import Settings
-from pbx.store.today import KINDS, Today
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +125,8 @@ class Server:
         self.log = Log(self.base / config.store.path, time.time, time.monotonic)
         self.log.start(self.version)
         opened.push_async_callback(self.log.stop)
+        self.keeping = Keeping(self.log, lambda: self.config, self.base)
+        self.tally, self.today, self.archive = self.keeping.tally, self.keeping.today, self.keeping.archive
         ids = Ids()
         self.transports = Transports(config.sip, self.base)
         gate = self.gate = AccountGate(
@@ -203,28 +203,15 @@ class Server:
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
 
     async def _watch(self) -> None:
-        """Begin to count what the API shows: the business day from the log, the rest from now on."""
-        self.tally, self.pulse = Tally(), Pulse()
-        self.today = Today(time.time, self.config.business_day_starts, self._thresholds)
-        self.today.load(await self.reader.since(self.today.begins, [kind.KIND for kind in KINDS]))
-        self.log.listeners += [self.tally.take, self.today.take]
+        """Begin to count what the API shows."""
+        self.pulse = Pulse()
         self.pulse.start()
         self._opened.callback(self.pulse.stop)
-        self.archive = Archive(
-            self.log,
-            lambda: self.base / self.config.recordings.path,
-            lambda: self.config.recordings.retain_days,
-            time.time,
-        )
-        self.archive.start()
-        self._opened.push_async_callback(self.archive.stop)
+        await self.keeping.start(self.reader)
+        self._opened.push_async_callback(self.keeping.stop)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)
-
-    def _thresholds(self, queue: str) -> tuple[float, float]:
-        spec = self.config.queues.get(queue)
-        return (spec.service_level_s, spec.short_abandon_s) if spec is not None else (20.0, 5.0)
 
     # ---- configuration ---------------------------------------------------------------------------------------------
 

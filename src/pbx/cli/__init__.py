@@ -22,7 +22,20 @@ def cli() -> None:
 
 def load_commands() -> None:
     """Hang every command into the tree."""
-    from pbx.cli import configuration, follow, live, prompts, recordings, records, schemas, show, simulate, steer, why
+    from pbx.cli import (
+        backups,
+        configuration,
+        follow,
+        live,
+        prompts,
+        recordings,
+        records,
+        schemas,
+        show,
+        simulate,
+        steer,
+        why,
+    )
     from pbx.cli.check import check
     from pbx.cli.console import console
     from pbx.cli.test import test
@@ -30,7 +43,8 @@ def load_commands() -> None:
     steer.log.add_command(follow.log_follow)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, *recordings.COMMANDS, *why.COMMANDS, follow.events, live.watch, live.top, console,
+        *prompts.COMMANDS, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS,
+        follow.events, live.watch, live.top, console,
         schemas.schema,
     ):  # fmt: skip
         cli.add_command(command)
