@@ -97,6 +97,13 @@ class OperatorDid(Event):
     target: str = ""
 
 
+@kind("alert.changed")
+class AlertChanged(Event):
+    alert: str = ""
+    state: str = ""  # raised, cleared
+    queue: str = ""  # for which it holds, where it asks for any
+
+
 @kind("log.dropped")
 class LogDropped(Event):
     count: int = 0  # detail events given up while the disk stalled
@@ -294,6 +301,21 @@ class CallEmergency(Event):
     endpoint: str = ""
     number: str = ""
     notify: tuple[str, ...] = ()
+
+
+@kind("call.parked")
+class CallParked(Event):
+    place: str = ""  # 701
+    by: str = ""  # endpoint/1001
+    state: str = ""  # parked, recalled, fetched, left
+
+
+@kind("endpoint.set")
+class EndpointSet(Event):
+    endpoint: str = ""
+    what: str = ""  # forward-all, forward-busy, forward-no-answer, dnd
+    value: str = ""  # a number, "" for none; on, off
+    by: str = ""
 
 
 @kind("call.served")

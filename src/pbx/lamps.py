@@ -75,6 +75,13 @@ class Lamps:
             return {"closed": LIT, "open": BLINKS}.get(plan.switch(name), "")
         if room == "conference":
             return LIT if self._equipment.rooms.members(name) else ""
+        if room == "place":
+            return LIT if self._equipment.lots.parked(name) is not None else ""
+        if room == "dnd":
+            return LIT if self._equipment.forwards.disturb_not(name) else ""
+        if room.startswith("forward-"):
+            forward = self._equipment.forwards.of(name, plan.config.endpoints[name].forward)
+            return LIT if getattr(forward, room.removeprefix("forward-").replace("-", "_")) else ""
         if desk is None:
             return ""
         if room == "queue":
@@ -123,6 +130,10 @@ class Lamps:
                 self._note(f"conference/{event.conference}")
             case ev.QueueEntered() | ev.QueueLeft():
                 self._note(f"queue/{event.queue}")
+            case ev.CallParked():
+                self._note(f"place/{event.place}")
+            case ev.EndpointSet():
+                self._note(f"{event.what}/{event.endpoint}")
             case ev.VoicemailChanged():
                 self._mail.add(event.mailbox)
                 self._soon()
@@ -134,6 +145,8 @@ class Lamps:
         leg = call.legs.get(event.leg_id) if call is not None else None
         if leg is not None and leg.state is not LegState.ENDED:
             endpoint = event.party.partition("/")[2]
+            if event.direction == "out" and event.caller not in ("", endpoint):
+                self._equipment.last_callers[endpoint] = event.caller
             self._legs.setdefault(endpoint, {})[event.leg_id] = leg
             self._endpoint_of[event.leg_id] = endpoint
             self._note(event.party)

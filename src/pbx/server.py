@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pbx import __version__
 from pbx import events as ev
+from pbx.alerts import Alerts, Figures, live_figures
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
 from pbx.apps.desk import Desk
@@ -21,23 +22,25 @@ from pbx.apps.desk_store import KeptDesk
 from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
+from pbx.config.endpoints import Forward
 from pbx.config.secrets import endpoint_secrets, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
-from pbx.errors import ConfigError, PbxError
+from pbx.errors import PbxError
 from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
 from pbx.keeping import Keeping
 from pbx.lamps import Lamps
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
+from pbx.post import Post
 from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
-from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
 from pbx.signaling.notices import Notices
@@ -46,8 +49,9 @@ from pbx.signaling.resolver import Dns
 from pbx.signaling.subscriptions import Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
+from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
-from pbx.sip.digest import Nonces, Secret
+from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
@@ -163,7 +167,13 @@ class Server:
             self.agent,
             self.media,
             Dialplan(config, self.equipment),
-            PlanTargets(lambda: self.config, self.destinations, time.time, lambda agent: self.desk.seat_of(agent)),
+            PlanTargets(
+                lambda: self.config,
+                self.destinations,
+                time.time,
+                lambda agent: self.desk.seat_of(agent),
+                self.equipment.forwards.disturb_not,
+            ),
             self._tell,
             ids,
             time.time,
@@ -209,9 +219,18 @@ class Server:
         self._opened.callback(self.pulse.stop)
         await self.keeping.start(self.reader)
         self._opened.push_async_callback(self.keeping.stop)
+        self.post = Post(lambda: self.config.mail)
+        self._opened.push_async_callback(self.post.close)
+        self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)
+
+    def _figures(self) -> Figures:
+        now, location = time.time(), self.location
+        registered = sum(len(location.bindings(account, now)) for account in location.accounts())
+        down = sum(line.state not in (TrunkState.UP, TrunkState.DISABLED) for line in self.trunks.lines.values())
+        return live_figures(self.desk, self.today, len(self.calls.calls), registered, down)
 
     # ---- configuration ---------------------------------------------------------------------------------------------
 
@@ -221,11 +240,12 @@ class Server:
         limits = config.limits
         self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, self.gate.is_trunk_address)
         self.agent.tokens = self.trunks.tokens
-        self.gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
+        self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
         self.destinations.config = config
         self.calls.max_calls = limits.max_calls
         self.calls.language = config.language
         self.calls.codecs = tuple(config.media.codecs)
+        self.agent.stack.session_expires_s = config.sip.session_expires_s
 
     def _prepare(self, config: Config) -> Callable[[], None]:
         """Make ready what takes time or may fail; return the swap, which is one step of the event loop."""
@@ -244,7 +264,12 @@ class Server:
     def _set_by_day(self) -> list[str]:
         """Say what people changed that the files do not."""
         switches = self.equipment.switches.changed({n: s.first for n, s in self.config.switches.items()})
-        return [*self.desk.set_by_day(), *switches, *self.trunks.set_by_day()]
+        phones = self.equipment.forwards.changed(self._forward_of)
+        return [*self.desk.set_by_day(), *switches, *phones, *self.trunks.set_by_day()]
+
+    def _forward_of(self, endpoint: str) -> Forward | None:
+        spec = self.config.endpoints.get(endpoint)
+        return spec.forward if spec is not None else None
 
     async def reload(self, by: str) -> None:
         """Reload for who cannot be answered: what is wrong goes to the log."""
@@ -297,6 +322,15 @@ class Server:
         self.log.append(ev.ConfigSwapped(digest=self._loaded.digest, by="start"))
         return end_interrupted_calls(self.log) if self.log.unclean else 0
 
+    async def serve(self, ready: Callable[[Server], None] = lambda server: None) -> None:
+        """Start, tell *ready*, and run until SIGTERM or SIGINT.
+
+        :raises ConfigError: when the configuration or a listener cannot be used.
+        """
+        await self.start()
+        ready(self)
+        await self.run()
+
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
@@ -322,25 +356,6 @@ class Server:
         await self._opened.aclose()
         (self.base / self.config.control.socket).unlink(missing_ok=True)
 
-    def _accounts(self) -> dict[str, Account]:
-        algorithms = self.config.sip.algorithms
-        return {
-            number: Account(
-                number,
-                Secret(self.secrets[number]) if endpoint.enabled and number in self.secrets else None,
-                endpoint.algorithms or algorithms,
-            )
-            for number, endpoint in self.config.endpoints.items()
-        }
-
-    def _matches(self) -> list[TrunkMatch]:
-        return [
-            parse_match(name, text)
-            for name, trunk in self.config.trunks.items()
-            if trunk.enabled
-            for text in trunk.match
-        ]
-
     def _auth_failed(self, source: str, account: str, method: str) -> None:
         self.log.append(ev.AuthFailed(source=source, account=account[:80], method=method))
 
@@ -362,21 +377,8 @@ class Server:
             self.trunks.tick()
             self.housekeeping.look()
             self.desk.follow_hours(self._queue_is_open)
+            self.calls.end_overdue(self.config.limits.longest_call_s)
+            self.alerts.look(self.agent.now)
             if self.today.begins != began:
                 began = self.today.begins
                 self.desk.day_began()
-
-
-async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:
-    """Run a server until SIGTERM or SIGINT.
-
-    :raises ConfigError: when the configuration or a listener cannot be used.
-    """
-    server = Server(directory, state)
-    await server.start()
-    if callable(ready):
-        ready(server)
-    await server.run()
-
-
-__all__ = ["ConfigError", "Server", "checked", "serve"]

@@ -140,6 +140,12 @@ class Running:
     def _enable(self, name: str, on: bool) -> None:
         self.trunks.lines[name].state = TrunkState.UP if on else TrunkState.DISABLED
 
+    def in_call(self, leg: Leg) -> dict[str, Any]:
+        return {}
+
+    async def converse(self, leg: Leg, other: Leg) -> None:
+        await leg.bridge(other)
+
     def route(self, introduction: Introduction) -> Routed | Refusal:
         """The dialplan: a number is in ``routes``, or there is no way."""
         script = self.routes.get(introduction.dialled)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from pbx import events as ev
 from pbx.call.contract import Emit
 from pbx.call.leg import Leg
+from pbx.call.tape import Tape
 
 Recording = Callable[[Leg, Leg, str], contextlib.AbstractAsyncContextManager[None]]
 """Record customer and agent, whose name is the third, while the body runs, if a rule says so."""
@@ -35,25 +34,8 @@ async def recorded(
     if leg.media is None or other.media is None:
         yield
         return
-    recording_id, call_id = path.stem, leg.call_id
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    port = leg.media.port
-    token = port.record(path, other=other.media.port)
-    emit(
-        ev.RecordingStarted(
-            call_id=call_id, leg_id=leg.leg_id, recording_id=recording_id, path="/".join(path.parts[-4:]),
-            other=other.leg_id, queue=queue, agent=agent, caller=leg.caller.number, dialled=leg.callee.number,
-        )
-    )  # fmt: skip
-
-    def written(outcome: str) -> None:
-        emit(ev.RecordingWritten(call_id=call_id, recording_id=recording_id, outcome=outcome))
-
-    leg.when_done[token] = written
+    tape = Tape(leg, other, path, emit, queue=queue, agent=agent)
     try:
         yield
     finally:
-        duration_ms = round((loop.time() - began) * 1000)
-        emit(ev.RecordingEnded(call_id=call_id, recording_id=recording_id, duration_ms=duration_ms))
-        port.stop_recording()
+        tape.stop()

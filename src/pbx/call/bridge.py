@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pbx import events as ev
+from pbx.call.buttons import Buttons
 from pbx.call.leg import Leg, LegState
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ async def bridge(calls: Calls, caller: Leg, callee: Leg) -> str:
         if leg.state is LegState.ENDED and not ended.done():
             ended.set_result("caller" if leg is caller else "callee")
 
+    before = (caller.peer, callee.peer)  # during a consultation one of them has another conversation aside
     _join(calls, caller, callee)
+    sides = ((caller, callee), (callee, caller))
+    buttons = [Buttons(one, other, codes) for one, other in sides if (codes := calls.router.in_call(one))]
     try:
         caller.on_change.append(changed)
         callee.on_change.append(changed)
@@ -33,7 +37,10 @@ async def bridge(calls: Calls, caller: Leg, callee: Leg) -> str:
     finally:
         caller.on_change.remove(changed)
         callee.on_change.remove(changed)
+        for keys in buttons:
+            await keys.close()
         _part(calls, caller, callee)
+        caller.peer, callee.peer = before
 
 
 def _join(calls: Calls, one: Leg, other: Leg) -> None:

@@ -12,15 +12,17 @@ from pbx import events as ev
 from pbx.call.contract import End, Party
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
-from pbx.errors import CallEnded, NegotiationError, PbxError, failure_of
+from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
 from pbx.media.contract import Clip, MediaPort, MediaState, Room
 from pbx.signaling.info import digit_of
+from pbx.sip.headers import parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
 
 if TYPE_CHECKING:
     from pbx.call.calls import Calls
     from pbx.call.dial import Dial
+    from pbx.call.tape import Tape
     from pbx.signaling.contract import LegSignal
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,11 @@ class Leg:
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
         self.on_bridged: list[Callable[[Leg], None]] = []  # joined with a peer, or parted from one
         self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
-        self._calls = calls
+        self.may_be_picked_up = False  # rings for a caller whom a colleague may take
+        self.apart_from: Leg | None = None  # bridged, but for a while they do not hear each other
+        self.tape: Tape | None = None  # what records this conversation now
+        self.moved_to = ""  # where a phone that answered 302 wants its calls
+        self.calls = calls
         self._scopes: list[HangupScope] = []
         self._sent_offer = False
         self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
@@ -88,7 +94,7 @@ class Leg:
             self.signal.ring(180)
         if self.state is LegState.NEW:
             self.state = LegState.RINGING
-            self._calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=183 if early else 180))
+            self.calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=183 if early else 180))
 
     async def answer(self) -> None:
         """Answer the caller, once; returns when the media can flow."""
@@ -145,7 +151,7 @@ class Leg:
 
         chosen = [targets] if isinstance(targets, str) else list(targets)
         return Dial(
-            self._calls,
+            self.calls,
             self,
             chosen,
             order=order,
@@ -161,7 +167,7 @@ class Leg:
         """Let both hear each other until one hangs up; return who did: "caller" (this leg) or "callee"."""
         from pbx.call.bridge import bridge
 
-        return await bridge(self._calls, self, other)
+        return await bridge(self.calls, self, other)
 
     async def echo(self) -> None:
         """Send the caller's own sound back until they hang up."""
@@ -177,20 +183,20 @@ class Leg:
 
     @property
     def default_language(self) -> str:
-        return self._calls.language
+        return self.calls.language
 
     def new_room(self) -> Room:
         """Open a conference."""
-        return self._calls.room()
+        return self.calls.room()
 
     def asks(self, keys: str) -> None:
         """Tell whoever plays this leg's part in a test that one of *keys* is waited for."""
-        if self._calls.on_ask is not None:
-            self._calls.on_ask(self, keys)
+        if self.calls.on_ask is not None:
+            self.calls.on_ask(self, keys)
 
     def clip(self, name: str) -> Clip | None:
         """Return the prompt *name* in this leg's language."""
-        return self._calls.prompts.find(name, self.language or self._calls.language)
+        return self.calls.prompts.find(name, self.language or self.calls.language)
 
     async def sounded(self, token: int) -> str:
         """Wait until what the media port called *token* is over; return its outcome: ended, stopped, silence, limit."""
@@ -232,7 +238,7 @@ class Leg:
         """
         if self.media is None:
             assert self.signal is not None
-            self.media = self._calls.media_side(self, self.signal.local_address, self.signal.advertised_address, codecs)
+            self.media = self.calls.media_side(self, self.signal.local_address, self.signal.advertised_address, codecs)
         return self.media
 
     @property
@@ -248,7 +254,7 @@ class Leg:
 
     def _answer_sdp(self) -> bytes:
         """Answer the caller's offer, or make one where the INVITE had none."""
-        media = self.open_media(self._calls.codecs)
+        media = self.open_media(self.calls.codecs)
         if self.answer_offer is not None:
             return media.answer(self.answer_offer)
         self._sent_offer = True
@@ -258,16 +264,14 @@ class Leg:
 
     def on_digit(self, digit: str, duration_ms: int) -> None:
         if not self.keeps_digits_secret:
-            self._calls.emit(
-                ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms)
-            )
+            self.calls.emit(ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms))
         self.digits.put_nowait(digit)
         for tell in list(self.on_digit_pressed):
             tell(self, digit)
 
     def on_media(self, state: MediaState) -> None:
         self.log.info("media: %s", state.value)
-        self._calls.emit(ev.LegMedia(call_id=self.call_id, leg_id=self.leg_id, state=state.value))
+        self.calls.emit(ev.LegMedia(call_id=self.call_id, leg_id=self.leg_id, state=state.value))
 
     def on_done(self, token: int, outcome: str) -> None:
         future = self._sounding.get(token)
@@ -284,7 +288,7 @@ class Leg:
             self.state = LegState.RINGING
         if not self.rang:
             self.rang = True
-            self._calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=status))
+            self.calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=status))
         if sdp is not None and self.media is not None:
             try:
                 self.media.take(sdp)
@@ -298,7 +302,7 @@ class Leg:
         assert self.signal is not None
         try:
             if is_offer and sdp is not None:
-                media = self.open_media(self._calls.codecs)
+                media = self.open_media(self.calls.codecs)
                 self.signal.acknowledge(media.answer(sdp))
             elif sdp is not None and self.media is not None:
                 self.media.take(sdp)
@@ -312,6 +316,8 @@ class Leg:
         self._up()
 
     def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None:
+        if 300 <= status < 400 and contacts:
+            self.moved_to = _number_of(contacts[0])
         self._ended(End(failure_of(status, rang=self.rang).reason, status, "peer", reason))
 
     def on_acked(self, sdp: bytes | None) -> None:
@@ -335,7 +341,7 @@ class Leg:
         assert self.signal is not None
         was_held = self.media.held if self.media is not None else False
         try:
-            media = self.open_media(self._calls.codecs)
+            media = self.open_media(self.calls.codecs)
             self.signal.answer_reoffer(media.offer() if sdp is None else media.answer(sdp))
         except PbxError as error:
             self.signal.refuse_reoffer(error.status)
@@ -343,7 +349,7 @@ class Leg:
         if media.held != was_held:
             kind = ev.LegHeld if media.held else ev.LegResumed
             self.log.info("< %s %s", self.party, "holds" if media.held else "resumes")
-            self._calls.emit(kind(call_id=self.call_id, leg_id=self.leg_id, by="peer"))
+            self.calls.emit(kind(call_id=self.call_id, leg_id=self.leg_id, by="peer"))
             self._tell()
 
     def on_reoffer_done(self, status: int, sdp: bytes | None) -> None:
@@ -358,7 +364,7 @@ class Leg:
     def on_request(self, request: Request, transaction: ServerTransaction) -> None:
         assert self.signal is not None
         if request.method == "REFER":
-            self._calls.refer(self, request, transaction)
+            self.calls.refer(self, request, transaction)
             return
         if request.method == "INFO" and (found := digit_of(request)) is not None:
             self.on_digit(*found)
@@ -377,9 +383,9 @@ class Leg:
 
     def _up(self) -> None:
         self.state = LegState.UP
-        self.answered_at = self._calls.now
+        self.answered_at = self.calls.now
         codec = self.media.agreed.codec.name if self.media is not None and self.media.agreed is not None else ""
-        self._calls.emit(ev.LegAnswered(call_id=self.call_id, leg_id=self.leg_id, codec=codec))
+        self.calls.emit(ev.LegAnswered(call_id=self.call_id, leg_id=self.leg_id, codec=codec))
         self._tell()
 
     def _ended(self, end: End) -> None:
@@ -391,7 +397,7 @@ class Leg:
             if future is not None and not future.done():
                 future.set_exception(CallEnded(end.cause))
                 future.exception()  # nobody may wait for it any more
-        self._calls.leg_ended(self)
+        self.calls.leg_ended(self)
         self._tell()
         if self._scopes:
             self._scopes[-1].hang_up()
@@ -402,3 +408,10 @@ class Leg:
 
     def __repr__(self) -> str:
         return f"<Leg {self.leg_id} {self.party} {self.state.name}>"
+
+
+def _number_of(contact: str) -> str:
+    try:
+        return parse_address(contact).uri.user
+    except ParseError:
+        return ""

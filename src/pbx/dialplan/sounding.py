@@ -205,7 +205,7 @@ async def wait(script: Script, step: WaitStep) -> None:
 
 @runs(RecordStep)
 async def record(script: Script, step: RecordStep) -> None:
-    script.record = step.record
+    script.leg.variables["record"] = step.record
     script.tell(f"record {step.record}", step)
     if step.notice:
         await audio.play(script.leg, script.fill_all(step.notice))
@@ -242,20 +242,24 @@ async def record_prompt_(script: Script, step: RecordPromptStep) -> None:
 @runs(SwitchStep)
 async def switch(script: Script, step: SwitchStep) -> None:
     """Turn a switch, where this phone may; say the state that it has then."""
-    name = script.fill(step.switch)
-    spec = script.plan.config.switches[name]
-    by = script.values.source
-    state = script.plan.switch(name)
-    if by in spec.allow:
-        state = step.to or NEXT_STATE[state]
-        script.plan.equipment.switches.turn(name, state, by=by, call_id=script.leg.call_id)
-        script.tell(f"switch {name} {state}", step)
-    else:
-        script.leg.log.info("x %s may not turn the switch %s", by, name)
-        script.tell(f"switch {name} declined", step)
-        await script.branch(step, "declined")
-        if step.say:
-            await audio.play(script.leg, "not-allowed")
+    script.tell("", step)
+    if await turn_switch(script, script.fill(step.switch), to=step.to, say=step.say):
         return
+    await script.branch(step, "declined")
     if step.say:
+        await audio.play(script.leg, "not-allowed")
+
+
+async def turn_switch(script: Script, name: str, *, to: str = "", say: bool) -> bool:
+    """Turn a switch to its next state, or *to* one; False where this phone may not."""
+    by = script.values.source
+    if by not in script.plan.config.switches[name].allow:
+        script.leg.log.info("x %s may not turn the switch %s", by, name)
+        script.tell(f"switch {name} declined")
+        return False
+    state = to or NEXT_STATE[script.plan.switch(name)]
+    script.plan.equipment.switches.turn(name, state, by=by, call_id=script.leg.call_id)
+    script.tell(f"switch {name} {state}")
+    if say:
         await audio.play(script.leg, f"switch-{state}")
+    return True
