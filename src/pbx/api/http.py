@@ -46,6 +46,7 @@ class Control:
             AgentRoutes,
             RecordingRoutes,
             CallbackRoutes,
+            RecordingRoutes,
             SupervisionRoutes,
             WhyRoutes,
             TraceRoutes,

@@ -23,6 +23,7 @@ def cli() -> None:
 def load_commands() -> None:
     """Hang every command into the tree."""
     from pbx.cli import (
+        backups,
         configuration,
         follow,
         live,
@@ -35,7 +36,7 @@ def load_commands() -> None:
         steer,
         trace,
         why,
-    )  # fmt: skip
+    )
     from pbx.cli.check import check
     from pbx.cli.console import console
     from pbx.cli.test import test
@@ -43,8 +44,9 @@ def load_commands() -> None:
     steer.log.add_command(follow.log_follow)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, *recordings.COMMANDS, *why.COMMANDS, *trace.COMMANDS, follow.events, live.watch, live.top,
-        console, schemas.schema,
+        *prompts.COMMANDS, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
+        follow.events, live.watch, live.top, console,
+        schemas.schema,
     ):  # fmt: skip
         cli.add_command(command)
 
