@@ -19,6 +19,7 @@ from pbx.api.pulse import Pulse
 from pbx.api.tally import Tally
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
+from pbx.apps.mailboxes import FileMailboxes
 from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
@@ -35,6 +36,7 @@ from pbx.housekeeping import Housekeeping
 from pbx.lamps import Lamps
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
+from pbx.postroom import Postroom
 from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
@@ -307,6 +309,11 @@ class Server:
         agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
         lamps.pump = agent.pump
         self.log.listeners.append(lamps.take)
+        if isinstance(self.equipment.mailboxes, FileMailboxes):
+            postroom = Postroom(lambda: self.config, self.equipment.mailboxes, self.log.append, time.time)
+            self.log.listeners.append(postroom.take)
+            postroom.start()
+            self._opened.push_async_callback(postroom.stop)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))

@@ -118,7 +118,9 @@ async def voicemail(script: Script, step: VoicemailStep) -> None:
 async def voicemail_check(script: Script, step: VoicemailCheckStep) -> None:
     mailbox = script.fill(step.voicemail_check)
     script.tell(f"voicemail-check {mailbox}", step)
-    trusted = bool(mailbox) and mailbox == script.values["endpoint"]
+    own, box = str(script.values["endpoint"]), script.plan.config.mailboxes.get(mailbox)
+    shared = box is not None and own in (lamp.removeprefix("endpoint/") for lamp in box.lamps)
+    trusted = bool(mailbox and own) and (mailbox == own or shared)
     boxes = script.plan.equipment.mailboxes
     await script.follow(step, await check_mailbox(script.leg, mailbox, boxes, script.emit, trusted=trusted))
 
