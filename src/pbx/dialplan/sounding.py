@@ -34,6 +34,7 @@ from pbx.config.steps import (
     WaitStep,
 )
 from pbx.dialplan.script import Finished, Script, runs
+from pbx.dialplan.summoning import summon
 from pbx.dialplan.values import as_text
 from pbx.errors import MediaError
 
@@ -135,8 +136,13 @@ async def conference(script: Script, step: ConferenceStep) -> None:
     terms = Terms(
         most=step.max or (spec.max if spec is not None else 0),
         pin=script.fill(step.pin) or (spec.pin if spec is not None else ""),
+        moderator_pin=spec.moderator_pin if spec is not None else "",
         announce=step.announce,
         muted=step.muted,
+        moderator=step.moderator,
+        record=step.record or (spec is not None and spec.record),
+        path=script.plan.equipment.recording_path,
+        summon=lambda leg, number: summon(script, name, leg, number),
     )
     await script.follow(step, await script.plan.equipment.rooms.join(script.leg, name, terms))
 

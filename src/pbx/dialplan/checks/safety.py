@@ -213,9 +213,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 told.add(type(step))
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
-    for name, room in config.conferences.items():
-        for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
-            yield warning(room.where_of(field), f"conference {name}: {field.replace('_', '-')} is not built yet")
 
 
 def today() -> date:
