@@ -27,6 +27,10 @@ async def bridge(calls: Calls, caller: Leg, callee: Leg) -> str:
     before = (caller.peer, callee.peer)  # during a consultation one of them has another conversation aside
     _join(calls, caller, callee)
     sides = ((caller, callee), (callee, caller))
+    for one, other in sides:
+        if one.introduce:
+            one.introduce = False
+            one.show(other.identity)
     buttons = [Buttons(one, other, codes) for one, other in sides if (codes := calls.router.in_call(one))]
     try:
         caller.on_change.append(changed)

@@ -15,9 +15,10 @@ from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
 from pbx.media.contract import Clip, MediaPort, MediaState, Room
 from pbx.signaling.info import digit_of
-from pbx.sip.headers import parse_address
+from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
+from pbx.sip.uri import Uri
 
 if TYPE_CHECKING:
     from pbx.call.calls import Calls
@@ -69,6 +70,7 @@ class Leg:
         self.on_bridged: list[Callable[[Leg], None]] = []  # joined with a peer, or parted from one
         self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
         self.may_be_picked_up = False  # rings for a caller whom a colleague may take
+        self.introduce = False  # moved to another partner: its phone is told who that is
         self.apart_from: Leg | None = None  # bridged, but for a while they do not hear each other
         self.tape: Tape | None = None  # what records this conversation now
         self.moved_to = ""  # where a phone that answered 302 wants its calls
@@ -123,6 +125,20 @@ class Leg:
         answered = self.state is LegState.UP
         self.signal.hangup(reason)
         self._ended(End(cause, 200 if answered else 487, "us", reason))
+
+    @property
+    def identity(self) -> Party:
+        """Who is at the other end of this leg, as others should see them."""
+        if self.direction == "in":
+            return self.caller
+        room, _, name = self.party.partition("/")
+        return Party(name) if room == "endpoint" else self.callee
+
+    def show(self, who: Party) -> None:
+        """Tell an answered phone with whom it talks now (RFC 3325 in an UPDATE, RFC 3311)."""
+        if self.signal is not None and self.state is LegState.UP and self.party.startswith("endpoint/") and who.number:
+            uri = Uri("sip", who.number, self.signal.advertised_address)
+            self.signal.request("UPDATE", (("P-Asserted-Identity", str(NameAddr(uri, who.name))),))
 
     def until_hangup(self) -> HangupScope:
         """Return a scope that ends quietly when this leg does."""

@@ -100,6 +100,7 @@ class Trunk(Spec):
     codecs: tuple[CodecName, ...] = ()
     dtmf: Dtmf = "auto"
     redirects: Literal["obey", "refuse"] = "refuse"
+    ring: str = ""  # how phones ring for its calls: "Bellcore-dr2", or a whole Alert-Info value
     privacy: bool = True  # honour Privacy towards this trunk
     srtp: Literal["off", "optional", "required"] | None = None
     transport: Literal["", "udp", "tcp", "tls"] = ""
