@@ -31,12 +31,13 @@ from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import ConfigError, PbxError
-from pbx.furnishing import furnish, media_wishes
+from pbx.furnishing import furnish, media_wishes, provisioning_key
 from pbx.housekeeping import Housekeeping
 from pbx.lamps import Lamps
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
 from pbx.postroom import Postroom
+from pbx.provision.http import PhoneSettings
 from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
@@ -202,6 +203,7 @@ class Server:
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
         await self.control.start(self.base / config.control.socket, config.control.http)
+        await self._provide_settings()
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
@@ -221,6 +223,17 @@ class Server:
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)
+
+    async def _provide_settings(self) -> None:
+        """Let phones fetch their settings, where [provisioning] says so."""
+        spec = self.config.provisioning
+        if spec is None:
+            return
+        key = provisioning_key(spec, self.base)
+        own = self.directory / "provision"
+        settings = PhoneSettings(lambda: self.config, lambda: self.secrets, key, own, time.monotonic)
+        self._opened.push_async_callback(settings.stop)
+        await settings.start(spec.http)
 
     def _thresholds(self, queue: str) -> tuple[float, float]:
         spec = self.config.queues.get(queue)
