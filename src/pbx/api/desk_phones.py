@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import NotRequired, TypedDict
 
 from aiohttp import web
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035 — pydantic wants this one before Python 3.12
 
 from pbx import events as ev
 from pbx.api.answers import Refused, answer, body, did, known, operator
