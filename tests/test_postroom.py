@@ -13,6 +13,7 @@ from pbx import events as ev
 from pbx.apps.mailboxes import FileMailboxes
 from pbx.apps.voicemail import Limits, Message
 from pbx.config.config import Config
+from pbx.post import Post
 from pbx.postroom import Postroom
 
 WALL = 1_795_572_000.0
@@ -74,7 +75,8 @@ def test_a_message_is_mailed_with_its_file(tmp_path: Path, refuse: int, outcome:
             {"mailboxes": {"box": {"mail": "me@example.com"}}, "mail": {"smtp": f"127.0.0.1:{port}", "from": "a@b.c"}}
         )
         boxes, events = FileMailboxes(tmp_path, lambda name: Limits()), list[ev.Event]()
-        postroom = Postroom(lambda: config, boxes, events.append, lambda: WALL, pause_s=0.01)
+        post = Post(lambda: config.mail, lambda wait_s: asyncio.sleep(wait_s / 1000))
+        postroom = Postroom(lambda: config, boxes, post, events.append, lambda: WALL)
         postroom.take(left(boxes, "box"))
         await until(events, 1)
         assert outcomes(events) == [("me@example.com", outcome)]
@@ -83,7 +85,7 @@ def test_a_message_is_mailed_with_its_file(tmp_path: Path, refuse: int, outcome:
             assert letter["Subject"] == "Voice message from +8613800138000 for box"
             attached = [part for part in letter.walk() if part.get_content_type() == "audio/wav"]
             assert attached[0].get_payload(decode=True) == b"RIFF-a-sound"
-        await postroom.stop()
+        await post.close()
         listening.close()
         await listening.wait_closed()
 
@@ -110,13 +112,14 @@ def test_a_message_goes_to_a_webhook_with_its_file(tmp_path: Path) -> None:
         port = runner.addresses[0][1]
         config = Config.model_validate({"mailboxes": {"box": {"webhook": f"http://127.0.0.1:{port}/hook"}}})
         boxes, events = FileMailboxes(tmp_path, lambda name: Limits()), list[ev.Event]()
-        postroom = Postroom(lambda: config, boxes, events.append, lambda: WALL)
+        post = Post(lambda: config.mail)
+        postroom = Postroom(lambda: config, boxes, post, events.append, lambda: WALL)
         postroom.take(left(boxes, "box"))
         await until(events, 1)
         assert outcomes(events) == [(f"127.0.0.1:{port}", "sent")]
         assert got["file"] == b"RIFF-a-sound"
-        assert b'"caller":"+8613800138000"' in got["message"]
-        await postroom.stop()
+        assert b'"caller": "+8613800138000"' in got["data"]
+        await post.close()
         await runner.cleanup()
 
     asyncio.run(body())
@@ -126,7 +129,8 @@ def test_what_is_older_than_its_days_is_thrown_away(tmp_path: Path) -> None:
     async def body() -> None:
         config = Config.model_validate({"mailboxes": {"box": {"retain_days": 30}, "other": {}}})
         boxes, events = FileMailboxes(tmp_path, lambda name: Limits()), list[ev.Event]()
-        postroom = Postroom(lambda: config, boxes, events.append, lambda: WALL)
+        post = Post(lambda: config.mail)
+        postroom = Postroom(lambda: config, boxes, post, events.append, lambda: WALL)
         left(boxes, "box", WALL - 31 * 86_400)
         left(boxes, "other", WALL - 31 * 86_400)
         assert [postroom.clean(name) for name in boxes.mailboxes()] == [1, 0]

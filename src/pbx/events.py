@@ -97,6 +97,13 @@ class OperatorDid(Event):
     target: str = ""
 
 
+@kind("alert.changed")
+class AlertChanged(Event):
+    alert: str = ""
+    state: str = ""  # raised, cleared
+    queue: str = ""  # for which it holds, where it asks for any
+
+
 @kind("log.dropped")
 class LogDropped(Event):
     count: int = 0  # detail events given up while the disk stalled

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pbx import __version__
 from pbx import events as ev
+from pbx.alerts import Alerts, Figures, live_figures
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
 from pbx.api.tally import Tally
@@ -30,18 +31,19 @@ from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
-from pbx.errors import ConfigError, PbxError
+from pbx.errors import PbxError
 from pbx.furnishing import furnish, media_wishes, provisioning_key
 from pbx.housekeeping import Housekeeping
 from pbx.lamps import Lamps
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
+from pbx.post import Post
 from pbx.postroom import Postroom
 from pbx.provision.http import PhoneSettings
 from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
-from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
 from pbx.signaling.notices import Notices
@@ -50,8 +52,9 @@ from pbx.signaling.resolver import Dns
 from pbx.signaling.subscriptions import Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
+from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
-from pbx.sip.digest import Nonces, Secret
+from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
@@ -220,6 +223,14 @@ class Server:
         self.log.listeners += [self.tally.take, self.today.take]
         self.pulse.start()
         self._opened.callback(self.pulse.stop)
+        self.post = Post(lambda: self.config.mail)
+        self._opened.push_async_callback(self.post.close)
+        if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
+            postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
+            self.log.listeners.append(postroom.take)
+            postroom.start()
+            self._opened.callback(postroom.stop)
+        self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)
@@ -235,6 +246,12 @@ class Server:
         self._opened.push_async_callback(settings.stop)
         await settings.start(spec.http)
 
+    def _figures(self) -> Figures:
+        now, location = time.time(), self.location
+        registered = sum(len(location.bindings(account, now)) for account in location.accounts())
+        down = sum(line.state not in (TrunkState.UP, TrunkState.DISABLED) for line in self.trunks.lines.values())
+        return live_figures(self.desk, self.today, len(self.calls.calls), registered, down)
+
     def _thresholds(self, queue: str) -> tuple[float, float]:
         spec = self.config.queues.get(queue)
         return (spec.service_level_s, spec.short_abandon_s) if spec is not None else (20.0, 5.0)
@@ -247,11 +264,12 @@ class Server:
         limits = config.limits
         self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, self.gate.is_trunk_address)
         self.agent.tokens = self.trunks.tokens
-        self.gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
+        self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
         self.destinations.config = config
         self.calls.max_calls = limits.max_calls
         self.calls.language = config.language
         self.calls.codecs = tuple(config.media.codecs)
+        self.agent.stack.session_expires_s = config.sip.session_expires_s
 
     def _prepare(self, config: Config) -> Callable[[], None]:
         """Make ready what takes time or may fail; return the swap, which is one step of the event loop."""
@@ -322,16 +340,20 @@ class Server:
         agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
         lamps.pump = agent.pump
         self.log.listeners.append(lamps.take)
-        if isinstance(self.equipment.mailboxes, FileMailboxes):
-            postroom = Postroom(lambda: self.config, self.equipment.mailboxes, self.log.append, time.time)
-            self.log.listeners.append(postroom.take)
-            postroom.start()
-            self._opened.push_async_callback(postroom.stop)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
         self.log.append(ev.ConfigSwapped(digest=self._loaded.digest, by="start"))
         return end_interrupted_calls(self.log) if self.log.unclean else 0
+
+    async def serve(self, ready: Callable[[Server], None] = lambda server: None) -> None:
+        """Start, tell *ready*, and run until SIGTERM or SIGINT.
+
+        :raises ConfigError: when the configuration or a listener cannot be used.
+        """
+        await self.start()
+        ready(self)
+        await self.run()
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -358,25 +380,6 @@ class Server:
         await self._opened.aclose()
         (self.base / self.config.control.socket).unlink(missing_ok=True)
 
-    def _accounts(self) -> dict[str, Account]:
-        algorithms = self.config.sip.algorithms
-        return {
-            number: Account(
-                number,
-                Secret(self.secrets[number]) if endpoint.enabled and number in self.secrets else None,
-                endpoint.algorithms or algorithms,
-            )
-            for number, endpoint in self.config.endpoints.items()
-        }
-
-    def _matches(self) -> list[TrunkMatch]:
-        return [
-            parse_match(name, text)
-            for name, trunk in self.config.trunks.items()
-            if trunk.enabled
-            for text in trunk.match
-        ]
-
     def _auth_failed(self, source: str, account: str, method: str) -> None:
         self.log.append(ev.AuthFailed(source=source, account=account[:80], method=method))
 
@@ -398,21 +401,8 @@ class Server:
             self.trunks.tick()
             self.housekeeping.look()
             self.desk.follow_hours(self._queue_is_open)
+            self.calls.end_overdue(self.config.limits.longest_call_s)
+            self.alerts.look(self.agent.now)
             if self.today.begins != began:
                 began = self.today.begins
                 self.desk.day_began()
-
-
-async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:
-    """Run a server until SIGTERM or SIGINT.
-
-    :raises ConfigError: when the configuration or a listener cannot be used.
-    """
-    server = Server(directory, state)
-    await server.start()
-    if callable(ready):
-        ready(server)
-    await server.run()
-
-
-__all__ = ["ConfigError", "Server", "checked", "serve"]

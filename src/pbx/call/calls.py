@@ -329,6 +329,15 @@ class Calls:
             self._idle.clear()
             await self._idle.wait()
 
+    def end_overdue(self, longest_s: float) -> None:
+        """Hang up calls that have lasted longer: a phone that was put down badly must not cost for ever."""
+        for call in list(self.calls.values()):
+            first = next(iter(call.legs.values()), None)
+            if first is not None and self.now - first.created_at > longest_s:
+                first.log.warning("x the call has lasted %d s: ended", longest_s)
+                for leg in list(call.legs.values()):
+                    leg.hangup("limit")
+
     def end_all(self, cause: str) -> None:
         """Hang up everything."""
         for call in list(self.calls.values()):

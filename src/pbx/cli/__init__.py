@@ -93,13 +93,15 @@ def serve(directory: Path, state: Path | None, log_level: str | None, hints: boo
     from pbx.cli.logs import set_up
 
     set_up(log_level or "info")
+    made = server.Server(directory, state)
+    set_up(log_level or made.config.log.level, made.config.log.format)
 
     def ready(running: server.Server) -> None:
         if hints:
             click.echo(first_steps(running))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(directory, state, ready))
+        runner.run(made.serve(ready))
 
 
 @cli.group()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 
 from pbx.config.calendar import is_line, lay_in
-from pbx.config.condition import ConditionError, compile_condition
+from pbx.config.condition import NUMBER, ConditionError, compile_condition
 from pbx.config.config import Config
 from pbx.config.dialplan import Route
 from pbx.config.endpoints import Endpoint
@@ -188,11 +188,34 @@ def _queues(config: Config) -> Iterator[Finding]:
 
 
 def _alerts(config: Config) -> Iterator[Finding]:
+    known = dict.fromkeys(figures_of(config), NUMBER)
     for alert in config.alerts.values():
         try:
             compile_condition(alert.when)
         except ConditionError as problem:
             yield error(alert.where_of("when"), f'"{alert.when}": {problem} (column {problem.column})')
+            continue
+        for problem_text in compile_condition(alert.when).problems(known.get):
+            cure = f"there are calls, registrations, trunks-down, queue.F and queue.NAME.F; F: {', '.join(FIGURES)}"
+            yield error(alert.where_of("when"), f'"{alert.when}": {problem_text}', cure)
+        if not alert.webhook and not alert.mail:
+            yield warning(alert.where, "this alert tells nobody", 'add webhook = "…" or mail = "…"')
+        if alert.mail and config.mail is None:
+            yield error(alert.where_of("mail"), "there is no [mail] to send by", 'add [mail] smtp = "127.0.0.1:25"')
+
+
+# What an alert may ask for: of the house, and of a queue (queue.F: of any; queue.NAME.F: of that one).
+HOUSE = ("calls", "registrations", "trunks-down")
+FIGURES = (
+    "waiting", "longest-wait-s", "callbacks", "ready", "logged-in", "paused", "on-call", "entered", "answered",
+    "abandoned", "service-level",
+)  # fmt: skip
+
+
+def figures_of(config: Config) -> frozenset[str]:
+    """Return every name that an alert may ask for."""
+    of_queues = (f"queue.{queue}.{key}" for queue in config.queues for key in FIGURES)
+    return frozenset((*HOUSE, *(f"queue.{key}" for key in FIGURES), *of_queues))
 
 
 def _mail(config: Config) -> Iterator[Finding]:
