@@ -71,7 +71,7 @@ class Endpoint(Spec):
     algorithms: tuple[Literal["sha-256", "md5"], ...] = ()
     srtp: Literal["off", "optional", "required"] | None = None
     auto_answer: bool = False
-    site: str = ""  # its emergency line
+    site: str = ""  # the trunk of its site, tried first when it calls for help
 
 
 class TrunkRegistration(Spec):
