@@ -15,12 +15,9 @@ from pbx.apps.parking import Lots
 from pbx.apps.voicemail import Limits
 from pbx.call.offer import MediaWishes
 from pbx.config.config import Config
-from pbx.config.endpoints import SecretFrom
-from pbx.config.phones import Provisioning
-from pbx.config.secrets import make_secret, read_secret
+from pbx.config.secrets import read_secret
 from pbx.dialplan.equipment import Equipment, Switches
 from pbx.dialplan.http import HttpLookups
-from pbx.errors import ConfigError
 from pbx.media.prompt_files import import_prompt
 from pbx.store.database import Log
 from pbx.store.settings import Settings
@@ -93,16 +90,3 @@ def mailbox_limits(config: Config, base: Path, name: str) -> Limits | None:
 def _agent_pin(config: Config, base: Path, name: str) -> str:
     spec = config.agents[name].pin
     return (read_secret(spec, base, os.environ) or "") if spec is not None else ""
-
-
-def provisioning_key(spec: Provisioning, base: Path) -> str:
-    """Return what phones' tokens are made of; made at the first start.
-
-    :raises ConfigError: where it can be neither read nor made.
-    """
-    key = read_secret(spec.secret, base, os.environ)
-    if key is None and isinstance(spec.secret, SecretFrom):
-        key = make_secret(spec.secret, base)
-    if not key:
-        raise ConfigError(f"{spec.where_of('secret')}: no secret for provisioning")
-    return key

@@ -43,15 +43,17 @@ def sync(number: str, reboot: bool, directory: Path | None, as_json: bool) -> No
 @click.option("--state", type=click.Path(path_type=Path), default=None)
 def phones(directory: Path, state: Path | None) -> None:
     """List the phones of a configuration with the address that each fetches its settings from."""
+    import os
+
     from pbx.config.loader import load
+    from pbx.config.secrets import provisioning_key
     from pbx.errors import PbxError
-    from pbx.furnishing import provisioning_key
     from pbx.provision.render import token_of
 
     config = load(directory).valid()
     if config.provisioning is None:
         raise PbxError('nothing is provisioned: add [provisioning] http = "…" and [phones."MAC"]')
-    key = provisioning_key(config.provisioning, state or directory)
+    key = provisioning_key(config.provisioning, state or directory, os.environ)
     for mac, phone in config.phones.items():
         url = f"http://{config.provisioning.http}/{token_of(key, mac)}/"
         click.echo(f"{mac}  {phone.model:11}  {phone.endpoint:8}  {url}")

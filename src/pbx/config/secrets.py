@@ -10,6 +10,7 @@ from pathlib import Path
 from pbx.config.config import Config
 from pbx.config.endpoints import SecretFrom
 from pbx.config.general import parse_listener
+from pbx.config.phones import Provisioning
 from pbx.config.where import Finding, Severity
 from pbx.errors import ConfigError
 
@@ -72,6 +73,19 @@ def trunk_secrets(config: Config, base: Path, environment: Mapping[str, str]) ->
         if secret is not None:
             found[name] = secret
     return found
+
+
+def provisioning_key(spec: Provisioning, base: Path, environment: Mapping[str, str]) -> str:
+    """Return what phones' tokens are made of; made at the first start.
+
+    :raises ConfigError: where it can be neither read nor made.
+    """
+    key = read_secret(spec.secret, base, environment)
+    if key is None and isinstance(spec.secret, SecretFrom):
+        key = make_secret(spec.secret, base)
+    if not key:
+        raise ConfigError(f"{spec.where_of('secret')}: no secret for provisioning")
+    return key
 
 
 def check_secrets(config: Config, base: Path, environment: Mapping[str, str]) -> list[Finding]:
