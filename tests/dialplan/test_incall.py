@@ -301,3 +301,40 @@ def test_phones_ring_otherwise_for_a_trunk_that_says_so() -> None:
         assert [found.get("Alert-Info") for found in headers] == [";info=external", None]
 
     on_floor(body)
+
+
+def test_who_is_put_on_hold_hears_music_and_then_the_other_again() -> None:
+    async def body() -> None:
+        floor = Floor(office(), PHONES)
+        customer, bob = await talking(floor)
+        assert bob.signal is not None
+        bob.signal.ask_hold(True)  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+        assert floor.heard(customer)[-1] == "default"
+        assert hears(customer) == set()
+        bob.signal.ask_hold(False)  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+        assert hears(customer) == {bob.port}
+
+    on_floor(body)
+
+
+def test_a_recorded_queue_call_is_recorded_on_after_a_transfer() -> None:
+    async def body() -> None:
+        floor = Floor(hotline(), PHONES)
+        customer, _ = floor.call("trunk/line", "800", "+8613800138000")
+        await asyncio.sleep(5)
+        agent = customer.peer
+        assert agent is not None
+        floor.press(agent, "##")
+        await asyncio.sleep(0.5)
+        floor.press(agent, "1003#")
+        await asyncio.sleep(3)
+        assert customer.peer is not None
+        assert customer.peer.party == "endpoint/1003"
+        customer.hangup()
+        await floor.calls.drained()
+        kinds = [e.KIND for e in floor.log.events if e.KIND in ("recording.started", "recording.ended")]
+        assert kinds == ["recording.started", "recording.ended"] * 2
+
+    on_floor(body)

@@ -99,6 +99,7 @@ def recording_rule(
         if policy(*wanted) != "always":
             yield
             return
+        leg.variables.setdefault("record", "always")  # and wherever the caller is transferred to
         async with recorded(leg, other, equipment.recording_path(leg.call_id), emit or equipment.emit):
             yield
 
