@@ -65,7 +65,8 @@ class Lamps:
             if leg.state not in STATES or (leg.state is LegState.NEW and leg.direction == "out"):
                 continue
             direction = "initiator" if leg.direction == "in" else "recipient"
-            named = leg.signal.dialog_id if trusted and leg.signal is not None else None
+            rings = leg.may_be_picked_up and leg.state is LegState.RINGING  # a conversation is nobody's to take
+            named = leg.signal.dialog_id if trusted and rings and leg.signal is not None else None
             remote = (leg.callee if leg.direction == "in" else leg.caller).number if trusted else ""
             call_id, ours, theirs = named if named is not None else ("", "", "")
             found.append(DialogState(leg.leg_id, STATES[leg.state], direction, remote, call_id, ours, theirs))

@@ -94,6 +94,17 @@ def check_secrets(config: Config, base: Path, environment: Mapping[str, str]) ->
     local = all(host in ("127.0.0.1", "::1") or host.startswith("127.") for host in hosts)
     findings = []
     missing = []
+    fetched = config.provisioning
+    inside = fetched is None or fetched.http.startswith(("127.", "[::1]", "localhost"))
+    if fetched is not None and isinstance(fetched.secret, str) and not inside:
+        findings.append(
+            Finding(
+                fetched.where_of("secret"),
+                Severity.ERROR,
+                "the secret of provisioning is in the file, and its listener is reachable from outside",
+                'write secret = { file = "var/secrets/provisioning" }, or listen on 127.0.0.1 only',
+            )
+        )
     for number, endpoint in config.endpoints.items():
         if isinstance(endpoint.secret, str) and not local:
             findings.append(
