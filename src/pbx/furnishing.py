@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pbx.apps.conference import Rooms
+from pbx.apps.forwards import Forwards
 from pbx.apps.mailboxes import FileMailboxes
+from pbx.apps.parking import Lots
 from pbx.apps.voicemail import Limits
 from pbx.call.offer import MediaWishes
 from pbx.config.config import Config
@@ -40,6 +42,8 @@ def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
         switches=Switches(switches.load(), switches.save, log.append),
         mailboxes=FileMailboxes(base / VOICEMAIL, lambda name: mailbox_limits(config(), base, name)),
         rooms=Rooms(log.append),
+        forwards=Forwards(Settings(log, "phone:"), log.append, time.time),
+        lots=Lots(log.append),
         prompts=Shelf(base / "var"),
         agent_pin=lambda name: _agent_pin(config(), base, name),
     )
@@ -48,7 +52,9 @@ def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
 def media_wishes(config: Config, party: str) -> MediaWishes:
     """Say how a party's sound travels: its own settings before those of all."""
     own = config.party(party)
-    return MediaWishes(srtp=(own.srtp if own is not None else None) or config.media.srtp)
+    if own is None:
+        return MediaWishes(srtp=config.media.srtp)
+    return MediaWishes(srtp=own.srtp or config.media.srtp, dtmf=own.dtmf)
 
 
 class Shelf:

@@ -14,40 +14,45 @@ from pathlib import Path
 
 from pbx import __version__
 from pbx import events as ev
+from pbx.alerts import Alerts, Figures, live_figures
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
-from pbx.api.tally import Tally
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
+from pbx.apps.mailboxes import FileMailboxes
 from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
-from pbx.config.secrets import endpoint_secrets, trunk_secrets
+from pbx.config.endpoints import Forward
+from pbx.config.secrets import endpoint_secrets, provisioning_key, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
-from pbx.errors import ConfigError, PbxError
+from pbx.errors import PbxError
 from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
-from pbx.lamps import Lamps
+from pbx.keeping import Keeping
+from pbx.lamps import light
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
+from pbx.post import Post
+from pbx.postroom import Postroom
+from pbx.provision.http import PhoneSettings
 from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
-from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
-from pbx.signaling.notices import Notices
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
-from pbx.signaling.subscriptions import Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
+from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
-from pbx.sip.digest import Nonces, Secret
+from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
@@ -57,7 +62,6 @@ from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
 from pbx.store.settings import Settings
-from pbx.store.today import KINDS, Today
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +130,8 @@ class Server:
         self.log = Log(self.base / config.store.path, time.time, time.monotonic)
         self.log.start(self.version)
         opened.push_async_callback(self.log.stop)
+        self.keeping = Keeping(self.log, lambda: self.config, self.base)
+        self.tally, self.today, self.archive = self.keeping.tally, self.keeping.today, self.keeping.archive
         ids = Ids()
         self.transports = Transports(config.sip, self.base)
         gate = self.gate = AccountGate(
@@ -162,7 +168,13 @@ class Server:
             self.agent,
             self.media,
             Dialplan(config, self.equipment),
-            PlanTargets(lambda: self.config, self.destinations, time.time, lambda agent: self.desk.seat_of(agent)),
+            PlanTargets(
+                lambda: self.config,
+                self.destinations,
+                time.time,
+                lambda agent: self.desk.seat_of(agent),
+                self.equipment.forwards.disturb_not,
+            ),
             self._tell,
             ids,
             time.time,
@@ -195,6 +207,11 @@ class Server:
         opened.push_async_callback(self.control.stop)
         self.housekeeping.caches.append(self.control.feed.forget)
         await self.control.start(self.base / config.control.socket, config.control.http)
+        if config.provisioning is not None:
+            key = provisioning_key(config.provisioning, self.base, os.environ)
+            settings = PhoneSettings(lambda: self.config, lambda: self.secrets, key, self.directory / "provision")
+            opened.push_async_callback(settings.stop)
+            await settings.start(config.provisioning.http)
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
@@ -204,20 +221,29 @@ class Server:
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
 
     async def _watch(self) -> None:
-        """Begin to count what the API shows: the business day from the log, the rest from now on."""
-        self.tally, self.pulse = Tally(), Pulse()
-        self.today = Today(time.time, self.config.business_day_starts, self._thresholds)
-        self.today.load(await self.reader.since(self.today.begins, [kind.KIND for kind in KINDS]))
-        self.log.listeners += [self.tally.take, self.today.take]
+        """Begin to count what the API shows."""
+        self.pulse = Pulse()
         self.pulse.start()
         self._opened.callback(self.pulse.stop)
+        await self.keeping.start(self.reader)
+        self._opened.push_async_callback(self.keeping.stop)
+        self.post = Post(lambda: self.config.mail)
+        self._opened.push_async_callback(self.post.close)
+        if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
+            postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
+            self.log.listeners.append(postroom.take)
+            postroom.start()
+            self._opened.callback(postroom.stop)
+        self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)
 
-    def _thresholds(self, queue: str) -> tuple[float, float]:
-        spec = self.config.queues.get(queue)
-        return (spec.service_level_s, spec.short_abandon_s) if spec is not None else (20.0, 5.0)
+    def _figures(self) -> Figures:
+        now, location = time.time(), self.location
+        registered = sum(len(location.bindings(account, now)) for account in location.accounts())
+        down = sum(line.state not in (TrunkState.UP, TrunkState.DISABLED) for line in self.trunks.lines.values())
+        return live_figures(self.desk, self.today, len(self.calls.calls), registered, down)
 
     # ---- configuration ---------------------------------------------------------------------------------------------
 
@@ -227,11 +253,12 @@ class Server:
         limits = config.limits
         self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, self.gate.is_trunk_address)
         self.agent.tokens = self.trunks.tokens
-        self.gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
+        self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
         self.destinations.config = config
         self.calls.max_calls = limits.max_calls
         self.calls.language = config.language
         self.calls.codecs = tuple(config.media.codecs)
+        self.agent.stack.session_expires_s = config.sip.session_expires_s
 
     def _prepare(self, config: Config) -> Callable[[], None]:
         """Make ready what takes time or may fail; return the swap, which is one step of the event loop."""
@@ -252,7 +279,12 @@ class Server:
     def _set_by_day(self) -> list[str]:
         """Say what people changed that the files do not."""
         switches = self.equipment.switches.changed({n: s.first for n, s in self.config.switches.items()})
-        return [*self.desk.set_by_day(), *switches, *self.trunks.set_by_day()]
+        phones = self.equipment.forwards.changed(self._forward_of)
+        return [*self.desk.set_by_day(), *switches, *phones, *self.trunks.set_by_day()]
+
+    def _forward_of(self, endpoint: str) -> Forward | None:
+        spec = self.config.endpoints.get(endpoint)
+        return spec.forward if spec is not None else None
 
     async def reload(self, by: str) -> None:
         """Reload for who cannot be answered: what is wrong goes to the log."""
@@ -291,19 +323,23 @@ class Server:
         agent.on_register = lambda request, transaction, source: self.registrar.handle(
             request, transaction, source, agent.respond
         )
-        domain = self.config.sip.domain
-        messages = Messages(agent.stack, self.destinations, domain, lambda: agent.now)
+        messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
-        self.notices = Notices(agent.stack, self.destinations, domain, lambda: agent.now)
-        lamps = Lamps(lambda: self.config, self.calls, self.equipment, self.notices)
-        agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
-        lamps.pump = agent.pump
-        self.log.listeners.append(lamps.take)
+        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
         self.log.append(ev.ConfigSwapped(digest=self._loaded.digest, by="start"))
         return end_interrupted_calls(self.log) if self.log.unclean else 0
+
+    async def serve(self, ready: Callable[[Server], None] = lambda server: None) -> None:
+        """Start, tell *ready*, and run until SIGTERM or SIGINT.
+
+        :raises ConfigError: when the configuration or a listener cannot be used.
+        """
+        await self.start()
+        ready(self)
+        await self.run()
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -329,25 +365,6 @@ class Server:
         self.log.append(ev.ServerStopped(cause="signal"))
         await self._opened.aclose()
         (self.base / self.config.control.socket).unlink(missing_ok=True)
-
-    def _accounts(self) -> dict[str, Account]:
-        algorithms = self.config.sip.algorithms
-        return {
-            number: Account(
-                number,
-                Secret(self.secrets[number]) if endpoint.enabled and number in self.secrets else None,
-                endpoint.algorithms or algorithms,
-            )
-            for number, endpoint in self.config.endpoints.items()
-        }
-
-    def _matches(self) -> list[TrunkMatch]:
-        return [
-            parse_match(name, text)
-            for name, trunk in self.config.trunks.items()
-            if trunk.enabled
-            for text in trunk.match
-        ]
 
     def _auth_failed(self, source: str, account: str, method: str) -> None:
         self.log.append(ev.AuthFailed(source=source, account=account[:80], method=method))
@@ -376,21 +393,8 @@ class Server:
             self.trunks.tick()
             self.housekeeping.look()
             self.desk.follow_hours(self._queue_is_open)
+            self.calls.end_overdue(self.config.limits.longest_call_s)
+            self.alerts.look(self.agent.now)
             if self.today.begins != began:
                 began = self.today.begins
                 self.desk.day_began()
-
-
-async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:
-    """Run a server until SIGTERM or SIGINT.
-
-    :raises ConfigError: when the configuration or a listener cannot be used.
-    """
-    server = Server(directory, state)
-    await server.start()
-    if callable(ready):
-        ready(server)
-    await server.run()
-
-
-__all__ = ["ConfigError", "Server", "checked", "serve"]

@@ -18,7 +18,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from pbx.api.shapes import schema
+from pbx.api.schemas import schema
 from pbx.cli import cli, load_commands, names
 from pbx.cli.console import Shell, Words, console, split
 from tests.interop.server import LiveServer
@@ -87,8 +87,8 @@ def run(server: LiveServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 SHOWN = {
     "calls", "channels", "endpoints", "registrations", "trunks", "queues", "queue support", "agents", "agent zhang",
-    "conferences", "codecs", "limits", "threads", "loggers", "cdr", "endpoint 1001", "uptime", "status", "pulse",
-    "config",
+    "conferences", "codecs", "recordings", "limits", "threads", "loggers", "cdr", "endpoint 1001", "uptime", "status",
+    "pulse", "config",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from pbx import events as ev
 from pbx.store.export import read_log
 from tests.interop.baresip import Baresip
-from tests.interop.conftest import registered
 from tests.interop.server import LiveServer
 from tests.interop.sipp import Sipp
 from tests.interop.waiting import wait_for
@@ -21,24 +20,14 @@ pytestmark = pytest.mark.interop
 IDLE = "</dialog-info>"
 
 
-@pytest.fixture
-def desk(net: None, tmp_path: Path) -> Iterator[LiveServer]:
-    server = LiveServer.of(Path(__file__).parent / "deskconf", tmp_path / "desk")
-    server.start()
-    yield server
-    log = server.stop()
-    assert "Traceback" not in log, log[-3000:]
-
-
 def subscribed(server: LiveServer) -> int:
     return int(server.ask("/v1/status")["stack"]["dialogs"])
 
 
 def test_a_lamp_follows_a_colleague_and_a_message_lights_another(
-    desk: LiveServer, make_phone: Callable[..., Baresip], tmp_path: Path
+    desk: LiveServer, desk_phone: Callable[..., Baresip], tmp_path: Path
 ) -> None:
-    bob = make_phone("1002", "desk-1002", 440.0)
-    wait_for(lambda: registered(desk) == {"1002"}, 10, "bob does not register")
+    bob = desk_phone("1002", 440.0)
     lamp = watch(
         tmp_path / "lamps", "1003", "desk-1003", "1002", "dialog",
         [IDLE, "<state>early</state>", "direction=\"recipient\".*<state>confirmed</state>", IDLE,
@@ -61,7 +50,7 @@ def test_a_lamp_follows_a_colleague_and_a_message_lights_another(
     bob.wait("CALL_CLOSED")
 
     # A colleague's message lights bob's lamp; bob hears it and deletes it by key.
-    leave_a_message(make_phone, "5001")
+    leave_a_message(desk_phone, "5001")
     wait_for(lambda: shown(bob) == "yes", 10, lambda: f"bob's lamp shows {shown(bob)!r}")
     since = len(bob.events)
     bob.dial("5002")
@@ -73,8 +62,8 @@ def test_a_lamp_follows_a_colleague_and_a_message_lights_another(
         assert sipp.finish(20) == {"Successful call": 1, "Failed call": 0}, sipp.errors()
 
 
-def leave_a_message(make_phone: Callable[..., Baresip], number: str) -> None:
-    carol = make_phone("1004", "desk-1004", 700.0)
+def leave_a_message(desk_phone: Callable[..., Baresip], number: str) -> None:
+    carol = desk_phone("1004", 700.0)
     carol.dial(number)
     carol.wait("CALL_ESTABLISHED")
     wait_for(lambda: carol.said_s() > 2.5, 10, "carol says nothing")

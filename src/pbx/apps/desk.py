@@ -22,15 +22,18 @@ from pbx.apps.callbacks import Callbacks, Promised
 from pbx.apps.desk_events import event_of
 from pbx.apps.desk_store import AgentMemory, DeskStore, MemoryDeskStore
 from pbx.apps.recording import Recording
-from pbx.apps.ringing import Ringing
+from pbx.apps.ringing import Ringing, Shown
+from pbx.call import audio
 from pbx.call.calls import Calls
 from pbx.call.contract import Emit
 from pbx.call.leg import Leg
+from pbx.call.originate import originate
 from pbx.config.config import Config
-from pbx.errors import PbxError
+from pbx.errors import CallFailed, PbxError
 
 log = logging.getLogger(__name__)
 
+NOTICE_AFTER_S, NOTICE_RING_S = 1.0, 10.0
 PROBE_S = 30.0  # a registered phone that did not ring is tried again after this long
 
 
@@ -227,6 +230,8 @@ class Desk(AgentVerbs):
                 visit.announce(output.position, output.wait_s, output.turn)
             case out.OfferCallback() if visit is not None:
                 visit.offer_callback()
+            case out.AutoPaused():
+                self._loop.call_later(NOTICE_AFTER_S, self._tell_paused, output.agent)
             case out.AgentMoved():
                 self._remember_state(output)
             case out.CallbackMoved():
@@ -251,9 +256,29 @@ class Desk(AgentVerbs):
         self._placing = True
         try:
             seat = self._seats.get(output.agent, "")
-            ringing.start(self.calls, visit.leg, self.config.agents[output.agent], seat)
+            queue = self.config.queues.get(visit.entered.queue)
+            shown = Shown(queue.name or visit.entered.queue, queue.ring) if queue is not None else None
+            ringing.start(self.calls, visit.leg, self.config.agents[output.agent], seat, shown)
         finally:
             self._placing = False
+
+    def _tell_paused(self, name: str) -> None:
+        """Give the phone of an agent who missed offers a tone and a notice."""
+        seat = self._seats.get(name, "")
+        if not seat or name not in self.core.agents or self.core.agents[name].pause is None:
+            return
+
+        async def notice(leg: Leg) -> None:
+            await leg.answer()
+            await audio.beep(leg)
+            await audio.play(leg, "auto-paused")
+
+        try:
+            originate(
+                self.calls, f"endpoint/{seat}", name, script=notice, name="paused", ring_s=NOTICE_RING_S, answers=True
+            )
+        except CallFailed as error:
+            log.info("agent %s is not told of the pause: %s", name, error)
 
     def _offer_over(self, output: out.OfferOver) -> None:
         if output.outcome != "answered":

@@ -209,11 +209,11 @@ class Waiting:
         agent = ringing.answered
         assert agent is not None
         await self._sound.notice_over()
-        if self._spec.whisper and not await self._whisper(agent):
+        self._sound.stop()
+        if not await self._introduce(ringing.agent, agent):
             return None
         if agent.state is not LegState.UP or self._exit is not None:
             return None
-        self._sound.stop()
         began = self._desk.calls.now
         self._desk.joined(ringing)
         by = "system"
@@ -221,7 +221,9 @@ class Waiting:
             async with self._entry.recording(self.leg, agent, ringing.agent):
                 by = "agent" if await self.leg.bridge(agent) == "callee" else "caller"
         finally:
-            if by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
+            if by == "system" and self.leg.kept:
+                by = "transfer"
+            elif by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
                 by = "caller"
             self._over(ringing.agent, agent, by, began)
         if by == "agent" and self._spec.survey:
@@ -229,11 +231,21 @@ class Waiting:
             await survey(self.leg, self._spec.survey, spec, ringing.agent, self._desk.emit)
         return Answered(f"agent/{ringing.agent}")
 
-    async def _whisper(self, agent: Leg) -> bool:
-        """Tell the agent alone; False where they hung up meanwhile."""
+    async def _introduce(self, name: str, agent: Leg) -> bool:
+        """Tell the agent what the queue whispers and the caller who serves them; False where the agent hung up."""
+        spec = self._desk.config.agents.get(name)
+        named = self._spec.announce is not None and self._spec.announce.agent_id
+        number = spec.id if spec is not None and (named or spec.announce_id) else ""
+        async with asyncio.TaskGroup() as both:
+            if self._spec.whisper:
+                both.create_task(self._whisper(agent))
+            if number:
+                both.create_task(_say_agent(self.leg, number))
+        return agent.state is LegState.UP
+
+    async def _whisper(self, agent: Leg) -> None:
         with suppress(CallEnded):
             await audio.play(agent, self._spec.whisper)
-        return agent.state is LegState.UP
 
     def _over(self, name: str, agent: Leg, by: str, began: float) -> None:
         entry_id = self.entered.entry_id
@@ -256,6 +268,12 @@ class Waiting:
         self._desk.forget(self)
         while not self.leg.digits.empty():
             self.leg.digits.get_nowait()
+
+
+async def _say_agent(leg: Leg, number: str) -> None:
+    with suppress(CallEnded):
+        await audio.play(leg, "agent-number")
+        await audio.say(leg, number, "digits")
 
 
 async def _say_position(leg: Leg, position: int) -> None:

@@ -88,7 +88,9 @@ class Dial:
             raise refusals[-1] if refusals else Unreachable("nobody to ring")
         self._legs = []
         for destination in destinations:
-            self._legs.append(self._calls.ring_out(self._leg, destination, self._changed))
+            leg = self._calls.ring_out(self._leg, destination, self._changed)
+            leg.may_be_picked_up = not self._confirm
+            self._legs.append(leg)
         try:
             async with asyncio.timeout(self._ring_s):
                 await self._won.wait()
@@ -189,6 +191,7 @@ class Dial:
             if leg.end is not None:
                 answered = leg.answered_at is not None  # and not confirmed
                 failures.append(NoAnswer() if answered else failure_of(leg.end.status, rang=leg.rang))
+                failures[-1].moved_to = leg.moved_to
         for kind in (Busy, Declined, Unreachable):
             if all(isinstance(failure, kind) for failure in failures):
                 return failures[-1]

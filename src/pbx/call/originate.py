@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pbx import events as ev
 from pbx.call.calls import Call, Calls
 from pbx.call.contract import Party, Refusal, Routed, Script
 from pbx.call.leg import ELSEWHERE, Leg, LegState
 from pbx.errors import CallFailed, Declined, NoAnswer, Unreachable, failure_of
-from pbx.signaling.contract import Destination, Introduction
+from pbx.signaling.contract import AUTO_ANSWER, Destination, Introduction
 
 
 def originate(
-    calls: Calls, target: str, number: str, *, ring_s: float = 30.0, script: Script | None = None, name: str = ""
+    calls: Calls,
+    target: str,
+    number: str,
+    *,
+    ring_s: float = 30.0,
+    script: Script | None = None,
+    name: str = "",
+    answers: bool = False,
 ) -> Call:
     """Ring *target*; who answers is connected to *number* as if they had dialled it, or runs *script*.
 
-    *number* and *name* are what the phone shows.
+    *number* and *name* are what the phone shows; *answers* asks it to answer by itself.
 
     :raises CallFailed: where the target cannot be rung, or may not dial the number.
     """
@@ -27,6 +35,8 @@ def originate(
     call_id = calls.new_call_id()
     asker = Leg(calls, f"{call_id}.0", call_id, "in", "api", Party(number, name), Party(number))  # never on the wire
     destinations = calls.targets.resolve(target, asker)
+    if answers:
+        destinations = [replace(d, headers=(*d.headers, *AUTO_ANSWER)) for d in destinations]
     party = destinations[0].party
     own = party.partition("/")[2] if party.startswith("endpoint/") else destinations[0].uri.user
     introduction = Introduction(party, own, "", number, number, "", "api", None)
@@ -39,6 +49,19 @@ def originate(
             call_id=call_id, context=routed.context, match=routed.match, number=routed.number, where=routed.where
         )
     )
+    work = _run(calls, call, asker, destinations, introduction, routed, ring_s)
+    call.task = asyncio.get_running_loop().create_task(work, name=f"call {call_id}")
+    return call
+
+
+def ring_for(
+    calls: Calls, introduction: Introduction, destinations: Sequence[Destination], routed: Routed, *, ring_s: float
+) -> Call:
+    """Ring somewhere on behalf of *introduction*'s caller; who answers gets *routed*'s script, in a call of its own."""
+    call_id = calls.new_call_id()
+    shown = Party(introduction.caller, introduction.caller_name)
+    asker = Leg(calls, f"{call_id}.0", call_id, "in", "api", shown, Party(introduction.dialled))
+    call = begin(calls, call_id, introduction.source, shown, introduction.dialled, routed.number)
     work = _run(calls, call, asker, destinations, introduction, routed, ring_s)
     call.task = asyncio.get_running_loop().create_task(work, name=f"call {call_id}")
     return call

@@ -22,15 +22,34 @@ def cli() -> None:
 
 def load_commands() -> None:
     """Hang every command into the tree."""
-    from pbx.cli import configuration, follow, live, prompts, records, schemas, show, simulate, steer, trace, why
+    from pbx.cli import (
+        backups,
+        configuration,
+        desks,
+        follow,
+        live,
+        prompts,
+        recordings,
+        records,
+        schemas,
+        show,
+        simulate,
+        steer,
+        trace,
+        why,
+    )
     from pbx.cli.check import check
     from pbx.cli.console import console
     from pbx.cli.test import test
 
     steer.log.add_command(follow.log_follow)
+    for command in (desks.forward, desks.dnd, desks.sync):
+        endpoint.add_command(command)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, *why.COMMANDS, *trace.COMMANDS, follow.events, live.watch, live.top, console, schemas.schema,
+        *prompts.COMMANDS, desks.phones, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
+        follow.events, live.watch, live.top, console,
+        schemas.schema,
     ):  # fmt: skip
         cli.add_command(command)
 
@@ -91,13 +110,15 @@ def serve(directory: Path, state: Path | None, log_level: str | None, hints: boo
     from pbx.cli.logs import set_up
 
     set_up(log_level or "info")
+    made = server.Server(directory, state)
+    set_up(log_level or made.config.log.level, made.config.log.format)
 
     def ready(running: server.Server) -> None:
         if hints:
             click.echo(first_steps(running))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(directory, state, ready))
+        runner.run(made.serve(ready))
 
 
 @cli.group()

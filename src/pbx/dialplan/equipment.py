@@ -14,6 +14,8 @@ from typing import Protocol
 from pbx import events as ev
 from pbx.apps.conference import Rooms
 from pbx.apps.desk import Desk
+from pbx.apps.forwards import Forwards
+from pbx.apps.parking import Lots
 from pbx.apps.voicemail import Mailboxes
 from pbx.call.contract import Emit
 
@@ -108,12 +110,20 @@ class Equipment:
     switches: Switches
     mailboxes: Mailboxes
     rooms: Rooms
+    forwards: Forwards
+    lots: Lots
     desk: Desk | None = None
     prompts: PromptShelf = field(default_factory=lambda: NoShelf())
     agent_pin: Callable[[str], str] = lambda name: ""
     turns: dict[str, int] = field(default_factory=dict)  # whose turn it is in a round-robin
+    last_callers: dict[str, str] = field(default_factory=dict)  # by endpoint, since the start
 
     def recording_path(self, call_id: str) -> Path:
-        """Return where a call's recording goes: by day, then by call."""
+        """Return where a call's recording goes: by day, then by call; the second one of a call is numbered."""
         day = datetime.fromtimestamp(self.wall(), UTC)
-        return self.recordings(f"{day:%Y/%m/%d}/{call_id}.wav")
+        path = self.recordings(f"{day:%Y/%m/%d}/{call_id}.wav")
+        number = 1
+        while path.exists():
+            number += 1
+            path = path.with_name(f"{call_id}-{number}.wav")
+        return path

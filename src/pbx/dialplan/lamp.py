@@ -29,8 +29,26 @@ def shown_by(plan: Dialplan, number: str, watcher: str) -> str:
         return f"endpoint/{number}"
     found = plan.choose_for(watcher, number)
     if isinstance(found, Refusal):
-        return ""
+        return _of_code(plan, number, watcher) if found.status == 404 else ""
     return _first_thing(found.route.do, number, watcher, plan)
+
+
+def _of_code(plan: Dialplan, number: str, watcher: str) -> str:
+    """Return what a feature code or a place for parked calls shows."""
+    if number in plan.places:
+        return f"place/{number}"
+    action, value = plan.codes.find(number) or ("", "")
+    if action.startswith("forward-"):
+        return f"{action.removesuffix('-on').removesuffix('-off')}/{watcher}"
+    if action.startswith("dnd-"):
+        return f"dnd/{watcher}"
+    if action in ("pickup", "intercom") and value in plan.config.endpoints:
+        return f"endpoint/{value}"
+    if action in ("agent-login", "agent-pause"):
+        return f"{action.removeprefix('agent-')}/{watcher}"
+    names = list(plan.config.switches)
+    index = int(value) - 1 if value.isdigit() else 0
+    return f"switch/{names[index]}" if action == "night-switch" and 0 <= index < len(names) else ""
 
 
 def _first_thing(steps: Sequence[StepSpec], number: str, watcher: str, plan: Dialplan) -> str:

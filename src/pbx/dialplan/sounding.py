@@ -34,6 +34,7 @@ from pbx.config.steps import (
     WaitStep,
 )
 from pbx.dialplan.script import Finished, Script, runs
+from pbx.dialplan.summoning import summon
 from pbx.dialplan.values import as_text
 from pbx.errors import MediaError
 
@@ -118,7 +119,9 @@ async def voicemail(script: Script, step: VoicemailStep) -> None:
 async def voicemail_check(script: Script, step: VoicemailCheckStep) -> None:
     mailbox = script.fill(step.voicemail_check)
     script.tell(f"voicemail-check {mailbox}", step)
-    trusted = bool(mailbox) and mailbox == script.values["endpoint"]
+    own, box = str(script.values["endpoint"]), script.plan.config.mailboxes.get(mailbox)
+    shared = box is not None and own in (lamp.removeprefix("endpoint/") for lamp in box.lamps)
+    trusted = bool(mailbox and own) and (mailbox == own or shared)
     boxes = script.plan.equipment.mailboxes
     await script.follow(step, await check_mailbox(script.leg, mailbox, boxes, script.emit, trusted=trusted))
 
@@ -133,8 +136,13 @@ async def conference(script: Script, step: ConferenceStep) -> None:
     terms = Terms(
         most=step.max or (spec.max if spec is not None else 0),
         pin=script.fill(step.pin) or (spec.pin if spec is not None else ""),
+        moderator_pin=spec.moderator_pin if spec is not None else "",
         announce=step.announce,
         muted=step.muted,
+        moderator=step.moderator,
+        record=step.record or (spec is not None and spec.record),
+        path=script.plan.equipment.recording_path,
+        summon=lambda leg, number: summon(script, name, leg, number),
     )
     await script.follow(step, await script.plan.equipment.rooms.join(script.leg, name, terms))
 
@@ -205,7 +213,7 @@ async def wait(script: Script, step: WaitStep) -> None:
 
 @runs(RecordStep)
 async def record(script: Script, step: RecordStep) -> None:
-    script.record = step.record
+    script.leg.variables["record"] = step.record
     script.tell(f"record {step.record}", step)
     if step.notice:
         await audio.play(script.leg, script.fill_all(step.notice))
@@ -216,7 +224,7 @@ async def send_digits(script: Script, step: SendDigitsStep) -> None:
     digits = script.fill(step.send_digits)
     script.tell(f"send-digits {digits}", step)
     await script.leg.answer()
-    script.leg.port.send_digits(digits)
+    script.leg.send_digits(digits)
 
 
 @runs(RecordPromptStep)
@@ -242,20 +250,24 @@ async def record_prompt_(script: Script, step: RecordPromptStep) -> None:
 @runs(SwitchStep)
 async def switch(script: Script, step: SwitchStep) -> None:
     """Turn a switch, where this phone may; say the state that it has then."""
-    name = script.fill(step.switch)
-    spec = script.plan.config.switches[name]
-    by = script.values.source
-    state = script.plan.switch(name)
-    if by in spec.allow:
-        state = step.to or NEXT_STATE[state]
-        script.plan.equipment.switches.turn(name, state, by=by, call_id=script.leg.call_id)
-        script.tell(f"switch {name} {state}", step)
-    else:
-        script.leg.log.info("x %s may not turn the switch %s", by, name)
-        script.tell(f"switch {name} declined", step)
-        await script.branch(step, "declined")
-        if step.say:
-            await audio.play(script.leg, "not-allowed")
+    script.tell("", step)
+    if await turn_switch(script, script.fill(step.switch), to=step.to, say=step.say):
         return
+    await script.branch(step, "declined")
     if step.say:
+        await audio.play(script.leg, "not-allowed")
+
+
+async def turn_switch(script: Script, name: str, *, to: str = "", say: bool) -> bool:
+    """Turn a switch to its next state, or *to* one; False where this phone may not."""
+    by = script.values.source
+    if by not in script.plan.config.switches[name].allow:
+        script.leg.log.info("x %s may not turn the switch %s", by, name)
+        script.tell(f"switch {name} declined")
+        return False
+    state = to or NEXT_STATE[script.plan.switch(name)]
+    script.plan.equipment.switches.turn(name, state, by=by, call_id=script.leg.call_id)
+    script.tell(f"switch {name} {state}")
+    if say:
         await audio.play(script.leg, f"switch-{state}")
+    return True
