@@ -27,11 +27,12 @@ from hibari.g2p import G2P
 from misaki import zh
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "src"))
+
+from pbx.media.prompt_files import RATE_HZ, faded, levelled, trimmed  # noqa: E402  (this environment has no pbx)
+
 BUILD = HERE / "build"
-MODEL_RATE_HZ, RATE_HZ = 24_000, 16_000
-LEVEL_DBFS = -20.0  # of the speech, without its pauses
-PEAK_DBFS = -1.0
-EDGE_S = 0.05  # silence before and after
+MODEL_RATE_HZ = 24_000
 VOICES = {"en": "af_heart", "zh-CN": "zf_xiaoxiao"}
 SPEEDS = {"en": 1.0, "zh-CN": 0.95}
 
@@ -68,33 +69,6 @@ class Speaker:
             "speed": np.array([SPEEDS[language]], dtype=np.float32),
         }
         return self._session.run(None, feeds)[0].reshape(-1).astype(np.float64)
-
-
-def trimmed(samples: np.ndarray) -> np.ndarray:
-    """Cut the silence at both ends to EDGE_S."""
-    loud = np.flatnonzero(np.abs(samples) > 10 ** (-45 / 20))
-    if not len(loud):
-        raise ValueError("silence")
-    edge = int(EDGE_S * RATE_HZ)
-    padded = np.concatenate([np.zeros(edge), samples, np.zeros(edge)])
-    return padded[loud[0] : loud[-1] + 2 * edge]
-
-
-def levelled(samples: np.ndarray) -> np.ndarray:
-    """Bring the speech to LEVEL_DBFS, peaks below PEAK_DBFS."""
-    frames = samples[: len(samples) // 320 * 320].reshape(-1, 320)
-    power = (frames**2).mean(axis=1)
-    active = power[power > power.max() * 10 ** (-30 / 10)]
-    gain = 10 ** (LEVEL_DBFS / 20) / np.sqrt(active.mean())
-    peak = np.abs(samples).max() * gain
-    return samples * gain * min(1.0, 10 ** (PEAK_DBFS / 20) / peak)
-
-
-def faded(samples: np.ndarray) -> np.ndarray:
-    ramp = np.linspace(0, 1, 160)
-    samples[:160] *= ramp
-    samples[-160:] *= ramp[::-1]
-    return samples
 
 
 def make(name: str, text: str, language: str, speaker: Speaker) -> float:

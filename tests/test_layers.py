@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 SOURCE = Path(__file__).parents[1] / "src" / "pbx"
 PURE = ("sip", "sdp", "rtp", "acd")
@@ -35,8 +36,13 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_rooms_import_downwards_only(capsys: pytest.CaptureFixture[str]) -> None:
-    assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+def test_rooms_import_downwards_only() -> None:
+    # In a process of its own: the linter configures logging, which switches off every logger that there is.
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=SOURCE.parents[1], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_only_media_touches_the_engine() -> None:

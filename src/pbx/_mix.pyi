@@ -16,6 +16,7 @@ OP_END_RECORDING: int
 OP_JOIN: int
 OP_LEAVE: int
 OP_ROOM: int
+OP_KEYS: int
 NOTICE_RELEASED: int
 NOTICE_DIGIT: int
 NOTICE_MEDIA: int
@@ -36,6 +37,7 @@ class Engine:
     event_fd: int
     cpu_ns: int
     loops: int
+    on_moments: int
     realtime: bool
     dropped_notices: int
     lateness: tuple[list[int], int, int]

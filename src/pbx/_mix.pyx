@@ -10,29 +10,32 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport (
-    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, PACKET_BYTES, WHEEL, Core, Port, Room, lost_of, mouth_of, notify, soil,
+    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, keypad_of, lost_of, mouth_of, notify, soil,
     wheel_take,
 )
+from pbx.native.dtmf cimport Keypad, keypad_reset
 from pbx.native.ear cimport Ear
 from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear, unlink
-from pbx.native.receive cimport packet
+from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
 from pbx.native.recorder cimport Recording, end_recording
 from pbx.native.ring cimport Command, Notice, put_command, take_command, take_notice
+from pbx.native.rtcp cimport farewell
+from pbx.native.srtp cimport forget
 from pbx.native.tick cimport scan, stop_playing, stop_recording, tick
 from pbx.native.transmit cimport queue_digit
 from pbx.native.udp cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, EPOLL_CLOEXEC, close, epoll_create1, eventfd, pbx_address, pbx_address_equal,
-    pbx_address_ip, pbx_address_port, pbx_address_set, pbx_hasten, pbx_now_ns, pbx_receive, pbx_signal,
+    pbx_address_ip, pbx_address_port, pbx_address_set, pbx_hasten, pbx_now_ns, pbx_signal,
     pbx_sleep_until, pbx_thread_cpu_ns, pbx_unsignal, pbx_wait_until, pbx_watch,
 )
 from pbx.native.voice cimport Mouth, Playlist
 
 # Commands, Python to engine; args as `_command` below reads them.
 (OP_OPEN, OP_CLOSE, OP_REMOTE, OP_HEAR, OP_UNHEAR, OP_DEAF, OP_DIRECTION, OP_STOP, OP_PLAY, OP_HUSH, OP_DIGIT,
- OP_CONSUME, OP_RECORD, OP_PAUSE, OP_END_RECORDING, OP_JOIN, OP_LEAVE, OP_ROOM) = range(1, 19)
+ OP_CONSUME, OP_RECORD, OP_PAUSE, OP_END_RECORDING, OP_JOIN, OP_LEAVE, OP_ROOM, OP_KEYS) = range(1, 20)
 cdef enum:
     C_OPEN = 1, C_CLOSE, C_REMOTE, C_HEAR, C_UNHEAR, C_DEAF, C_DIRECTION, C_STOP, C_PLAY, C_HUSH, C_DIGIT
-    C_CONSUME, C_RECORD, C_PAUSE, C_END_RECORDING, C_JOIN, C_LEAVE, C_ROOM
+    C_CONSUME, C_RECORD, C_PAUSE, C_END_RECORDING, C_JOIN, C_LEAVE, C_ROOM, C_KEYS
 
 # Notices, engine to Python; what NOTICE_MEDIA says; how what NOTICE_DONE tells of came to its end.
 NOTICE_RELEASED, NOTICE_DIGIT, NOTICE_MEDIA, NOTICE_DONE = range(1, 5)
@@ -44,7 +47,11 @@ cdef enum:
     SCAN_NS = 100000000
     TICK_NS = 1000000
     MOST_BEHIND_MS = 100        # further behind: leave instants out
+    LONG_MS = 8                 # further behind: sockets may hold more than one packet
+    MANY = 500                  # legs: with fewer a coarser grid spares waking up
+    SOME = 100
     BUSY_PACKETS = 60           # in one scan: from here on read on the grid, many sockets at a time
+    WAKE_EVERY = 256            # commands that may wait for the end of a turn of the loop
 
 
 cdef class Engine:
@@ -69,7 +76,7 @@ cdef class Engine:
             raise MemoryError
         core.commands.mask = core.notices.mask = ring - 1
         for i in range(WHEEL):
-            core.wheel[i] = -1
+            core.wheel[i] = core.moments[i] = -1
         core.begun_ns = pbx_now_ns() - 1000 * <int64_t>TICK_NS
         core.epoll = epoll_create1(EPOLL_CLOEXEC)
         core.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
@@ -84,6 +91,7 @@ cdef class Engine:
             for i in range(self.core.high):
                 free(self.core.ports[i].ear)
                 free(self.core.ports[i].mouth)
+                free(self.core.ports[i].keypad)
         free(self.core.ports)
         free(self.core.dirty)
         free(self.core.rooms)
@@ -98,20 +106,16 @@ cdef class Engine:
 
     def post(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
              int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
-        """Hand one command to the engine, and wake it.
+        """Hand one command to the engine and wake it.
 
         :raises BufferError: when the ring is full.
         """
         self.put(op, port, generation, token, a, b, c, d, e, f)
         pbx_signal(self.core.wake)
 
-    def wake(self) -> None:
-        """Have the engine look at what was put."""
-        pbx_signal(self.core.wake)
-
     def put(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
             int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
-        """Leave one command for the engine's next turn.
+        """Hand one command to the engine; it is looked at when :meth:`wake` says so, or earlier.
 
         :raises BufferError: when the ring is full.
         """
@@ -121,7 +125,14 @@ cdef class Engine:
         command.args[0], command.args[1], command.args[2] = a, b, c
         command.args[3], command.args[4], command.args[5] = d, e, f
         if not put_command(&self.core.commands, &command):
+            pbx_signal(self.core.wake)
             raise BufferError("the media engine's command ring is full")
+        if self.core.commands.head % WAKE_EVERY == 0:
+            pbx_signal(self.core.wake)
+
+    def wake(self) -> None:
+        """Let the engine look at its commands now."""
+        pbx_signal(self.core.wake)
 
     def drain(self) -> list:
         """Return the notices that wait: (kind, port, generation, token, value, at_ns)."""
@@ -141,13 +152,18 @@ cdef class Engine:
         cdef bint hears = ear != NULL and port.heard
         return {
             "packets_in": port.packets_in, "packets_out": port.packets_out, "lost": max(0, lost_of(port)),
-            "invalid": port.invalid, "wrong_source": port.wrong_source, "truncated": port.truncated,
+            "invalid": port.invalid, "undecryptable": port.undecryptable, "replayed": port.replayed,
+            "encrypted": port.keys_in != NULL and port.keys_out != NULL,
+            "wrong_source": port.wrong_source, "truncated": port.truncated,
             "send_errors": port.send_errors, "jitter_ms": port.jitter / 8.0, "media_state": port.media_state,
             "late": ear.jitter.late if ear != NULL else 0,
             "duplicates": ear.jitter.duplicates if ear != NULL else 0,
             "concealed_ms": ear.concealed * 1000 // ear.rate_hz if hears and ear.rate_hz else 0,
             "delay_ms": <int>ear.delay_ms if hears else 0,
-            "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
+            "round_trip_ns": port.round_trip_ns if port.trips else -1,
+            "peer_reports": port.peer_reports, "peer_lost": port.peer_lost, "peer_jitter_ms": port.peer_jitter / 8.0,
+            "control_in": port.control_in, "control_out": port.control_out, "control_invalid": port.control_invalid,
+            "byes": port.byes, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
             "remote_port": pbx_address_port(&port.remote),
         }
 
@@ -166,6 +182,11 @@ cdef class Engine:
     @property
     def loops(self) -> int:
         return self.core.loops
+
+    @property
+    def on_moments(self) -> int:
+        """How many ports are read at moments of their own, without epoll."""
+        return self.core.on_moments
 
     @property
     def realtime(self) -> bool:
@@ -215,12 +236,14 @@ cdef class Engine:
     cdef void _gather(self, bint busy) noexcept nogil:
         """Read what came: with much traffic once per millisecond, many sockets at a time; with little, at once."""
         cdef Core *core = &self.core
-        cdef int64_t next_ns = core.begun_ns + (core.tick_ms + 1) * TICK_NS, now
-        cdef int i, count
+        cdef int64_t next_ns, now
+        cdef int i, count, legs = core.on_moments + core.on_wheel
+        core.step_ms = 1 if legs > MANY else (2 if legs > SOME else 4)
+        next_ns = core.begun_ns + (core.tick_ms + core.step_ms) * TICK_NS
         if busy:
             pbx_sleep_until(next_ns)
             next_ns = 0
-        elif not core.on_wheel:
+        elif not legs:
             next_ns = core.next_scan_ns
         while True:
             count = pbx_wait_until(core.epoll, self.ready, EVENTS, next_ns)
@@ -230,7 +253,7 @@ cdef class Engine:
                 if self.ready[i] == <uint64_t>-1:
                     pbx_unsignal(core.wake)
                 else:
-                    self._readable(self.ready[i], now)
+                    readable(core, <uint32_t>(self.ready[i] >> 2), <int>(self.ready[i] & 3), now)
             if count < EVENTS:
                 return
             next_ns = 0
@@ -239,40 +262,26 @@ cdef class Engine:
         """Work off the instants that are due."""
         cdef Core *core = &self.core
         cdef int64_t now_ms = (now - core.begun_ns) // TICK_NS, late
-        if not core.on_wheel:
+        if not core.on_wheel and not core.on_moments:
             core.tick_ms = now_ms
+            core.settled = 0
             return
-        if core.tick_ms < now_ms:
-            late = now - (core.begun_ns + (core.tick_ms + 1) * TICK_NS)
-            core.lateness[min(late // 50000, <int64_t>127)] += 1
-            core.worst_ns = max(core.worst_ns, late)
+        if now_ms - core.tick_ms < core.step_ms:
+            return              # woken before the next instant
+        late = now - (core.begun_ns + (core.tick_ms + core.step_ms) * TICK_NS)
+        core.lateness[min(late // 50000, <int64_t>127)] += 1
+        core.worst_ns = max(core.worst_ns, late)
+        if now_ms - core.tick_ms > LONG_MS:
+            core.drain_until_ms = now_ms + WHEEL
         if now_ms - core.tick_ms > MOST_BEHIND_MS:
             core.skipped_ms += now_ms - core.tick_ms - WHEEL
             core.tick_ms = now_ms - WHEEL
+        core.batch_ms = now_ms
+        core.settled = 0
         while core.tick_ms < now_ms:
             core.tick_ms += 1
+            moment(core, core.tick_ms, now)
             tick(core, core.tick_ms, now)
-
-    cdef void _readable(self, uint64_t data, int64_t now) noexcept nogil:
-        cdef uint32_t index = <uint32_t>(data >> 1)
-        cdef Port *port = &self.core.ports[index]
-        cdef pbx_address source
-        cdef long size
-        cdef int turns = 0
-        if not port.open:
-            return
-        while turns < 256:      # edge-triggered, so read on; but a flood must not hold up the others for good
-            size = pbx_receive(port.rtcp_fd if data & 1 else port.rtp_fd, self.core.packet, PACKET_BYTES, &source)
-            if size < 0:
-                return
-            turns += 1
-            self.core.received += 1
-            if data & 1:
-                continue
-            if size > PACKET_BYTES:
-                port.truncated += 1
-            else:
-                packet(&self.core, index, size, &source, now)
 
     cdef void _commands(self) noexcept nogil:
         cdef Command command
@@ -297,6 +306,8 @@ cdef class Engine:
             self._open(port, c)
         elif port.open and port.generation == c.generation:
             self._port_command(<int>c.port, port, c)
+        elif c.op == C_KEYS:
+            forget(<void *><size_t>c.args[1])
         elif c.op == C_RECORD:
             end_recording(<Recording *><size_t>c.args[0], D_STOPPED)
 
@@ -325,6 +336,8 @@ cdef class Engine:
             join(core, index, <int>c.args[0], <bint>c.args[1])
         elif op == C_LEAVE:
             leave(core, index)
+        elif op == C_KEYS:
+            self._set_keys(port, <int>c.args[0], <void *><size_t>c.args[1])
         else:
             self._sound_command(index, port, c)
 
@@ -355,12 +368,15 @@ cdef class Engine:
     cdef void _open(self, Port *port, Command *c) noexcept nogil:
         cdef Ear *ear = port.ear
         cdef Mouth *mouth = port.mouth
+        cdef Keypad *keypad = port.keypad
         memset(port, 0, sizeof(Port))
-        port.ear, port.mouth = ear, mouth       # made once, used again: the last call's counters go
+        port.ear, port.mouth, port.keypad = ear, mouth, keypad      # made once, used again: the last call's counters go
         if ear != NULL:
             memset(ear, 0, sizeof(Ear))
             ear.written_ms = -1000000
             ear.codec = -1
+        if keypad != NULL:
+            keypad_reset(keypad)
         if mouth != NULL:
             memset(mouth, 0, sizeof(Mouth))
             mouth.codec = -1
@@ -371,14 +387,14 @@ cdef class Engine:
         port.out_ssrc = <uint32_t>c.args[2]
         port.out_seq = <uint16_t>c.args[3]
         port.out_ts = <uint32_t>c.args[4]
-        port.events_pt = port.room = port.slot = port.recorded_other = -1
+        port.events_pt = port.room = port.slot = port.recorded_other = port.fast_fd = port.read_slot = -1
         port.ptime_ms = 20
         port.send_on = port.receive_on = 1
         port.opened_ns = port.last_in_ns = port.out_ns = port.state_from_ns = pbx_now_ns()
         port.open = 1
         self.core.high = max(self.core.high, <int>c.port + 1)
-        pbx_watch(self.core.epoll, port.rtp_fd, (<uint64_t>c.port << 1))
-        pbx_watch(self.core.epoll, port.rtcp_fd, (<uint64_t>c.port << 1) | 1)
+        pbx_watch(self.core.epoll, port.rtp_fd, <uint64_t>c.port << 2 | W_ALL)
+        pbx_watch(self.core.epoll, port.rtcp_fd, <uint64_t>c.port << 2 | W_RTCP)
 
     cdef void _close(self, int index) noexcept nogil:
         cdef Port *port = &self.core.ports[index]
@@ -386,8 +402,12 @@ cdef class Engine:
         stop_recording(&self.core, index, D_STOPPED)
         unlink(&self.core, index)
         wheel_take(&self.core, index)
+        farewell(&self.core, index, pbx_now_ns())
+        unsettle(&self.core, index)
         close(port.rtp_fd)      # leaves epoll by itself
         close(port.rtcp_fd)
+        self._set_keys(port, 0, NULL)
+        self._set_keys(port, 1, NULL)
         port.open = 0
 
     cdef void _set_remote(self, int index, Port *port, Command *c) noexcept nogil:
@@ -397,8 +417,9 @@ cdef class Engine:
         pbx_address_set(&named, <int>c.args[0], ip, <uint16_t>c.args[3])
         port.audio_pt = <int>(c.args[4] & 0xFF)
         port.events_pt = <int>((c.args[4] >> 8) & 0xFF)
-        if port.events_pt == 0xFF:
-            port.events_pt = -1
+        if port.events_pt > 127:
+            port.events_pt -= 256       # NO_EVENTS, OTHER_WAY
+        port.inband = <int>((c.args[4] >> 32) & 1) and keypad_of(port) != NULL
         port.codec = <int>((c.args[4] >> 16) & 0xFF)
         port.ptime_ms = <int>((c.args[4] >> 24) & 0xFF)
         port.in_ms = port.last_in_ms = 0
@@ -406,11 +427,26 @@ cdef class Engine:
             # Signalling says so: believe it, and learn anew (a phone behind NAT names an address that is not its own).
             port.named = named
             port.remote = named
+            unsettle(&self.core, index)
             port.pinned = 0
             port.has_in = 0
             port.has_remote = 1
             port.state_from_ns = pbx_now_ns()
+            port.control_learned = 0
+        port.has_control = (c.args[5] & 0xFFFF) != 0
+        port.control_mux = <int>(c.args[5] >> 16) & 1
+        if not port.control_learned:
+            pbx_address_set(&port.control_to, <int>c.args[0], ip, <uint16_t>(c.args[5] & 0xFFFF))
         plan(&self.core, index)
+
+    cdef void _set_keys(self, Port *port, int outwards, void *context) noexcept nogil:
+        """Take a context over, in the place of the one before."""
+        if outwards:
+            forget(port.keys_out)
+            port.keys_out = context
+        else:
+            forget(port.keys_in)
+            port.keys_in = context
 
     cdef void _play(self, int index, Port *port, Command *c) noexcept nogil:
         cdef Mouth *mouth

@@ -77,6 +77,7 @@ class CallFailed(PbxError):
 
     status = 480
     reason = "failed"
+    moved_to = ""  # the number that a phone's 302 names
 
 
 class CallEnded(CallFailed):

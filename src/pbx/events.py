@@ -19,15 +19,16 @@ class Event:
 
     KIND: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
-    FIELDS: ClassVar[tuple[str, ...]] = ()  # what a kind keeps beside the identifiers
     DETAIL: ClassVar[bool] = False  # may be dropped when the disk stalls; calls, queues and agents never are
 
     call_id: str = ""
     leg_id: str = ""
 
+    OWN: ClassVar[tuple[str, ...]] = ()  # the fields that have no column of their own
+
     def payload(self) -> dict[str, Any]:
         """Return the fields that are neither empty nor kept in columns of their own."""
-        return {name: value for name in self.FIELDS if (value := getattr(self, name)) not in ("", None, (), {})}
+        return {name: value for name in self.OWN if (value := getattr(self, name)) not in ("", None, (), {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def kind(name: str, *, detail: bool = False) -> Any:
         made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         made.KIND = name
         made.DETAIL = detail
-        made.FIELDS = tuple(f.name for f in fields(made) if f.name not in ("call_id", "leg_id"))
+        made.OWN = tuple(f.name for f in fields(made) if f.name not in ("call_id", "leg_id"))
         KINDS[name] = made
         return made
 
@@ -93,6 +94,13 @@ class OperatorDid(Event):
     who: str = ""
     what: str = ""
     target: str = ""
+
+
+@kind("alert.changed")
+class AlertChanged(Event):
+    alert: str = ""
+    state: str = ""  # raised, cleared
+    queue: str = ""  # for which it holds, where it asks for any
 
 
 @kind("log.dropped")
@@ -242,7 +250,8 @@ class LegQuality(Event):
     late: int = 0
     jitter_ms: float | None = None
     round_trip_ms: float | None = None
-    mos: float | None = None  # None: unknown
+    r_factor: float | None = None  # by the E-model; None: unknown
+    mos: float | None = None
 
 
 @kind("leg.ended")
@@ -292,6 +301,21 @@ class CallEmergency(Event):
     endpoint: str = ""
     number: str = ""
     notify: tuple[str, ...] = ()
+
+
+@kind("call.parked")
+class CallParked(Event):
+    place: str = ""  # 701
+    by: str = ""  # endpoint/1001
+    state: str = ""  # parked, recalled, fetched, left
+
+
+@kind("endpoint.set")
+class EndpointSet(Event):
+    endpoint: str = ""
+    what: str = ""  # forward-all, forward-busy, forward-no-answer, dnd
+    value: str = ""  # a number, "" for none; on, off
+    by: str = ""
 
 
 @kind("call.served")
@@ -422,6 +446,13 @@ class AgentState(Event):
     endpoint: str = ""  # the seat
 
 
+@kind("supervisor.did")
+class SupervisorDid(Event):
+    who: str = ""
+    party: str = ""  # whose conversation: endpoint/2001
+    mode: str = ""  # listen, whisper, barge, take-over, left
+
+
 @kind("agent.membership")
 class AgentMembership(Event):
     agent: str = ""
@@ -458,7 +489,7 @@ class CallbackChanged(Event):
     entry_id: str = ""
     queue: str = ""
     number: str = ""
-    state: str = ""  # promised, dialling, connected, failed, expired, cancelled
+    state: str = ""  # offered, promised, dialling, waiting (for another try), connected, failed, expired, cancelled
     attempt: int = 0
     cause: str = ""
 
@@ -469,9 +500,12 @@ class CallbackChanged(Event):
 @kind("recording.started")
 class RecordingStarted(Event):
     recording_id: str = ""
-    path: str = ""
+    path: str = ""  # below recordings.path; made of our own ids
+    other: str = ""  # leg_id of the right channel
     queue: str = ""
     agent: str = ""
+    caller: str = ""
+    dialled: str = ""
 
 
 @kind("recording.marked")
@@ -486,8 +520,25 @@ class RecordingMarked(Event):
 class RecordingEnded(Event):
     recording_id: str = ""
     duration_ms: int = 0
+
+
+@kind("recording.written")
+class RecordingWritten(Event):
+    recording_id: str = ""
+    outcome: str = ""  # ended, stopped, failed
+
+
+@kind("recording.sealed")
+class RecordingSealed(Event):
+    """The file is whole: its hash, and that of the chain up to it."""
+
+    recording_id: str = ""
+    path: str = ""
     size_bytes: int = 0
-    sha256: str = ""
+    sha256: str = ""  # empty: there is no file
+    previous: str = ""  # the chain before it
+    chain: str = ""
+    cause: str = ""  # restart: sealed by the run after the one that made it
 
 
 @kind("recording.touched")
@@ -497,13 +548,30 @@ class RecordingTouched(Event):
     what: str = ""  # played, exported, deleted, held, released
 
 
+@kind("caller.forgotten")
+class CallerForgotten(Event):
+    pseudonym: str = ""
+    who: str = ""
+    events: int = 0
+    recordings: int = 0
+
+
 @kind("voicemail.changed")
 class VoicemailChanged(Event):
     mailbox: str = ""
     message_id: str = ""
-    state: str = ""  # left, heard, saved, deleted
+    state: str = ""  # left, heard, saved, deleted, expired
     caller: str = ""
     duration_ms: int = 0
+
+
+@kind("voicemail.sent")
+class VoicemailSent(Event):
+    mailbox: str = ""
+    message_id: str = ""
+    to: str = ""  # an address, or a webhook's host
+    outcome: str = ""  # sent, failed
+    cause: str = ""
 
 
 @kind("conference.joined")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pbx.apps.conference import Rooms
+from pbx.apps.forwards import Forwards
 from pbx.apps.mailboxes import FileMailboxes
+from pbx.apps.parking import Lots
 from pbx.apps.voicemail import Limits
+from pbx.call.offer import MediaWishes
 from pbx.config.config import Config
 from pbx.config.secrets import read_secret
 from pbx.dialplan.equipment import Equipment, Switches
 from pbx.dialplan.http import HttpLookups
+from pbx.media.prompt_files import import_prompt
 from pbx.store.database import Log
 from pbx.store.settings import Settings
 
@@ -37,8 +42,37 @@ def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
         switches=Switches(switches.load(), switches.save, log.append),
         mailboxes=FileMailboxes(base / VOICEMAIL, lambda name: mailbox_limits(config(), base, name)),
         rooms=Rooms(log.append),
+        forwards=Forwards(Settings(log, "phone:"), log.append, time.time),
+        lots=Lots(log.append),
+        prompts=Shelf(base / "var"),
         agent_pin=lambda name: _agent_pin(config(), base, name),
     )
+
+
+def media_wishes(config: Config, party: str) -> MediaWishes:
+    """Say how a party's sound travels: its own settings before those of all."""
+    own = config.party(party)
+    if own is None:
+        return MediaWishes(srtp=config.media.srtp)
+    return MediaWishes(srtp=own.srtp or config.media.srtp, dtmf=own.dtmf)
+
+
+class Shelf:
+    """Prompts recorded by phone: drafts beside them, then FLAC files that every call finds from then on."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def draft(self, call_id: str) -> Path:
+        folder = self._directory / "drafts"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder / f"{call_id}.wav"
+
+    async def keep(self, draft: Path, name: str, language: str) -> None:
+        try:
+            await asyncio.to_thread(import_prompt, draft, self._directory / "prompts" / language / f"{name}.flac")
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def mailbox_limits(config: Config, base: Path, name: str) -> Limits | None:

@@ -9,43 +9,55 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pbx import __version__
 from pbx import events as ev
-from pbx.api import metrics
+from pbx.alerts import Alerts, Figures, live_figures
 from pbx.api.http import Control
+from pbx.api.pulse import Pulse
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
+from pbx.apps.mailboxes import FileMailboxes
+from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
-from pbx.config.loader import Loaded, load
-from pbx.config.secrets import check_secrets, endpoint_secrets, trunk_secrets
-from pbx.dialplan.check import check
+from pbx.config.endpoints import Forward
+from pbx.config.secrets import endpoint_secrets, provisioning_key, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
+from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
-from pbx.errors import ConfigError
-from pbx.furnishing import furnish
+from pbx.errors import PbxError
+from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
+from pbx.keeping import Keeping
+from pbx.lamps import light
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
+from pbx.post import Post
+from pbx.postroom import Postroom
+from pbx.provision.http import PhoneSettings
+from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
-from pbx.signaling.gate import Account, AccountGate, TrunkMatch, parse_match
+from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
+from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
-from pbx.sip.digest import Nonces, Secret
+from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
 from pbx.store.bindings import Bindings, nonce_key
+from pbx.store.configs import Configs
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
@@ -56,18 +68,6 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0
 
 
-def checked(directory: Path) -> Loaded:
-    """Load a directory and prove what can be proved of it.
-
-    :raises ConfigError: when the directory itself is not there.
-    """
-    loaded = load(directory)
-    if loaded.config is not None:
-        loaded.findings += check(loaded.config, directory)
-        loaded.findings += check_secrets(loaded.config, directory, os.environ)
-    return loaded
-
-
 class Server:
     """One running system."""
 
@@ -76,12 +76,13 @@ class Server:
         self.base = state or directory  # where var/… paths start
         loaded = checked(directory)
         self.config: Config = loaded.valid()
-        self.digest = loaded.digest
+        self._loaded = loaded
         self.findings = loaded.findings
         self.secrets = endpoint_secrets(self.config, self.base, os.environ, make=True)
         self.version = __version__
         self.started_wall = time.time()
         self._stop = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
         self._opened = contextlib.AsyncExitStack()
 
     # ---- what the API sees -----------------------------------------------------------------------------------------
@@ -107,15 +108,9 @@ class Server:
             "log_waiting": self.log.waiting,
         }
 
-    def metrics(self) -> bytes:
-        gauges = {
-            "pbx_calls": ("Calls in progress", float(len(self.calls.calls))),
-            "pbx_media_ports": ("Media ports open", float(len(self.media.ports))),
-            "pbx_media_cpu_seconds": ("CPU time of the media thread", self.media.cpu_s),
-            "pbx_log_waiting": ("Events not yet durable", float(self.log.waiting)),
-            "pbx_sip_dialogs": ("Dialogs held", float(self.agent.stack.sizes["dialogs"])),
-        }
-        return metrics.render(gauges, self.agent.stack.counters.responses)
+    def shut_down(self) -> None:
+        """Stop in order, as on SIGTERM."""
+        self._stop.set()
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -135,13 +130,15 @@ class Server:
         self.log = Log(self.base / config.store.path, time.time, time.monotonic)
         self.log.start(self.version)
         opened.push_async_callback(self.log.stop)
+        self.keeping = Keeping(self.log, lambda: self.config, self.base)
+        self.tally, self.today, self.archive = self.keeping.tally, self.keeping.today, self.keeping.archive
         ids = Ids()
         self.transports = Transports(config.sip, self.base)
-        gate = AccountGate(config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed)
+        gate = self.gate = AccountGate(
+            config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed
+        )
         self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
-        limits = config.limits
-        self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, gate.is_trunk_address)
         self.agent.trace = Trace(time.time)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
@@ -157,8 +154,6 @@ class Server:
             lambda: self.agent.now,
             self.agent.pump,
         )
-        self.agent.tokens = self.trunks.tokens
-        gate.configure(self._accounts(), self._matches(), self.trunks.tokens, config.sip.algorithms)
         first, _, last = config.media.ports.partition("-")
         self.media = Engine(int(first), int(last), country=config.media.tones)
         self.media.start()
@@ -173,29 +168,50 @@ class Server:
             self.agent,
             self.media,
             Dialplan(config, self.equipment),
-            PlanTargets(lambda: self.config, self.destinations, time.time, lambda agent: self.desk.seat_of(agent)),
+            PlanTargets(
+                lambda: self.config,
+                self.destinations,
+                time.time,
+                lambda agent: self.desk.seat_of(agent),
+                self.equipment.forwards.disturb_not,
+            ),
             self._tell,
             ids,
             time.time,
             config.media.codecs,
         )
-        self.calls.max_calls = config.limits.max_calls
-        self.calls.language = config.language
+        self.calls.is_full = self._is_full
+        self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
+        self._follow(config, self.secrets)
         self._serve_phones()
         interrupted = self._note_start()
         self._open_desk(ids.integer(1, 2**31 - 1))
+        self.reloader = Reloader(
+            self.directory, self._loaded, Configs(self.log), self._prepare, self.log.append, self._set_by_day
+        )
+        await self.reloader.note_start()
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
         opened.push_async_callback(self.reader.stop)
+        await self._watch()
         opened.callback(self.agent.stop)
+        assert self.agent.subscriptions is not None
         await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
         opened.push_async_callback(self.transports.stop)
+        opened.callback(self.agent.pump)
+        opened.callback(self.agent.subscriptions.stop)
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
+        self.housekeeping.caches.append(self.control.feed.forget)
         await self.control.start(self.base / config.control.socket, config.control.http)
+        if config.provisioning is not None:
+            key = provisioning_key(config.provisioning, self.base, os.environ)
+            settings = PhoneSettings(lambda: self.config, lambda: self.secrets, key, self.directory / "provision")
+            opened.push_async_callback(settings.stop)
+            await settings.start(config.provisioning.http)
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
@@ -203,6 +219,79 @@ class Server:
         if self.log.unclean:
             log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
+
+    async def _watch(self) -> None:
+        """Begin to count what the API shows."""
+        self.pulse = Pulse()
+        self.pulse.start()
+        self._opened.callback(self.pulse.stop)
+        await self.keeping.start(self.reader)
+        self._opened.push_async_callback(self.keeping.stop)
+        self.post = Post(lambda: self.config.mail)
+        self._opened.push_async_callback(self.post.close)
+        if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
+            postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
+            self.log.listeners.append(postroom.take)
+            postroom.start()
+            self._opened.callback(postroom.stop)
+        self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
+        self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
+        self.timed.start()
+        self._opened.callback(self.timed.stop)
+
+    def _figures(self) -> Figures:
+        now, location = time.time(), self.location
+        registered = sum(len(location.bindings(account, now)) for account in location.accounts())
+        down = sum(line.state not in (TrunkState.UP, TrunkState.DISABLED) for line in self.trunks.lines.values())
+        return live_figures(self.desk, self.today, len(self.calls.calls), registered, down)
+
+    # ---- configuration ---------------------------------------------------------------------------------------------
+
+    def _follow(self, config: Config, secrets: dict[str, str]) -> None:
+        """Let a configuration count where it is looked at: who may come in, and what limits hold."""
+        self.config, self.secrets = config, secrets
+        limits = config.limits
+        self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, self.gate.is_trunk_address)
+        self.agent.tokens = self.trunks.tokens
+        self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
+        self.destinations.config = config
+        self.calls.max_calls = limits.max_calls
+        self.calls.language = config.language
+        self.calls.codecs = tuple(config.media.codecs)
+        self.agent.stack.session_expires_s = config.sip.session_expires_s
+
+    def _prepare(self, config: Config) -> Callable[[], None]:
+        """Make ready what takes time or may fail; return the swap, which is one step of the event loop."""
+        secrets = endpoint_secrets(config, self.base, os.environ, make=True)
+        trunk_keys = trunk_secrets(config, self.base, os.environ)
+        router = Dialplan(config, self.equipment)
+        self.transports.check_certificates()
+
+        def swap() -> None:
+            self.transports.reload_certificates()
+            self.trunks.configure(config.trunks, trunk_keys)
+            self._follow(config, secrets)
+            self.calls.router = router
+            self.desk.configure(config)
+
+        return swap
+
+    def _set_by_day(self) -> list[str]:
+        """Say what people changed that the files do not."""
+        switches = self.equipment.switches.changed({n: s.first for n, s in self.config.switches.items()})
+        phones = self.equipment.forwards.changed(self._forward_of)
+        return [*self.desk.set_by_day(), *switches, *phones, *self.trunks.set_by_day()]
+
+    def _forward_of(self, endpoint: str) -> Forward | None:
+        spec = self.config.endpoints.get(endpoint)
+        return spec.forward if spec is not None else None
+
+    async def reload(self, by: str) -> None:
+        """Reload for who cannot be answered: what is wrong goes to the log."""
+        try:
+            await self.reloader.reload(by)
+        except PbxError as error:
+            log.error("not reloaded:\n%s", error)
 
     def _tell(self, event: ev.Event) -> object:
         """Write an event down; the desk sees from it which agents are in other calls."""
@@ -222,6 +311,7 @@ class Server:
             is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
         )
         self.equipment.desk = self.desk
+        self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
         self.registrar.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)
@@ -235,20 +325,35 @@ class Server:
         )
         messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
+        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
-        self.log.append(ev.ConfigSwapped(digest=self.digest, by="start"))
+        self.log.append(ev.ConfigSwapped(digest=self._loaded.digest, by="start"))
         return end_interrupted_calls(self.log) if self.log.unclean else 0
+
+    async def serve(self, ready: Callable[[Server], None] = lambda server: None) -> None:
+        """Start, tell *ready*, and run until SIGTERM or SIGINT.
+
+        :raises ConfigError: when the configuration or a listener cannot be used.
+        """
+        await self.start()
+        ready(self)
+        await self.run()
 
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         await self._stop.wait()
         log.info("stopping: %d calls in progress", len(self.calls.calls))
         await self.stop()
+
+    def _hung_up(self) -> None:
+        """SIGHUP: reload."""
+        self._reloading = asyncio.get_running_loop().create_task(self.reload("SIGHUP"))
 
     async def stop(self) -> None:
         """Hang up, write everything, close."""
@@ -261,51 +366,35 @@ class Server:
         await self._opened.aclose()
         (self.base / self.config.control.socket).unlink(missing_ok=True)
 
-    def _accounts(self) -> dict[str, Account]:
-        algorithms = self.config.sip.algorithms
-        return {
-            number: Account(
-                number,
-                Secret(self.secrets[number]) if endpoint.enabled and number in self.secrets else None,
-                endpoint.algorithms or algorithms,
-            )
-            for number, endpoint in self.config.endpoints.items()
-        }
-
-    def _matches(self) -> list[TrunkMatch]:
-        return [
-            parse_match(name, text)
-            for name, trunk in self.config.trunks.items()
-            if trunk.enabled
-            for text in trunk.match
-        ]
-
     def _auth_failed(self, source: str, account: str, method: str) -> None:
         self.log.append(ev.AuthFailed(source=source, account=account[:80], method=method))
+
+    def _is_full(self, party: str) -> bool:
+        """Whether a trunk has more calls than it may, the one that asks included."""
+        room, _, name = party.partition("/")
+        spec = self.config.trunks.get(name) if room == "trunk" else None
+        return spec is not None and self.agent.active[party] > spec.max_calls
 
     def _flow_closed(self, flow: Flow) -> None:
         self.registrar.flow_closed(flow)
         self.trunks.flow_closed(flow)
         self.agent.flow_closed(flow)
 
+    def _queue_is_open(self, queue: str) -> bool:
+        hours, plan = self.config.queues[queue].hours, self.calls.router
+        assert isinstance(plan, Dialplan)
+        return not hours or plan.calendars.open(hours, plan.now)
+
     async def _every_second(self) -> None:
+        began = self.today.begins
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
             self.trunks.tick()
             self.housekeeping.look()
-
-
-async def serve(directory: Path, state: Path | None = None, ready: object = None) -> None:
-    """Run a server until SIGTERM or SIGINT.
-
-    :raises ConfigError: when the configuration or a listener cannot be used.
-    """
-    server = Server(directory, state)
-    await server.start()
-    if callable(ready):
-        ready(server)
-    await server.run()
-
-
-__all__ = ["ConfigError", "Server", "checked", "serve"]
+            self.desk.follow_hours(self._queue_is_open)
+            self.calls.end_overdue(self.config.limits.longest_call_s)
+            self.alerts.look(self.agent.now)
+            if self.today.begins != began:
+                began = self.today.begins
+                self.desk.day_began()

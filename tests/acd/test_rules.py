@@ -623,7 +623,27 @@ def test_a_callback_is_tried_again_later_and_given_up_in_the_end() -> None:
         desk.feed(inputs.CallbackTried(callback_id="cb-e1", connected=False))
         desk.finishes("a0")
         desk.run(desk.now + 600)
-    assert [x.state for x in desk.all(CallbackMoved)] == ["promised", "waiting", "failed"]
+    assert [x.state for x in desk.all(CallbackMoved)] == [
+        "promised", "dialling", "waiting", "dialling", "failed"
+    ]  # fmt: skip
+    assert desk.core.entries == {}
+
+
+def test_while_a_callback_is_dialled_nobody_else_is_asked_for_it() -> None:
+    desk = one_queue(agents=2, callback=Callback(), relax=(RelaxRule(after_s=300, by=1),))
+    desk.login("a0", "a1")
+    for agent in ("a0", "a1"):
+        desk.feed(inputs.Paused(agent=agent))
+    entry = desk.caller(needs=(Need("billing", 1),))
+    for agent in ("a0", "a1"):
+        desk.feed(inputs.SkillSet(agent=agent, skill="billing", level=5))
+    desk.feed(taken(entry))
+    desk.feed(inputs.Ready(agent="a0"))
+    desk.answers("a0")
+    desk.feed(inputs.Ready(agent="a1"))
+    desk.run(400)  # the need is relaxed meanwhile
+    assert len(desk.all(MakeOffer)) == 1
+    desk.feed(inputs.CallbackTried(callback_id="cb-e1", connected=True))
     assert desk.core.entries == {}
 
 

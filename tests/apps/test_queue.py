@@ -45,7 +45,7 @@ class Centre:
     def __init__(
         self,
         made: Config | None = None,
-        phones: Mapping[str, Behaviour] | None = None,
+        phones: Mapping[str, Behaviour] | Callable[[Any], Behaviour] | None = None,
         *,
         entry: QueueEntry | None = None,
         store: MemoryDeskStore | None = None,
@@ -426,3 +426,40 @@ def test_queue_has_the_defaults_of_the_language() -> None:
     spec = Queue()
     assert (spec.ring_s, spec.same_agent_after_s, spec.retry_s, spec.max_wait_s) == (15, 10, 0, 600)
     assert (spec.auto_pause_after, spec.empty_after_s) == (2, 60)
+
+
+def test_the_caller_hears_who_serves_them_while_the_agent_hears_the_whisper() -> None:
+    async def body() -> None:
+        made = config({"q": {"whisper": "queue-thank-you", "announce": {"agent-id": True}}}, agents=1)
+        agents = {"a1": made.agents["a1"].model_copy(update={"id": "1023"})}
+        centre = Centre(made.model_copy(update={"agents": agents}), {"endpoint/2001": ANSWERS})
+        centre.desk.login("a1")
+        centre.house.caller()
+        await asyncio.sleep(4)
+        assert "agent-number" in centre.said()
+        assert "d-1" in centre.said()
+        assert centre.said("out") == ["queue-thank-you"]
+
+    in_house(body)
+
+
+def test_an_agent_who_missed_offers_is_told_by_phone_that_they_are_paused() -> None:
+    async def body() -> None:
+        rung = 0
+
+        def behave(destination: Any) -> Behaviour:
+            nonlocal rung
+            rung += 1
+            return Behaviour(answer_after_s=0.5) if rung > 2 else Behaviour()  # misses two offers, then picks up
+
+        centre = Centre(config({"q": {"ring-s": 5, "same-agent-after-s": 0}}, agents=1), behave)
+        centre.desk.login("a1")
+        centre.house.caller()
+        await asyncio.sleep(12.2)
+        assert centre.desk.state("a1") is State.PAUSED
+        notice = centre.house.phones.placed[-1]
+        assert ("Call-Info", "<sip:auto>;answer-after=0") in notice.destination.headers
+        port = next(p for p in centre.house.media.ports if "auto-paused" in [said.what for said in p.said])
+        assert [said.what for said in port.said][:2] == ["tone beep", "auto-paused"]
+
+    in_house(body)

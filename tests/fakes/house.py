@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from pbx.call.calls import Calls
 from pbx.call.contract import Refusal, Routed, Script
@@ -42,6 +43,12 @@ class House:
 
     def route(self, introduction: Introduction) -> Routed | Refusal:
         return self.script if isinstance(self.script, Refusal) else Routed(self.script)
+
+    def in_call(self, leg: Leg) -> dict[str, Any]:
+        return {}
+
+    async def converse(self, leg: Leg, other: Leg) -> None:
+        await leg.bridge(other)
 
     def resolve(self, target: str, leg: Leg, *, number: str = "", caller: str = "") -> Sequence[Destination]:
         if target.startswith("nobody/"):

@@ -157,6 +157,10 @@ class Baresip:
             raise AssertionError(f"{self.number} heard nothing: {sorted(p.name for p in self.directory.iterdir())}")
         return found[-1]
 
+    def said_s(self) -> float:
+        """Return how many seconds it has spoken in its calls so far."""
+        return sum((p.stat().st_size - 44) / 16000 for p in self.directory.glob("dump-*-enc.wav"))
+
     def output(self) -> str:
         return (self.directory / "output.log").read_text(errors="replace")
 

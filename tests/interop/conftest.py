@@ -33,6 +33,28 @@ def office(net: None, tmp_path: Path) -> Iterator[LiveServer]:
     assert "Traceback" not in log, log[-3000:]
 
 
+@pytest.fixture
+def desk(net: None, tmp_path: Path) -> Iterator[LiveServer]:
+    """An office with codes, lamps, mailboxes, a queue, and a trunk that SIPp plays."""
+    server = LiveServer.of(Path(__file__).parent / "deskconf", tmp_path / "desk")
+    server.start()
+    yield server
+    log = server.stop()
+    assert "Traceback" not in log, log[-3000:]
+
+
+@pytest.fixture
+def desk_phone(desk: LiveServer, make_phone: Callable[..., Baresip]) -> Callable[..., Baresip]:
+    """Make registered phones of that office."""
+
+    def make(number: str, hz: float, **options: Any) -> Baresip:
+        made = make_phone(number, f"desk-{number}", hz, **options)
+        wait_for(lambda: number in registered(desk), 10, lambda: f"not registered:\n{made.output()[-1500:]}")
+        return made
+
+    return make
+
+
 # The RFC's own messages are not part of this repository; tests/sip has torture cases of the project's.
 collect_ignore = [] if (ROOT.parent / "shared" / "data").is_dir() else ["test_sip_rfc4475.py"]
 

@@ -189,6 +189,19 @@ async def test_a_digit_is_told_once_and_heard_by_the_other_side_unless_it_is_con
 
 
 @pytest.mark.asyncio
+async def test_a_digit_with_an_older_stamp_is_new_unless_it_was_told(engine: Engine) -> None:
+    phone = Phone(engine)
+    start = phone.time_stamp
+    for event, stamp in ((2, 23_200), (1, 13_280), (2, 23_200), (1, 13_280)):  # SIPp's files begin where they like
+        phone.time_stamp = start + stamp
+        phone.digit(event)
+    phone.digit(3)
+    await until(lambda: len(phone.events.digits) == 3)
+    assert [digit for digit, _ in phone.events.digits] == ["2", "1", "3"]
+    phone.close()
+
+
+@pytest.mark.asyncio
 async def test_a_digit_without_its_end_is_told_when_it_stops(engine: Engine) -> None:
     phone = Phone(engine)
     phone.digit(9, ends=0)

@@ -89,7 +89,7 @@ def test_a_response_survives_writing_and_parsing(status: int, reason: str, body:
     assert (found.status, found.reason, found.body) == (status, made.reason, body)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.sampled_from([b"", b"\r\n\r\n", message(), message(body=""), message("SIP/2.0 200 OK")]), max_size=5),
     st.data(),
@@ -105,7 +105,7 @@ def test_framing_follows_any_cut(pieces: list[bytes], data: st.DataObject) -> No
     assert [piece for piece in found if piece != KEEP_ALIVE] == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 500), st.integers(0, 60))
 def test_noise_on_a_stream_is_a_message_or_the_end_of_the_stream(noise: bytes, at: int, cut: int) -> None:
     whole = message()
@@ -116,7 +116,7 @@ def test_noise_on_a_stream_is_a_message_or_the_end_of_the_stream(noise: bytes, a
                 parse_message(found)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.integers(0, 600), st.integers(0, 30), st.binary(max_size=12), st.sampled_from(["udp", "tcp"]))
 def test_no_mutant_raises_past_the_stack(at: int, cut: int, inserted: bytes, transport: str) -> None:
     whole = message(Supported="100rel, timer", Record_Route="<sip:p.example;lr>", Session_Expires="1800")
@@ -138,3 +138,22 @@ def test_two_lengths_on_a_stream_end_it() -> None:
         framer.feed(message() + lying)
     assert framer.complete == [message()]
     assert caught.value.head.startswith(b"INVITE")
+
+
+DIRTY = st.text(alphabet=st.characters(max_codepoint=0x24F), max_size=24)
+
+
+@given(DIRTY, DIRTY, DIRTY, DIRTY)
+def test_no_control_byte_leaves_in_a_header(user: str, name: str, value: str, reason: str) -> None:
+    address = NameAddr(Uri("sip", user, "a.example"), name)
+    headers = {"From": [str(address)], "Subject": [value], "X-Word": ["kept"]}
+    for written in (
+        Request("MESSAGE", Uri("sip", user, "a.example"), dict(headers), b"body").to_bytes(),
+        Response(486, reason, dict(headers), b"body").to_bytes(),
+    ):
+        head, _, body = written.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        assert len(lines) == 5  # the first line, three headers, Content-Length: no line that nobody wrote
+        assert all(byte >= 0x20 or byte == 0x09 for line in lines for byte in line)
+        assert 0x7F not in head
+        assert body == b"body"

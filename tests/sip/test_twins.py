@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,3 +146,24 @@ def test_a_source_newer_than_its_extension_makes_everything_plain(tmp_path: Path
 @pytest.mark.parametrize("name", ["message", "parser", "headers", "uri", "transaction", "timers", "stack", "invite"])
 def test_what_shows_in_the_profile_has_types_beside_it(name: str) -> None:
     assert (twins.HOME / "sip" / f"{name}.pxd").exists()
+
+
+def _slots(source: str) -> dict[str, set[str]]:
+    """Return the slots of each class of a module."""
+    return {
+        made.name: {element.value for element in line.value.elts}
+        for made in ast.walk(ast.parse(source))
+        if isinstance(made, ast.ClassDef)
+        for line in made.body
+        if isinstance(line, ast.Assign) and line.targets[0].id == "__slots__" and isinstance(line.value, ast.Tuple)
+    }
+
+
+@pytest.mark.parametrize("types", sorted((twins.HOME / "sip").glob("*.pxd")), ids=lambda path: path.stem)
+def test_every_slot_of_a_typed_class_is_declared(types: Path) -> None:
+    slots = _slots(types.with_suffix(".py").read_text())
+    for block in types.read_text().split("cdef class ")[1:]:
+        name = re.match(r"\w+", block).group()
+        declared = set(re.findall(r"^    cdef (?:public )?\w+ (\w+)$", block, re.MULTILINE))
+        if name in slots:
+            assert declared == slots[name], name

@@ -11,6 +11,7 @@ from pbx.acd.floor import Floor
 from pbx.acd.match import match
 from pbx.acd.outputs import Output
 from pbx.acd.queue import Entry, Queue
+from pbx.acd.reconfigure import configured
 from pbx.acd.strategy import Random
 from pbx.config.queues import Queue as QueueSpec
 
@@ -37,6 +38,7 @@ HANDLERS: dict[type[inputs.Input], Callable[[Floor, Any], None]] = {
     inputs.MemberSet: roster.member_set,
     inputs.SkillSet: roster.skill_set,
     inputs.HoursChanged: line.hours_changed,
+    inputs.Configured: configured,
     inputs.DayBegan: roster.day_began,
     inputs.TimePassed: lambda floor, what: None,
 }

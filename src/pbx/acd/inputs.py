@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, dataclass_transform
 
+from pbx.acd.agent import AgentSpec
 from pbx.acd.skills import Need
+from pbx.config.queues import Queue
 
 INPUTS: dict[str, type[Input]] = {}
 
@@ -27,6 +30,9 @@ def dumped(what: Input) -> dict[str, Any]:
     values = {f.name: getattr(what, f.name) for f in fields(what) if getattr(what, f.name) != f.default}
     if "needs" in values:
         values["needs"] = [[n.skill, n.level, n.relax] for n in values["needs"]]
+    if isinstance(what, Configured):
+        values["queues"] = {name: _plain(spec) for name, spec in what.queues.items()}
+        values["agents"] = {name: asdict(spec) for name, spec in what.agents.items()}
     return {"input": type(what).__name__, **values}
 
 
@@ -39,7 +45,15 @@ def loaded(values: dict[str, Any]) -> Input:
     cls = INPUTS[rest.pop("input")]
     if "needs" in rest:
         rest["needs"] = tuple(Need(*need) for need in rest["needs"])
+    if cls is Configured:
+        rest["queues"] = {name: Queue.model_validate(spec) for name, spec in rest["queues"].items()}
+        rest["agents"] = {name: AgentSpec(**spec) for name, spec in rest["agents"].items()}
     return cls(**rest)
+
+
+def _plain(spec: Queue) -> dict[str, Any]:
+    """Return what the core reads of a queue; where its callers go afterwards is the dialplan's."""
+    return spec.model_dump(mode="json", by_alias=True, exclude={"on", "exit_keys"}, exclude_defaults=True)
 
 
 # ---- callers -------------------------------------------------------------------------------------------------------
@@ -243,6 +257,14 @@ class HoursChanged(Input):
 
 
 @_input
+class Configured(Input):
+    """The configuration was swapped; what people changed by day is laid over the agents."""
+
+    queues: Mapping[str, Queue]
+    agents: Mapping[str, AgentSpec]
+
+
+@_input
 class DayBegan(Input):
     """The business day's counters start from zero."""
 
@@ -253,8 +275,8 @@ class TimePassed(Input):
 
 
 __all__ = [
-    "INPUTS", "CallOver", "CallbackCancelled", "CallbackRestored", "CallbackTaken", "CallbackTried", "DayBegan",
-    "HoursChanged", "Input", "Joined", "Left", "LoggedIn", "LoggedOut", "MemberSet", "OfferAnswered",
+    "INPUTS", "CallOver", "CallbackCancelled", "CallbackRestored", "CallbackTaken", "CallbackTried", "Configured",
+    "DayBegan", "HoursChanged", "Input", "Joined", "Left", "LoggedIn", "LoggedOut", "MemberSet", "OfferAnswered",
     "OfferFailed", "OfferJoined", "OfferRang", "OtherCalls", "Paused", "Prioritised", "Reachable", "Ready",
     "SkillSet", "TimePassed", "WrapUpExtended", "dumped", "loaded",
 ]  # fmt: skip

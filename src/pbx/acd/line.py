@@ -179,6 +179,8 @@ def wants_agents(entry: Entry) -> bool:
     """Tell whether a caller may be offered to one agent more."""
     if entry.claimed is not None or entry.pauses_until or entry.overdue:
         return False
+    if entry.callback is not None and entry.callback.dialling:
+        return False
     strategy = entry.queue.spec.strategy
     return not entry.offers or strategy == "ring-all" or (strategy == "ring-progressively" and entry.asks_more)
 
@@ -307,6 +309,13 @@ def _judge(floor: Floor, entry: Entry, how: str) -> None:
         floor.out.append(PromiseKept(entry.id, entry.queue.name, round((waited_s - told.first_s) * 1000)))
 
 
+def dialling(floor: Floor, entry: Entry) -> None:
+    """An agent is there: the customer is dialled, and nobody else is asked meanwhile."""
+    assert entry.callback is not None
+    entry.callback.dialling = True
+    floor.out.append(CallbackMoved(entry.id, entry.queue.name, "dialling", entry.callback.attempt + 1))
+
+
 def offer_callback(floor: Floor, entry: Entry) -> None:
     if entry.claimed is None:
         floor.out.append(OfferCallback(entry.id))
@@ -355,6 +364,7 @@ def callback_tried(floor: Floor, what: inputs.CallbackTried) -> None:
     if entry is None or (place := entry.callback) is None:
         return
     place.attempt += 1
+    place.dialling = False
     if what.connected:
         _end_callback(floor, entry, "connected")
     elif place.attempt >= place.tries:

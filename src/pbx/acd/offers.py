@@ -76,6 +76,8 @@ def joined(floor: Floor, what: inputs.OfferJoined) -> None:
     roster.become(floor, agent, Move.TALK, "answered")
     if entry.callback is None:
         line.leave(floor, entry, "answered", agent=agent.name)
+    else:
+        line.dialling(floor, entry)
 
 
 def failed(floor: Floor, what: inputs.OfferFailed) -> None:

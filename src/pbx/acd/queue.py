@@ -53,6 +53,7 @@ class Virtual:
     tries: int
     every_s: float
     attempt: int = 0
+    dialling: bool = False  # an agent is there and the customer is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,10 @@ class Member:
     face: Face = ("", 1, "", "", 0.0, {})
 
 
+def _growth(spec: QueueSpec) -> tuple[tuple[float, int], ...]:
+    return tuple((rule.per_wait_s, rule.add) for rule in spec.priority if rule.per_wait_s is not None)
+
+
 class Queue:
     """One queue's callers and members."""
 
@@ -130,7 +135,12 @@ class Queue:
         self._meets: dict[Key, set[Agent]] = {}
         self._ranks: dict[int, list[tuple[float, int]]] = {}  # by given priority: (since, serial)
         self._tickets = 0
-        self._growth = tuple((r.per_wait_s, r.add) for r in spec.priority if r.per_wait_s is not None)
+        self._growth = _growth(spec)
+
+    def follow(self, spec: QueueSpec) -> None:
+        """Take new rules; who waits keeps the place."""
+        self.spec = spec
+        self._growth = _growth(spec)
 
     # ---- order -----------------------------------------------------------------------------------------------------
 

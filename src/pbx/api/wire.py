@@ -1,23 +1,38 @@
-"""What the API shows of live things: plain dictionaries, the same for console, scripts and browsers."""
+"""What the API shows of calls, phones and trunks: plain dictionaries, the same for console, scripts and browsers."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
 
+from pbx.api.shapes import (
+    CallShape,
+    ChannelShape,
+    ConferenceShape,
+    EndpointShape,
+    LegShape,
+    RegistrationShape,
+    TrunkShape,
+    WaitShape,
+)
+from pbx.apps.conference import Rooms
+from pbx.apps.desk import Desk
 from pbx.call.calls import Call, Calls
 from pbx.call.leg import Leg, LegState
 from pbx.config.config import Config
+from pbx.media.contract import PortStats
+from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
 
 
-def call_view(call: Call, now: float) -> dict[str, Any]:
+def call_view(call: Call, desk: Desk, now: float) -> CallShape:
     """Show a live call."""
     legs = list(call.legs.values())
     up = [leg for leg in legs if leg.state is LegState.UP]
-    state = "talking" if len(up) > 1 else "answered" if up else "ringing"
+    waiting = wait_view(call, desk)
+    talking = any(leg.peer is not None for leg in up)
     return {
         "call_id": call.call_id,
-        "state": state,
+        "state": "talking" if talking else "waiting" if waiting else "answered" if up else "ringing",
         "source": call.source,
         "caller": call.caller.number,
         "caller_name": call.caller.name,
@@ -25,17 +40,32 @@ def call_view(call: Call, now: float) -> dict[str, Any]:
         "number": call.number,
         "started_utc": call.started_wall,
         "duration_s": round(now - call.started_wall, 1),
+        "waiting": waiting,
         "legs": [leg_view(leg) for leg in legs],
     }
 
 
-def leg_view(leg: Leg) -> dict[str, Any]:
+def wait_view(call: Call, desk: Desk) -> WaitShape | None:
+    """Show where a call waits."""
+    entry_id = desk.entry_of(call.call_id)
+    if not entry_id:
+        return None
+    entry = desk.core.entries[entry_id]
+    return {
+        "entry_id": entry_id,
+        "queue": entry.queue.name,
+        "position": desk.core.position(entry_id),
+        "waited_s": round(desk.calls.now - entry.since, 1),
+    }
+
+
+def leg_view(leg: Leg) -> LegShape:
     agreed = leg.media.agreed if leg.media is not None else None
     return {
         "leg_id": leg.leg_id,
-        "direction": leg.direction,
+        "direction": "in" if leg.direction == "in" else "out",
         "party": leg.party,
-        "state": leg.state.name.lower(),
+        "state": leg.state.name.lower(),  # type: ignore[typeddict-item]
         "held": leg.media.held if leg.media is not None else False,
         "codec": agreed.codec.name if agreed is not None else None,
         "sip_call_id": leg.signal.sip_call_id if leg.signal is not None else None,
@@ -43,7 +73,37 @@ def leg_view(leg: Leg) -> dict[str, Any]:
     }
 
 
-def registration_views(location: Location, now: float) -> list[dict[str, Any]]:
+def channel_views(calls: Calls) -> list[ChannelShape]:
+    """Show every leg that lives, with its media."""
+    legs = [leg for call in calls.calls.values() for leg in call.legs.values() if leg.state is not LegState.ENDED]
+    return [_channel(leg, calls.now) for leg in legs]
+
+
+def _channel(leg: Leg, now: float) -> ChannelShape:
+    stats = leg.media.port.stats() if leg.media is not None else PortStats()
+    seen = leg_view(leg)
+    return {
+        "leg_id": leg.leg_id,
+        "call_id": leg.call_id,
+        "direction": leg.direction,
+        "party": leg.party,
+        "state": seen["state"],
+        "caller": leg.caller.number,
+        "callee": leg.callee.number,
+        "age_s": round(now - leg.created_at, 1),
+        "codec": seen["codec"],
+        "held": seen["held"],
+        "peer_leg": seen["peer_leg"],
+        "packets_in": stats.packets_in,
+        "packets_out": stats.packets_out,
+        "lost": stats.lost,
+        "jitter_ms": None if stats.jitter_ms is None else round(stats.jitter_ms, 2),
+        "mos": stats.mos,
+        "remote": f"{stats.remote[0]}:{stats.remote[1]}" if stats.remote is not None else None,
+    }
+
+
+def registration_views(location: Location, now: float) -> list[RegistrationShape]:
     """Show every live binding."""
     return [
         {
@@ -59,41 +119,62 @@ def registration_views(location: Location, now: float) -> list[dict[str, Any]]:
     ]
 
 
-def endpoint_views(config: Config, location: Location, calls: Calls, now: float) -> list[dict[str, Any]]:
+def endpoint_views(config: Config, location: Location, calls: Calls, desk: Desk, now: float) -> list[EndpointShape]:
     """Show every configured endpoint and whether it can be reached."""
-    busy: dict[str, int] = {}
-    for call in calls.calls.values():
-        for leg in call.legs.values():
-            if leg.state is not LegState.ENDED:
-                busy[leg.party] = busy.get(leg.party, 0) + 1
+    busy = _legs_by_party(calls)
+    found: list[EndpointShape] = []
+    for number, endpoint in sorted(config.endpoints.items()):
+        contacts = len(location.bindings(number, now))
+        found.append(
+            {
+                "endpoint": number,
+                "name": endpoint.name,
+                "context": endpoint.context,
+                "state": "disabled" if not endpoint.enabled else "registered" if contacts else "unreachable",
+                "contacts": contacts,
+                "legs": busy[f"endpoint/{number}"],
+                "agent": desk.agent_at(number),
+            }
+        )
+    return found
+
+
+def trunk_views(config: Config, trunks: Trunks, calls: Calls) -> list[TrunkShape]:
+    """Show every configured trunk, its state and its load."""
+    busy = _legs_by_party(calls)
+    found: list[TrunkShape] = []
+    for name, line in sorted(trunks.lines.items()):
+        spec = config.trunks.get(name, line.spec)
+        found.append(
+            {
+                "trunk": name,
+                "state": line.state.value,
+                "cause": line.cause,
+                "proxy": list(spec.proxy),
+                "answers": [proxy.answers for proxy in line.proxies],
+                "registers": spec.register_ is not None,
+                "context": spec.context,
+                "legs": busy[f"trunk/{name}"],
+                "max_calls": spec.max_calls,
+            }
+        )
+    return found
+
+
+def conference_views(rooms: Rooms) -> list[ConferenceShape]:
+    """Show who is in which room."""
     return [
         {
-            "endpoint": number,
-            "name": endpoint.name,
-            "context": endpoint.context,
-            "contacts": len(location.bindings(number, now)),
-            "state": "registered" if location.bindings(number, now) else "unreachable",
-            "legs": busy.get(f"endpoint/{number}", 0),
+            "conference": name,
+            "members": [
+                {"leg_id": leg.leg_id, "call_id": leg.call_id, "party": leg.party} for leg in rooms.members(name)
+            ],
         }
-        for number, endpoint in sorted(config.endpoints.items())
+        for name in rooms.names()
     ]
 
 
-def trunk_views(config: Config, calls: Calls) -> list[dict[str, Any]]:
-    """Show every configured trunk and its load."""
-    legs: dict[str, int] = {}
-    for call in calls.calls.values():
-        for leg in call.legs.values():
-            if leg.state is not LegState.ENDED:
-                legs[leg.party] = legs.get(leg.party, 0) + 1
-    return [
-        {
-            "trunk": name,
-            "proxy": list(trunk.proxy),
-            "context": trunk.context,
-            "enabled": trunk.enabled,
-            "legs": legs.get(f"trunk/{name}", 0),
-            "max_calls": trunk.max_calls,
-        }
-        for name, trunk in sorted(config.trunks.items())
-    ]
+def _legs_by_party(calls: Calls) -> Counter[str]:
+    return Counter(
+        leg.party for call in calls.calls.values() for leg in call.legs.values() if leg.state is not LegState.ENDED
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pbx import events as ev
 from pbx.acd import inputs
 from pbx.acd import outputs as out
-from pbx.acd.agent import State
+from pbx.acd.agent import Agent, State
 from pbx.acd.core import Core
 from pbx.apps.desk_store import AgentMemory, DeskStore
 from pbx.call.contract import Emit
@@ -127,12 +127,36 @@ class AgentVerbs(ABC):
             raise PbxError(f"no disposition {code}; there are {', '.join(self.config.dispositions)}")
         self._emit(ev.CallDisposition(call_id=call_id, agent=self._known(name), code=code))
 
+    def agent(self, name: str) -> Agent:
+        """Return an agent as the core knows them.
+
+        :raises PbxError: for one that is not configured.
+        """
+        return self.core.agents[self._known(name)]
+
     def state(self, name: str) -> State:
         return self.core.agents[self._known(name)].state
 
     def seat_of(self, name: str) -> str:
         """Return the endpoint where an agent sits, "" where none."""
         return self._seats.get(name, "")
+
+    def agent_named(self, text: str) -> str:
+        """Return the agent of this name, number, or seat; "" for none."""
+        if text in self.config.agents:
+            return text
+        by_id = next((name for name, agent in self.config.agents.items() if agent.id and agent.id == text), "")
+        return by_id or self.agent_at(text)
+
+    def may_supervise(self, endpoint: str, agent: str) -> bool:
+        """Say whether who sits at *endpoint* may enter the calls of *agent*: by right, or as the team's supervisor."""
+        sitting = self.agent_at(endpoint)
+        spec = self.config.agents.get(sitting)
+        if spec is not None and "supervise" in spec.rights:
+            return True
+        watched = self.config.agents.get(agent)
+        team = self.config.teams.get(watched.team) if watched is not None else None
+        return team is not None and bool({sitting, endpoint, f"endpoint/{endpoint}"} & set(team.supervisors) - {""})
 
     def agent_at(self, endpoint: str) -> str:
         """Return who sits at an endpoint: who is logged in before who might be; "" for nobody."""
@@ -150,14 +174,40 @@ class AgentVerbs(ABC):
         if endpoint:
             self._at_seat.setdefault(endpoint, set()).add(name)
 
+    def _stand_up(self, name: str) -> None:
+        """Forget the seat of an agent who is no longer configured."""
+        self._at_seat.get(self._seats.pop(name, ""), set()).discard(name)
+
     def _reaches(self, name: str) -> bool:
         seat = self._seats.get(name, "")
-        return self._is_reachable(seat) if seat else bool(self.config.agents[name].contact)
+        if seat:
+            return self._is_reachable(seat)
+        return name in self.config.agents and bool(self.config.agents[name].contact)
 
     def _probe(self, name: str) -> None:
         """Try a phone again that is registered and did not ring."""
-        if self.core.agents[name].state is State.UNREACHABLE and self._reaches(name):
+        agent = self.core.agents.get(name)
+        if agent is not None and agent.state is State.UNREACHABLE and self._reaches(name):
             self.feed(inputs.Reachable(agent=name, on=True, cause="tried again"))
+
+    def set_by_day(self) -> list[str]:
+        """Say what people changed of agents that the files say otherwise."""
+        told = []
+        for name, spec in self.config.agents.items():
+            memory = self._memory.get(name, AgentMemory())
+            words = []
+            if memory.logged_in != (spec.login == "always"):
+                words.append("logged in" if memory.logged_in else "logged out")
+            if memory.paused is not None:
+                words.append(f"paused {memory.paused}".rstrip())
+            if memory.seat:
+                words.append(f"sits at {memory.seat}")
+            for queue, tier in memory.tiers.items():
+                words.append(f"not in {queue}" if tier is None else f"in {queue} at tier {tier}")
+            words += [f"{skill} {level}" for skill, level in memory.skills.items()]
+            if words:
+                told.append(f"agent {name}: {', '.join(words)}")
+        return told
 
     # ---- what is kept ----------------------------------------------------------------------------------------------
 
@@ -169,7 +219,9 @@ class AgentVerbs(ABC):
 
     def _remember_state(self, output: out.AgentMoved) -> None:
         """Keep what came by itself: an automatic pause, the end of a wrap-up, a log-out after half an hour."""
-        agent = self.core.agents[output.agent]
+        agent = self.core.agents.get(output.agent)
+        if agent is None:
+            return  # no longer configured
         until = self._wall() + agent.wrap.until - self._loop.time() if agent.wrap is not None else 0.0
         self._keep(
             output.agent,

@@ -7,6 +7,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import orjson
@@ -17,17 +18,22 @@ from pbx.acd import outputs as out
 from pbx.acd.agent import AgentSpec
 from pbx.acd.core import Core
 from pbx.apps.agents import AgentVerbs
+from pbx.apps.callbacks import Callbacks, Promised
 from pbx.apps.desk_events import event_of
-from pbx.apps.desk_store import AgentMemory, CallbackMemory, DeskStore, MemoryDeskStore
-from pbx.apps.ringing import Ringing
+from pbx.apps.desk_store import AgentMemory, DeskStore, MemoryDeskStore
+from pbx.apps.recording import Recording
+from pbx.apps.ringing import Ringing, Shown
+from pbx.call import audio
 from pbx.call.calls import Calls
 from pbx.call.contract import Emit
 from pbx.call.leg import Leg
+from pbx.call.originate import originate
 from pbx.config.config import Config
-from pbx.errors import PbxError
+from pbx.errors import CallFailed, PbxError
 
 log = logging.getLogger(__name__)
 
+NOTICE_AFTER_S, NOTICE_RING_S = 1.0, 10.0
 PROBE_S = 30.0  # a registered phone that did not ring is tried again after this long
 
 
@@ -43,6 +49,7 @@ class Visit(Protocol):
     def left(self, exit: str, key: str) -> None: ...
     def announce(self, position: int | None, wait_s: float | None, turn: int) -> None: ...
     def move_to(self, queue: str) -> None: ...
+    def offer_callback(self) -> None: ...
 
 
 def agent_specs(config: Config) -> dict[str, AgentSpec]:
@@ -87,20 +94,23 @@ class Desk(AgentVerbs):
         self._timer: asyncio.TimerHandle | None = None
         self._counted: dict[str, str] = {}  # leg_id: endpoint
         self._placing = False
+        self.callbacks = Callbacks(self, self._store, self._wall)
+        self.recording_of: Callable[[str], Recording] | None = None  # by queue: by what rule a callback is recorded
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Log in who is always, or was: what people changed by day comes before what the file says."""
         self._emit(ev.AcdBegan(seed=self._seed))
+        # The log alone is then enough to replay a run, whatever became of the files.
+        self.feed(inputs.Configured(queues=self.config.queues, agents=agent_specs(self.config)))
         remembered = self._store.load_agents()
         for name, spec in self.config.agents.items():
             memory = remembered.get(name) or AgentMemory(logged_in=spec.login == "always")
             self._memory[name] = memory
             self._sit(name, memory.seat or spec.endpoint)
             self._restore(name, memory)
-        for promise in self._store.load_callbacks():
-            self._restore_callback(promise)
+        self.callbacks.restore()
 
     def _restore(self, name: str, memory: AgentMemory) -> None:
         for queue, tier in memory.tiers.items():
@@ -116,25 +126,36 @@ class Desk(AgentVerbs):
                 )
             )
 
-    def _restore_callback(self, promise: CallbackMemory) -> None:
-        rule = self.config.queues[promise.queue].callback if promise.queue in self.config.queues else None
-        left_s = promise.expires_at - self._wall()
-        if rule is None or left_s <= 0:
-            self._store.drop_callback(promise.callback_id)
-            return
-        from pbx.acd.skills import Need
-
-        self.feed(
-            inputs.CallbackRestored(
-                callback_id=promise.callback_id, queue=promise.queue, waited_s=self._wall() - promise.since,
-                expires_s=left_s, tries=rule.tries, every_s=rule.every_min * 60, attempt=promise.attempt,
-                priority=promise.priority, needs=tuple(Need(*need) for need in promise.needs),
-            )
-        )  # fmt: skip
-
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def configure(self, config: Config) -> None:
+        """Follow a new configuration: what people changed by day stays, what they did not follows the files."""
+        before, self.config = self.config, config
+        specs = {name: self._as_set(spec) for name, spec in agent_specs(config).items()}
+        self.feed(inputs.Configured(queues=config.queues, agents=specs))
+        for name, spec in config.agents.items():
+            if name not in before.agents:
+                memory = self._memory[name] = AgentMemory(logged_in=spec.login == "always")
+                self._sit(name, spec.endpoint)
+                self._restore(name, memory)
+            elif before.agents[name].endpoint != spec.endpoint and not self._memory[name].seat:
+                self._sit(name, spec.endpoint)
+                self.feed(inputs.Reachable(agent=name, on=self._reaches(name), cause="seat changed"))
+        for name in before.agents.keys() - config.agents.keys():
+            self._stand_up(name)
+
+    def _as_set(self, spec: AgentSpec) -> AgentSpec:
+        """Lay what people set by day over what the files say of an agent."""
+        memory = self._memory.get(spec.name, AgentMemory())
+        tiers = {**spec.queues, **{q: t for q, t in memory.tiers.items() if q in self.config.queues}}
+        skills = {**spec.skills, **memory.skills}
+        return replace(
+            spec,
+            queues={queue: tier for queue, tier in tiers.items() if tier is not None},
+            skills={skill: level for skill, level in skills.items() if level > 0},
+        )
 
     # ---- the core's driver -----------------------------------------------------------------------------------------
 
@@ -177,8 +198,10 @@ class Desk(AgentVerbs):
 
     def _do(self, output: out.Output) -> None:
         entry_id = getattr(output, "entry_id", "")
-        visit = self._visits.get(entry_id)
+        visit = self._visits.get(entry_id) or self.callbacks.find(entry_id)
         agent = getattr(output, "agent", "")
+        if isinstance(output, out.MakeOffer) and isinstance(visit, Promised):
+            visit.offered()
         event = event_of(output, visit.leg.call_id if visit is not None else "", self._seats.get(agent, ""))
         if event is not None:
             self._emit(event)
@@ -194,6 +217,8 @@ class Desk(AgentVerbs):
                     ringing.stop(output.why)
             case out.OfferOver():
                 self._offer_over(output)
+                if isinstance(visit, Promised) and output.outcome != "answered":
+                    visit.offer_over()
             case out.Claimed() if visit is not None:
                 visit.claimed(self._rings[output.offer_id])
             case out.TooLate():
@@ -203,10 +228,14 @@ class Desk(AgentVerbs):
                 visit.left(output.exit, output.key)
             case out.Announce() if visit is not None:
                 visit.announce(output.position, output.wait_s, output.turn)
+            case out.OfferCallback() if visit is not None:
+                visit.offer_callback()
+            case out.AutoPaused():
+                self._loop.call_later(NOTICE_AFTER_S, self._tell_paused, output.agent)
             case out.AgentMoved():
                 self._remember_state(output)
             case out.CallbackMoved():
-                self._callback_moved(output)
+                self.callbacks.moved(output)
             case _:
                 pass
 
@@ -227,9 +256,29 @@ class Desk(AgentVerbs):
         self._placing = True
         try:
             seat = self._seats.get(output.agent, "")
-            ringing.start(self.calls, visit.leg, self.config.agents[output.agent], seat)
+            queue = self.config.queues.get(visit.entered.queue)
+            shown = Shown(queue.name or visit.entered.queue, queue.ring) if queue is not None else None
+            ringing.start(self.calls, visit.leg, self.config.agents[output.agent], seat, shown)
         finally:
             self._placing = False
+
+    def _tell_paused(self, name: str) -> None:
+        """Give the phone of an agent who missed offers a tone and a notice."""
+        seat = self._seats.get(name, "")
+        if not seat or name not in self.core.agents or self.core.agents[name].pause is None:
+            return
+
+        async def notice(leg: Leg) -> None:
+            await leg.answer()
+            await audio.beep(leg)
+            await audio.play(leg, "auto-paused")
+
+        try:
+            originate(
+                self.calls, f"endpoint/{seat}", name, script=notice, name="paused", ring_s=NOTICE_RING_S, answers=True
+            )
+        except CallFailed as error:
+            log.info("agent %s is not told of the pause: %s", name, error)
 
     def _offer_over(self, output: out.OfferOver) -> None:
         if output.outcome != "answered":
@@ -285,6 +334,21 @@ class Desk(AgentVerbs):
         visit.move_to(queue)
         self.feed(inputs.Left(entry_id=entry_id, exit="moved"))
 
+    def entry_of(self, call_id: str) -> str:
+        """Return where a call waits, "" where it does not."""
+        for entry_id, visit in self._visits.items():
+            if visit.leg.call_id == call_id and entry_id in self.core.entries:
+                return entry_id
+        return ""
+
+    def release(self, entry_id: str) -> None:
+        """Let a waiting caller go to somewhere that is no queue (exit: moved)."""
+        self.feed(inputs.Left(entry_id=entry_id, exit="moved"))
+
+    def visit(self, entry_id: str) -> Visit | None:
+        """Return a caller who waits; None for a callback."""
+        return self._visits.get(entry_id)
+
     # ---- what phones do --------------------------------------------------------------------------------------------
 
     def endpoint_changed(self, endpoint: str) -> None:
@@ -309,13 +373,18 @@ class Desk(AgentVerbs):
         for name in sorted(self._at_seat.get(endpoint, ())):
             self.feed(inputs.OtherCalls(agent=name, count=self._others[endpoint]))
 
-    # ---- callbacks -------------------------------------------------------------------------------------------------
+    # ---- the clock on the wall -------------------------------------------------------------------------------------
 
-    def _callback_moved(self, output: out.CallbackMoved) -> None:
-        if output.state in ("connected", "failed", "expired", "cancelled"):
-            self._store.drop_callback(output.callback_id)
-        self._emit(
-            ev.CallbackChanged(
-                callback_id=output.callback_id, queue=output.queue, state=output.state, attempt=output.attempt
-            )
-        )
+    def follow_hours(self, is_open: Callable[[str], bool]) -> None:
+        """Tell the core where a calendar opened or closed: *is_open* takes a queue; callbacks go out in open hours."""
+        for name, queue in list(self.core.queues.items()):
+            if name in self.config.queues and (now := is_open(name)) != queue.open:
+                self.feed(inputs.HoursChanged(queue=name, open=now))
+
+    def day_began(self) -> None:
+        """Let the business day's counters start from zero."""
+        self.feed(inputs.DayBegan())
+
+    async def saved(self) -> None:
+        """Wait until what was promised would survive a crash."""
+        await self._store.saved()

@@ -30,6 +30,7 @@ class CallbackMemory:
     number: str
     since: float  # wall clock: when the caller began to wait
     expires_at: float  # wall clock
+    did: str = ""  # what the caller dialled: shown when they are called back
     attempt: int = 0
     priority: int = 0
     needs: tuple[tuple[str, int, bool], ...] = ()
@@ -43,6 +44,8 @@ class DeskStore(Protocol):
     def load_callbacks(self) -> list[CallbackMemory]: ...
     def save_callback(self, memory: CallbackMemory) -> None: ...
     def drop_callback(self, callback_id: str) -> None: ...
+    async def saved(self) -> None:
+        """Wait until everything given so far is on the disk, or refused by it."""
 
 
 class MemoryDeskStore:
@@ -67,12 +70,16 @@ class MemoryDeskStore:
     def drop_callback(self, callback_id: str) -> None:
         self.callbacks.pop(callback_id, None)
 
+    async def saved(self) -> None:
+        return
+
 
 class Texts(Protocol):
     """Names and texts that outlive a restart, such as :class:`pbx.store.settings.Settings`."""
 
     def load(self) -> dict[str, str]: ...
     def save(self, name: str, text: str) -> None: ...
+    async def saved(self) -> None: ...
 
 
 class KeptDesk:
@@ -106,3 +113,6 @@ class KeptDesk:
 
     def drop_callback(self, callback_id: str) -> None:
         self._texts.save(f"callback/{callback_id}", "")
+
+    async def saved(self) -> None:
+        await self._texts.saved()

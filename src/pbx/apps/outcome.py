@@ -52,8 +52,13 @@ class LeftMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Promised:
+    """The caller will be called back, and has hung up or soon will."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The application is over; the next step runs."""
 
 
-Outcome = Answered | Key | TimedOut | Full | Closed | NoAgents | Unreachable | LeftMessage | Ended
+Outcome = Answered | Key | TimedOut | Full | Closed | NoAgents | Unreachable | LeftMessage | Promised | Ended

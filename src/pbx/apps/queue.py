@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pbx import events as ev
 from pbx.acd import inputs
 from pbx.acd.skills import Need
+from pbx.apps.callbacks import KEY_WAIT_S, agree
 from pbx.apps.desk import Desk
-from pbx.apps.outcome import Answered, Closed, Full, Key, NoAgents, Outcome, TimedOut
+from pbx.apps.outcome import Answered, Closed, Full, Key, NoAgents, Outcome, Promised, TimedOut
+from pbx.apps.recording import Recording, not_recorded
 from pbx.apps.ringing import Ringing
 from pbx.apps.survey import survey
 from pbx.call import audio
@@ -22,15 +24,7 @@ from pbx.config.queues import Queue
 from pbx.errors import CallEnded, PbxError
 
 REFUSED: dict[str, Outcome] = {"full": Full(), "closed": Closed(), "no-agents": NoAgents()}
-LEFT: dict[str, Outcome] = {"timeout": TimedOut(), "emptied": NoAgents()}
-
-Recording = Callable[[Leg, Leg, str], AbstractAsyncContextManager[None]]
-"""Record caller and agent, whose name is the third, while the body runs; the script knows by what rule."""
-
-
-@asynccontextmanager
-async def not_recorded(leg: Leg, other: Leg, agent: str) -> AsyncIterator[None]:
-    yield
+LEFT: dict[str, Outcome] = {"timeout": TimedOut(), "emptied": NoAgents(), "callback": Promised()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +41,10 @@ class QueueEntry:
     values: Mapping[str, Value] = field(default_factory=dict)  # for the conditions of priorities
     notice: tuple[str, ...] | None = None  # None: the queue's, where it records
     recording: Recording = not_recorded
+    did: str = ""  # what the caller dialled
+    callback_number: str = ""  # the caller's own, where it may be called back
+    may_call: Callable[[str], str] = lambda number: ""  # a typed number as it will be dialled, "" where it may not be
+    callback_expires_s: float = 86_400.0
 
 
 async def queue(leg: Leg, desk: Desk, name: str, entry: QueueEntry) -> Outcome:
@@ -71,6 +69,9 @@ async def queue(leg: Leg, desk: Desk, name: str, entry: QueueEntry) -> Outcome:
         outcome = await visit.stay()
     finally:
         visit.close()
+    if isinstance(outcome, Promised):
+        await desk.saved()  # a promise is told when it would survive a crash
+        await audio.play(leg, ["callback-promised", "goodbye"])
     if outcome is None:
         return await queue(leg, desk, visit.moved_to, replace(entry, source="transfer", ring_s=None, max_wait_s=None))
     return outcome
@@ -96,6 +97,8 @@ class Waiting:
         self._news = asyncio.Event()
         self._sound = Sound(leg, spec.music)
         self.moved_to = ""  # a supervisor's word
+        self._was_offered = False  # a callback: from then on its key is one at any time
+        self._agreeing = False
 
     # ---- what the desk tells ---------------------------------------------------------------------------------------
 
@@ -118,7 +121,7 @@ class Waiting:
         rule = self._spec.announce
         assert rule is not None
         if position is not None:
-            self._sound.say(lambda leg: audio.say(leg, str(position), "position"))
+            self._sound.say(lambda leg: _say_position(leg, position))
         if rule.prompts:
             self._sound.say(lambda leg: audio.play(leg, rule.prompts[turn % len(rule.prompts)]))
         if wait_s is not None:
@@ -127,6 +130,36 @@ class Waiting:
 
     def move_to(self, queue: str) -> None:
         self.moved_to = queue
+
+    def offer_callback(self) -> None:
+        self._sound.say(self._offer_callback)
+
+    async def _offer_callback(self, leg: Leg) -> None:
+        rule = self._spec.callback
+        assert rule is not None
+        self._desk.emit(
+            ev.CallbackChanged(
+                call_id=leg.call_id, entry_id=self.entered.entry_id, queue=self.entered.queue, state="offered"
+            )
+        )
+        self._agreeing = True
+        try:
+            key = await audio.ask(leg, rule.prompt or ("callback-offer",), rule.key, KEY_WAIT_S)
+        finally:
+            self._was_offered, self._agreeing = True, False
+        if key:
+            await self._agree(leg)
+
+    async def _agree(self, leg: Leg) -> None:
+        """Agree on a number; whoever agrees leaves the queue by the exit "callback"."""
+        self._agreeing = True
+        try:
+            number = await agree(leg, self._entry.callback_number, self._entry.may_call)
+        finally:
+            self._agreeing = False
+        if number:
+            expires_s = self._entry.callback_expires_s
+            self._desk.callbacks.take(self.entered, leg.call_id, number, self._entry.did, expires_s)
 
     # ---- the stay --------------------------------------------------------------------------------------------------
 
@@ -160,7 +193,15 @@ class Waiting:
         return notice
 
     def _pressed(self, leg: Leg, digit: str) -> None:
-        if digit in self._spec.exit_keys:
+        if self._agreeing:
+            return
+        rule = self._spec.callback
+        if self._was_offered and rule is not None and digit == rule.key:
+            self._agreeing = True
+            while not leg.digits.empty():
+                leg.digits.get_nowait()
+            self._sound.say(self._agree)
+        elif digit in self._spec.exit_keys:
             self._desk.feed(inputs.Left(entry_id=self.entered.entry_id, exit="key", key=digit))
 
     async def _talk(self, ringing: Ringing) -> Outcome | None:
@@ -168,11 +209,11 @@ class Waiting:
         agent = ringing.answered
         assert agent is not None
         await self._sound.notice_over()
-        if self._spec.whisper and not await self._whisper(agent):
+        self._sound.stop()
+        if not await self._introduce(ringing.agent, agent):
             return None
         if agent.state is not LegState.UP or self._exit is not None:
             return None
-        self._sound.stop()
         began = self._desk.calls.now
         self._desk.joined(ringing)
         by = "system"
@@ -180,7 +221,9 @@ class Waiting:
             async with self._entry.recording(self.leg, agent, ringing.agent):
                 by = "agent" if await self.leg.bridge(agent) == "callee" else "caller"
         finally:
-            if by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
+            if by == "system" and self.leg.kept:
+                by = "transfer"
+            elif by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
                 by = "caller"
             self._over(ringing.agent, agent, by, began)
         if by == "agent" and self._spec.survey:
@@ -188,11 +231,21 @@ class Waiting:
             await survey(self.leg, self._spec.survey, spec, ringing.agent, self._desk.emit)
         return Answered(f"agent/{ringing.agent}")
 
-    async def _whisper(self, agent: Leg) -> bool:
-        """Tell the agent alone; False where they hung up meanwhile."""
+    async def _introduce(self, name: str, agent: Leg) -> bool:
+        """Tell the agent what the queue whispers and the caller who serves them; False where the agent hung up."""
+        spec = self._desk.config.agents.get(name)
+        named = self._spec.announce is not None and self._spec.announce.agent_id
+        number = spec.id if spec is not None and (named or spec.announce_id) else ""
+        async with asyncio.TaskGroup() as both:
+            if self._spec.whisper:
+                both.create_task(self._whisper(agent))
+            if number:
+                both.create_task(_say_agent(self.leg, number))
+        return agent.state is LegState.UP
+
+    async def _whisper(self, agent: Leg) -> None:
         with suppress(CallEnded):
             await audio.play(agent, self._spec.whisper)
-        return agent.state is LegState.UP
 
     def _over(self, name: str, agent: Leg, by: str, began: float) -> None:
         entry_id = self.entered.entry_id
@@ -215,6 +268,18 @@ class Waiting:
         self._desk.forget(self)
         while not self.leg.digits.empty():
             self.leg.digits.get_nowait()
+
+
+async def _say_agent(leg: Leg, number: str) -> None:
+    with suppress(CallEnded):
+        await audio.play(leg, "agent-number")
+        await audio.say(leg, number, "digits")
+
+
+async def _say_position(leg: Leg, position: int) -> None:
+    await audio.play(leg, "queue-position-before")
+    await audio.say(leg, str(position), "position")
+    await audio.play(leg, "queue-position-after")
 
 
 async def _say_wait(leg: Leg, minutes: str) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from pbx import events as ev
 from pbx.call.contract import Emit
 from pbx.call.leg import Leg
+from pbx.call.tape import Tape
+
+Recording = Callable[[Leg, Leg, str], contextlib.AbstractAsyncContextManager[None]]
+"""Record customer and agent, whose name is the third, while the body runs, if a rule says so."""
+
+
+@contextlib.asynccontextmanager
+async def not_recorded(leg: Leg, other: Leg, agent: str) -> AsyncIterator[None]:
+    yield
 
 
 def policy(*most_specific_first: str | None) -> str:
@@ -20,20 +27,15 @@ def policy(*most_specific_first: str | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def recorded(leg: Leg, other: Leg, path: Path, emit: Emit) -> AsyncIterator[None]:
+async def recorded(
+    leg: Leg, other: Leg, path: Path, emit: Emit, *, queue: str = "", agent: str = ""
+) -> AsyncIterator[None]:
     """Record *leg* and *other* while the body runs."""
     if leg.media is None or other.media is None:
         yield
         return
-    recording_id = path.stem
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    port = leg.media.port
-    port.record(path, other=other.media.port)
-    emit(ev.RecordingStarted(call_id=leg.call_id, leg_id=leg.leg_id, recording_id=recording_id, path=str(path)))
+    tape = Tape(leg, other, path, emit, queue=queue, agent=agent)
     try:
         yield
     finally:
-        port.stop_recording()
-        duration_ms = round((loop.time() - began) * 1000)
-        emit(ev.RecordingEnded(call_id=leg.call_id, recording_id=recording_id, duration_ms=duration_ms))
+        tape.stop()

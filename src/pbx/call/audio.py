@@ -133,7 +133,8 @@ async def collect(
     if secret:
         leg.keeps_digits_secret = True
         leg.port.consume_digits(True)
-        leg.port.pause_recording(True)
+        if leg.tape is not None:
+            leg.tape.pause("secret")
     try:
         key = await play(leg, prompts, keys=ANY_KEY, early=early)
         if not key:
@@ -145,7 +146,8 @@ async def collect(
             leg.keeps_digits_secret = False
             if leg.end is None:
                 leg.port.consume_digits(False)
-                leg.port.pause_recording(False)
+            if leg.tape is not None:
+                leg.tape.resume("secret")
 
 
 async def read_on(leg: Leg, first: str, *, most: int, end: str, next_s: float) -> Collected:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pbx import events as ev
 from pbx.call import transfer
 from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Routed, Router, Targets
 from pbx.call.leg import Leg, LegState
-from pbx.call.offer import MediaSide
+from pbx.call.offer import MediaSide, MediaWishes
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
 from pbx.media.contract import Media, Room
 from pbx.sdp.description import parse_description
@@ -64,7 +65,8 @@ class Calls:
         self.codecs = tuple(codecs)
         self.calls: dict[str, Call] = {}
         self.max_calls = 20_000
-        self.srtp = "off"  # off, optional, required
+        self.is_full: Callable[[str], bool] = lambda party: False  # whether a trunk has all the calls that it may
+        self.wishes: Callable[[str], MediaWishes] = lambda party: MediaWishes()  # by party
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
@@ -72,7 +74,7 @@ class Calls:
         self._signaling = signaling
         self._media = media
         self._ids = ids
-        self._wall = wall
+        self.wall = wall
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
 
@@ -84,7 +86,7 @@ class Calls:
 
     def invited(self, signal: LegSignal, introduction: Introduction) -> Leg:
         """Take an admitted caller in: find the script and run it."""
-        call_id = self._new_call_id()
+        call_id = self.new_call_id()
         leg = Leg(
             self,
             f"{call_id}.1",
@@ -97,7 +99,7 @@ class Calls:
         leg.signal = signal
         leg.answer_offer = introduction.sdp
         leg.variables = {"introduction": introduction}
-        call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self._wall())
+        call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self.wall())
         call.legs[leg.leg_id] = leg
         self.calls[call_id] = call
         self._started(call, introduction)
@@ -106,7 +108,8 @@ class Calls:
         if routed is None:
             return leg
         leg.over_limits = routed.over_limits
-        if (self.draining or len(self.calls) > self.max_calls) and not routed.over_limits:
+        full = self.draining or len(self.calls) > self.max_calls or self.is_full(introduction.source)
+        if full and not routed.over_limits:
             leg.reject(503, headers=(("Retry-After", "5"),))
             return leg
         call.number = routed.number
@@ -128,7 +131,7 @@ class Calls:
 
     def _start(self, call: Call, leg: Leg, routed: Routed) -> None:
         call.owner = leg
-        call.task = self._loop.create_task(self._run(call, leg, routed), name=f"call {call.call_id}")
+        call.task = self._loop.create_task(self.run_script(call, leg, routed), name=f"call {call.call_id}")
 
     def _route(self, introduction: Introduction, leg: Leg) -> Routed | None:
         try:
@@ -142,7 +145,7 @@ class Calls:
             return None
         return verdict
 
-    async def _run(self, call: Call, leg: Leg, routed: Routed) -> None:
+    async def run_script(self, call: Call, leg: Leg, routed: Routed) -> None:
         """Run a call's script to its end; a bug in it harms nobody else."""
         status = 480
         try:
@@ -175,7 +178,7 @@ class Calls:
             if before is not None and not before.done():
                 await asyncio.wait({before}, timeout=transfer.PART_S)
             leg.kept = False
-            await self._run(call, leg, routed)
+            await self.run_script(call, leg, routed)
 
         call.owner = leg
         call.task = self._loop.create_task(run(), name=f"call {call.call_id}")
@@ -209,7 +212,7 @@ class Calls:
             call.call_id,
             "out",
             destination.party,
-            origin.caller,
+            origin.identity,
             Party(destination.uri.user),
         )
         call.legs[leg.leg_id] = leg
@@ -223,8 +226,9 @@ class Calls:
             self._leg_created(leg, "", str(destination.flow))
             leg.on_failed(error.status, error.reason, ())
             return leg
-        destination = dataclasses.replace(destination, max_forwards=_hops_left(origin))
-        introduced = NameAddr(Uri("sip", origin.caller.number, "invalid"), origin.caller.name)
+        if (hops := _hops_left(origin)) != destination.max_forwards:
+            destination = dataclasses.replace(destination, max_forwards=hops)
+        introduced = NameAddr(Uri("sip", origin.identity.number, "invalid"), origin.identity.name)
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
         leg.log.info("> %s rings %s (%s)", origin.caller.number, destination.party, destination.flow)
@@ -243,7 +247,7 @@ class Calls:
             except NegotiationError:
                 return ours
             named = {codec.name for codec in codecs_of(audio)}
-            return [n for n in ours if n in named] or ours
+            return sorted(ours, key=lambda n: n not in named)  # the others are transcoded
         return ours
 
     def room(self) -> Room:
@@ -256,7 +260,7 @@ class Calls:
         :raises MediaError: where none is left.
         """
         session_id = self._ids.integer(1, 2**31 - 1)
-        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.srtp)
+        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.wishes(leg.party))
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 
@@ -278,20 +282,34 @@ class Calls:
         stats = leg.media.port.stats()
         if leg.media.agreed is None or not (stats.packets_in or stats.packets_out):
             return
+        about = functools.partial(
+            ev.LegQuality, call_id=leg.call_id, leg_id=leg.leg_id, codec=leg.media.agreed.codec.name
+        )
+        trip_ms = _rounded(stats.round_trip_ms)
         self.emit(
-            ev.LegQuality(
-                call_id=leg.call_id,
-                leg_id=leg.leg_id,
+            about(
                 direction="received",
-                codec=leg.media.agreed.codec.name,
                 packets=stats.packets_in,
                 lost=stats.lost,
                 late=stats.late,
-                jitter_ms=None if stats.jitter_ms is None else round(stats.jitter_ms, 2),
-                round_trip_ms=stats.round_trip_ms,
-                mos=stats.mos,
+                jitter_ms=_rounded(stats.jitter_ms),
+                round_trip_ms=trip_ms,
+                r_factor=_rounded(stats.r_factor),
+                mos=_rounded(stats.mos),
             )
         )
+        if stats.peer_lost is not None:
+            self.emit(
+                about(
+                    direction="sent",
+                    packets=stats.packets_out,
+                    lost=stats.peer_lost,
+                    jitter_ms=_rounded(stats.peer_jitter_ms),
+                    round_trip_ms=trip_ms,
+                    r_factor=_rounded(stats.peer_r_factor),
+                    mos=_rounded(stats.peer_mos),
+                )
+            )
 
     def finish(self, call: Call) -> None:
         """Tell of a call's end, exactly once."""
@@ -329,6 +347,15 @@ class Calls:
             self._idle.clear()
             await self._idle.wait()
 
+    def end_overdue(self, longest_s: float) -> None:
+        """Hang up calls that have lasted longer: a phone that was put down badly must not cost for ever."""
+        for call in list(self.calls.values()):
+            first = next(iter(call.legs.values()), None)
+            if first is not None and self.now - first.created_at > longest_s:
+                first.log.warning("x the call has lasted %d s: ended", longest_s)
+                for leg in list(call.legs.values()):
+                    leg.hangup("limit")
+
     def end_all(self, cause: str) -> None:
         """Hang up everything."""
         for call in list(self.calls.values()):
@@ -349,8 +376,8 @@ class Calls:
 
     # ---- records ---------------------------------------------------------------------------------------------------
 
-    def _new_call_id(self) -> str:
-        return f"{int(self._wall()):08x}-{self._ids.token(40)}"
+    def new_call_id(self) -> str:
+        return f"{int(self.wall()):08x}-{self._ids.token(40)}"
 
     def _started(self, call: Call, introduction: Introduction) -> None:
         direction = "inbound" if introduction.source.startswith("trunk/") else "internal"
@@ -389,3 +416,7 @@ def _hops_left(origin: Leg) -> int:
         return 70
     text = (introduction.headers.get("Max-Forwards") or ["70"])[0].strip()
     return max(0, int(text) - 1) if text.isdigit() else 70
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

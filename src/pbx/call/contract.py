@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,6 +59,12 @@ class Router(Protocol):
     """The dialplan, as the call room sees it."""
 
     def route(self, introduction: Introduction) -> Routed | Refusal: ...
+
+    def in_call(self, leg: Leg) -> Mapping[str, Callable[[Leg], Awaitable[None]]]:
+        """Return the keys that a leg's party may press during a conversation, and what each does."""
+
+    async def converse(self, leg: Leg, other: Leg) -> None:
+        """Let two legs talk, recorded where the configuration says so, until one hangs up."""
 
 
 class Targets(Protocol):

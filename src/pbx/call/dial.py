@@ -15,6 +15,7 @@ from pbx.signaling.contract import Destination
 if TYPE_CHECKING:
     from pbx.call.calls import Calls
 
+ASK = ("press-to-accept",)  # what whoever must confirm is told
 CONFIRM_TRIES = 3
 CONFIRM_WAIT_S = 5.0
 FAILOVER_STATUSES = frozenset({408})  # and every 5xx: the trunk's trouble, not the called number's
@@ -35,6 +36,7 @@ class Dial:
         caller: str,
         confirm: str = "",
         whisper: Sequence[str] = (),
+        ask: Sequence[str] = ASK,
     ) -> None:
         self._calls = calls
         self._leg = caller_leg
@@ -45,6 +47,7 @@ class Dial:
         self._caller = caller
         self._confirm = confirm
         self._whisper = whisper
+        self._ask = ask
         self._confirming: list[asyncio.Task[None]] = []
         self._asked: list[Leg] = []
         self._legs: list[Leg] = []
@@ -85,7 +88,9 @@ class Dial:
             raise refusals[-1] if refusals else Unreachable("nobody to ring")
         self._legs = []
         for destination in destinations:
-            self._legs.append(self._calls.ring_out(self._leg, destination, self._changed))
+            leg = self._calls.ring_out(self._leg, destination, self._changed)
+            leg.may_be_picked_up = not self._confirm
+            self._legs.append(leg)
         try:
             async with asyncio.timeout(self._ring_s):
                 await self._won.wait()
@@ -118,7 +123,7 @@ class Dial:
         """Let a person press the key; a mailbox that answered does not."""
         async with leg.until_hangup():
             for _ in range(CONFIRM_TRIES):
-                if await audio.ask(leg, [*self._whisper, "press-to-accept"], self._confirm, CONFIRM_WAIT_S):
+                if await audio.ask(leg, [*self._whisper, *self._ask], self._confirm, CONFIRM_WAIT_S):
                     self._win(leg)
                     return
         leg.hangup("no-answer")
@@ -186,6 +191,7 @@ class Dial:
             if leg.end is not None:
                 answered = leg.answered_at is not None  # and not confirmed
                 failures.append(NoAnswer() if answered else failure_of(leg.end.status, rang=leg.rang))
+                failures[-1].moved_to = leg.moved_to
         for kind in (Busy, Declined, Unreachable):
             if all(isinstance(failure, kind) for failure in failures):
                 return failures[-1]

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING
 
 from pbx import events as ev
 from pbx.call.contract import End, Party
+from pbx.call.ears import Ears
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
-from pbx.errors import CallEnded, NegotiationError, PbxError, failure_of
-from pbx.media.contract import Clip, MediaPort, MediaState, Room
-from pbx.signaling.info import digit_of
+from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
+from pbx.media.contract import MediaPort, Room
+from pbx.signaling.info import digit_of, digit_request
+from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
+from pbx.sip.uri import Uri
 
 if TYPE_CHECKING:
     from pbx.call.calls import Calls
     from pbx.call.dial import Dial
+    from pbx.call.tape import Tape
     from pbx.signaling.contract import LegSignal
 
 log = logging.getLogger(__name__)
 
+DIGIT_MS = 100
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326, to the losers of a race
 
 
@@ -35,14 +40,13 @@ class LegState(Enum):
     ENDED = auto()
 
 
-class Leg:
+class Leg(Ears):
     """One dialog with its media. Verbs raise :class:`pbx.errors.CallEnded` once the leg is gone."""
 
     def __init__(
         self, calls: Calls, leg_id: str, call_id: str, direction: str, party: str, caller: Party, callee: Party
     ) -> None:
-        self.leg_id = leg_id
-        self.call_id = call_id
+        super().__init__(calls, leg_id, call_id, logging.LoggerAdapter(log, {"call": call_id, "leg": leg_id}))
         self.direction = direction  # in: they called us; out: we call them
         self.party = party  # endpoint/1001, trunk/carrier
         self.caller = caller
@@ -56,19 +60,18 @@ class Leg:
         self.rang = False
         self.over_limits = False  # an emergency: trunks and servers that are full take it all the same
         self.peer: Leg | None = None  # whom it is bridged with
-        self.digits: asyncio.Queue[str] = asyncio.Queue()
         self.kept = False  # taken from its script: who adopts it decides when it ends
         self.variables: dict[str, object] = {}  # what the script knows of the call
-        self.language = ""  # of the prompts that this leg hears; empty: the configured one
-        self.keeps_digits_secret = False  # in no log and no record while a card number or a PIN is typed
-        self.log = logging.LoggerAdapter(log, {"call": call_id, "leg": leg_id})
         self.answer_offer: bytes | None = None  # the offer of an INVITE that we have not answered
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
-        self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
-        self._calls = calls
+        self.on_bridged: list[Callable[[Leg], None]] = []  # joined with a peer, or parted from one
+        self.may_be_picked_up = False  # rings for a caller whom a colleague may take
+        self.introduce = False  # moved to another partner: its phone is told who that is
+        self.apart_from: Leg | None = None  # bridged, but for a while they do not hear each other
+        self.tape: Tape | None = None  # what records this conversation now
+        self.moved_to = ""  # where a phone that answered 302 wants its calls
         self._scopes: list[HangupScope] = []
         self._sent_offer = False
-        self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
         self._acked: asyncio.Future[None] | None = None
         self._reoffered: asyncio.Future[int] | None = None
 
@@ -86,7 +89,7 @@ class Leg:
             self.signal.ring(180)
         if self.state is LegState.NEW:
             self.state = LegState.RINGING
-            self._calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=183 if early else 180))
+            self.calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=183 if early else 180))
 
     async def answer(self) -> None:
         """Answer the caller, once; returns when the media can flow."""
@@ -117,6 +120,20 @@ class Leg:
         self.signal.hangup(reason)
         self._ended(End(cause, 200 if answered else 487, "us", reason))
 
+    @property
+    def identity(self) -> Party:
+        """Who is at the other end of this leg, as others should see them."""
+        if self.direction == "in":
+            return self.caller
+        room, _, name = self.party.partition("/")
+        return Party(name) if room == "endpoint" else self.callee
+
+    def show(self, who: Party) -> None:
+        """Tell an answered phone with whom it talks now (RFC 3325 in an UPDATE, RFC 3311)."""
+        if self.signal is not None and self.state is LegState.UP and self.party.startswith("endpoint/") and who.number:
+            uri = Uri("sip", who.number, self.signal.advertised_address)
+            self.signal.request("UPDATE", (("P-Asserted-Identity", str(NameAddr(uri, who.name))),))
+
     def until_hangup(self) -> HangupScope:
         """Return a scope that ends quietly when this leg does."""
         return HangupScope(self._scopes, ended=self.state is LegState.ENDED)
@@ -131,8 +148,11 @@ class Leg:
         caller: str = "",
         confirm: str = "",
         whisper: Sequence[str] = (),
+        ask: Sequence[str] = ("press-to-accept",),
     ) -> Dial:
         """Ring *targets*; ``async with`` yields the leg that answered first and hangs it up at the end.
+
+        With *confirm* the call counts as answered once that key is pressed, as *ask* tells.
 
         :raises NoAnswer, Busy, Declined, Unreachable: from ``async with``, when nobody answered.
         """
@@ -140,7 +160,7 @@ class Leg:
 
         chosen = [targets] if isinstance(targets, str) else list(targets)
         return Dial(
-            self._calls,
+            self.calls,
             self,
             chosen,
             order=order,
@@ -149,13 +169,14 @@ class Leg:
             caller=caller,
             confirm=confirm,
             whisper=whisper,
+            ask=ask,
         )
 
     async def bridge(self, other: Leg) -> str:
         """Let both hear each other until one hangs up; return who did: "caller" (this leg) or "callee"."""
         from pbx.call.bridge import bridge
 
-        return await bridge(self._calls, self, other)
+        return await bridge(self.calls, self, other)
 
     async def echo(self) -> None:
         """Send the caller's own sound back until they hang up."""
@@ -171,30 +192,11 @@ class Leg:
 
     @property
     def default_language(self) -> str:
-        return self._calls.language
+        return self.calls.language
 
     def new_room(self) -> Room:
         """Open a conference."""
-        return self._calls.room()
-
-    def asks(self, keys: str) -> None:
-        """Tell whoever plays this leg's part in a test that one of *keys* is waited for."""
-        if self._calls.on_ask is not None:
-            self._calls.on_ask(self, keys)
-
-    def clip(self, name: str) -> Clip | None:
-        """Return the prompt *name* in this leg's language."""
-        return self._calls.prompts.find(name, self.language or self._calls.language)
-
-    async def sounded(self, token: int) -> str:
-        """Wait until what the media port called *token* is over; return its outcome: ended, stopped, silence, limit."""
-        self._must_live()
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._sounding[token] = future
-        try:
-            return await future
-        finally:
-            del self._sounding[token]
+        return self.calls.room()
 
     async def hold(self) -> int:
         """Put the peer on hold; return the SIP status of its answer."""
@@ -226,7 +228,7 @@ class Leg:
         """
         if self.media is None:
             assert self.signal is not None
-            self.media = self._calls.media_side(self, self.signal.local_address, self.signal.advertised_address, codecs)
+            self.media = self.calls.media_side(self, self.signal.local_address, self.signal.advertised_address, codecs)
         return self.media
 
     @property
@@ -242,31 +244,30 @@ class Leg:
 
     def _answer_sdp(self) -> bytes:
         """Answer the caller's offer, or make one where the INVITE had none."""
-        media = self.open_media(self._calls.codecs)
+        media = self.open_media(self.calls.codecs)
         if self.answer_offer is not None:
             return media.answer(self.answer_offer)
         self._sent_offer = True
         return media.offer()
 
-    # ---- what media tells ------------------------------------------------------------------------------------------
+    def send_digits(self, digits: str) -> None:
+        """Press keys towards the peer, in the way that it understands."""
+        if self.media is None or self.media.wishes.dtmf != "info":
+            self.port.send_digits(digits)
+            return
+        assert self.signal is not None
+        for digit in digits:
+            self.signal.request("INFO", *digit_request(digit, DIGIT_MS))
 
-    def on_digit(self, digit: str, duration_ms: int) -> None:
-        if not self.keeps_digits_secret:
-            self._calls.emit(
-                ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms)
-            )
-        self.digits.put_nowait(digit)
-        for tell in list(self.on_digit_pressed):
-            tell(self, digit)
-
-    def on_media(self, state: MediaState) -> None:
-        self.log.info("media: %s", state.value)
-        self._calls.emit(ev.LegMedia(call_id=self.call_id, leg_id=self.leg_id, state=state.value))
-
-    def on_done(self, token: int, outcome: str) -> None:
-        future = self._sounding.get(token)
-        if future is not None and not future.done():
-            future.set_result(outcome)
+    def _pass_on(self, digit: str, *, by_signalling: bool) -> None:
+        """Tell a bridged peer of a key that the engine could not: it came by signalling, or has to go by it."""
+        peer = self.peer
+        if peer is None or peer.state is not LegState.UP or peer.media is None or self.apart_from is peer:
+            return
+        if self.media is not None and self.media.port.consuming:
+            return
+        if by_signalling or peer.media.wishes.dtmf == "info":
+            peer.send_digits(digit)
 
     # ---- what signalling tells -------------------------------------------------------------------------------------
 
@@ -276,7 +277,7 @@ class Leg:
             self.state = LegState.RINGING
         if not self.rang:
             self.rang = True
-            self._calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=status))
+            self.calls.emit(ev.LegRinging(call_id=self.call_id, leg_id=self.leg_id, status=status))
         if sdp is not None and self.media is not None:
             try:
                 self.media.take(sdp)
@@ -290,7 +291,7 @@ class Leg:
         assert self.signal is not None
         try:
             if is_offer and sdp is not None:
-                media = self.open_media(self._calls.codecs)
+                media = self.open_media(self.calls.codecs)
                 self.signal.acknowledge(media.answer(sdp))
             elif sdp is not None and self.media is not None:
                 self.media.take(sdp)
@@ -304,6 +305,8 @@ class Leg:
         self._up()
 
     def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None:
+        if 300 <= status < 400 and contacts:
+            self.moved_to = _number_of(contacts[0])
         self._ended(End(failure_of(status, rang=self.rang).reason, status, "peer", reason))
 
     def on_acked(self, sdp: bytes | None) -> None:
@@ -327,7 +330,7 @@ class Leg:
         assert self.signal is not None
         was_held = self.media.held if self.media is not None else False
         try:
-            media = self.open_media(self._calls.codecs)
+            media = self.open_media(self.calls.codecs)
             self.signal.answer_reoffer(media.offer() if sdp is None else media.answer(sdp))
         except PbxError as error:
             self.signal.refuse_reoffer(error.status)
@@ -335,7 +338,7 @@ class Leg:
         if media.held != was_held:
             kind = ev.LegHeld if media.held else ev.LegResumed
             self.log.info("< %s %s", self.party, "holds" if media.held else "resumes")
-            self._calls.emit(kind(call_id=self.call_id, leg_id=self.leg_id, by="peer"))
+            self.calls.emit(kind(call_id=self.call_id, leg_id=self.leg_id, by="peer"))
             self._tell()
 
     def on_reoffer_done(self, status: int, sdp: bytes | None) -> None:
@@ -350,10 +353,10 @@ class Leg:
     def on_request(self, request: Request, transaction: ServerTransaction) -> None:
         assert self.signal is not None
         if request.method == "REFER":
-            self._calls.refer(self, request, transaction)
+            self.calls.refer(self, request, transaction)
             return
         if request.method == "INFO" and (found := digit_of(request)) is not None:
-            self.on_digit(*found)
+            self.on_digit(*found, by_signalling=True)
         self.signal.respond(transaction, request, 200 if request.method in ("INFO", "NOTIFY", "MESSAGE") else 501)
 
     def on_ended(self, by: str, status: int, reason: str) -> None:
@@ -369,9 +372,9 @@ class Leg:
 
     def _up(self) -> None:
         self.state = LegState.UP
-        self.answered_at = self._calls.now
+        self.answered_at = self.calls.now
         codec = self.media.agreed.codec.name if self.media is not None and self.media.agreed is not None else ""
-        self._calls.emit(ev.LegAnswered(call_id=self.call_id, leg_id=self.leg_id, codec=codec))
+        self.calls.emit(ev.LegAnswered(call_id=self.call_id, leg_id=self.leg_id, codec=codec))
         self._tell()
 
     def _ended(self, end: End) -> None:
@@ -383,7 +386,7 @@ class Leg:
             if future is not None and not future.done():
                 future.set_exception(CallEnded(end.cause))
                 future.exception()  # nobody may wait for it any more
-        self._calls.leg_ended(self)
+        self.calls.leg_ended(self)
         self._tell()
         if self._scopes:
             self._scopes[-1].hang_up()
@@ -394,3 +397,10 @@ class Leg:
 
     def __repr__(self) -> str:
         return f"<Leg {self.leg_id} {self.party} {self.state.name}>"
+
+
+def _number_of(contact: str) -> str:
+    try:
+        return parse_address(contact).uri.user
+    except ParseError:
+        return ""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from pbx import events as ev
 from pbx.call.contract import Refusal, Routed
-from pbx.call.leg import Leg, LegState
-from pbx.errors import CallFailed, NoAnswer, ParseError
+from pbx.call.leg import ELSEWHERE, Leg, LegState
+from pbx.errors import CallEnded, CallFailed, Declined, NoAnswer, ParseError
 from pbx.signaling.contract import Introduction, LegSignal
 from pbx.sip.headers import parse_address
 from pbx.sip.message import Request
@@ -74,7 +74,7 @@ def on_refer(calls: Calls, leg: Leg, request: Request, transaction: ServerTransa
         leg.signal.respond(transaction, request, 202)
         attended(calls, leg, asked.other, referral)
         return
-    routed = _route(calls, leg, asked.number)
+    routed = route_for(calls, leg, asked.number)
     if isinstance(routed, Refusal):
         leg.signal.respond(transaction, request, routed.status)
         return
@@ -101,7 +101,7 @@ def _asked(calls: Calls, request: Request) -> Asked | None:
     return Asked(other.callee.number if other.direction == "in" else uri.user, other)
 
 
-def _route(calls: Calls, leg: Leg, number: str) -> Routed | Refusal:
+def route_for(calls: Calls, leg: Leg, number: str) -> Routed | Refusal:
     """Ask the dialplan as if the transferring party had dialled *number*."""
     source = leg.party
     own = leg.caller if leg.direction == "in" else leg.callee
@@ -134,7 +134,7 @@ def blind(calls: Calls, leg: Leg, number: str, routed: Routed, referral: Referra
             moved.log.info("transfer to %s failed (%s): back to %s", number, error.reason, back)
             _tell(calls, moved, "blind", number, "returned")
             async with moved.dial(back, ring_s=RETURN_RING_S) as returned:
-                await moved.bridge(returned)
+                await calls.router.converse(moved, returned)
 
     take(calls, call, partner)
     if referral is not None:
@@ -164,6 +164,27 @@ async def _script(routed: Routed, leg: Leg) -> None:
     await routed.script(leg)
 
 
+def send(calls: Calls, leg: Leg, number: str, source: str) -> None:
+    """Send *leg* to what the dialplan says about *number* for *source*: an operator's transfer.
+
+    Whom it talks to is let go as after a blind transfer: unanswered, the caller comes back to that party.
+
+    :raises Declined: where the dialplan has no way for this source.
+    """
+    partner = leg.peer
+    shown = leg.caller if leg.direction == "in" else leg.callee
+    own = source.partition("/")[2]
+    routed = calls.router.route(Introduction(source, own, shown.name, number, number, "", "api", None))
+    if isinstance(routed, Refusal):
+        raise Declined(f"{source} cannot dial {number}: {routed.status}", status=routed.status)
+    if partner is not None:
+        blind(calls, partner, number, routed)
+        return
+    call = calls.calls[leg.call_id]
+    take(calls, call, leg)
+    calls.adopt(call, leg, routed)
+
+
 def _rings_somebody(calls: Calls, leg: Leg) -> bool:
     call = calls.calls.get(leg.call_id)
     return call is not None and any(
@@ -190,7 +211,7 @@ def attended(calls: Calls, leg: Leg, consulted: Leg, referral: Referral | None =
     async def joined(moved: Leg) -> None:
         _tell(calls, leg, "attended", second.party, "connected")
         try:
-            await moved.bridge(comes)
+            await calls.router.converse(moved, comes)
         finally:
             comes.hangup()
 
@@ -213,6 +234,40 @@ def replace(calls: Calls, old: Leg, new: Leg) -> bool:
     partner = old.peer if old.peer is not None else next(iter(call.legs.values()))
     if partner is old or partner.state is LegState.ENDED:
         return False
+    _unite(calls, call, partner, new)
+    for leg in list(call.legs.values()):
+        if leg is old or (leg.direction == "out" and leg.state in (LegState.NEW, LegState.RINGING)):
+            leg.hangup("cancelled", ELSEWHERE)
+    return True
+
+
+async def join(stays: Leg, comes: Leg) -> None:
+    """Connect *comes*, whose own script calls this, with *stays*; that script ends here, the call of *stays* goes on.
+
+    :raises CallEnded: where one of both is gone.
+    """
+    calls = stays.calls
+    call = calls.calls.get(stays.call_id)
+    if call is None or stays.state is LegState.ENDED or comes.state is LegState.ENDED:
+        raise CallEnded("gone")
+    own = calls.calls[comes.call_id]
+    take(calls, own, comes)
+    _unite(calls, call, stays, comes)
+    await asyncio.get_running_loop().create_future()  # until the cancellation of this script arrives
+
+
+def pick_up(ringing: Leg, comes: Leg) -> bool:
+    """Let *comes* take the call that *ringing* is rung for; False where it is too late."""
+    calls = ringing.calls
+    if not ringing.may_be_picked_up or ringing.state not in (LegState.NEW, LegState.RINGING):
+        return False
+    own = calls.calls[comes.call_id]
+    take(calls, own, comes)
+    return replace(calls, ringing, comes)
+
+
+def _unite(calls: Calls, call: Call, partner: Leg, new: Leg) -> None:
+    """Move *new* into *partner*'s call and let both talk, whatever their scripts were doing."""
     take(calls, call, partner)
     lone = calls.calls[new.call_id]
     calls.move(new, call)
@@ -222,18 +277,34 @@ def replace(calls: Calls, old: Leg, new: Leg) -> bool:
     async def joined(moved: Leg) -> None:
         await new.answer()
         try:
-            await moved.bridge(new)
+            await calls.router.converse(moved, new)
         finally:
             new.hangup()
 
-    old.hangup("cancelled", 'SIP;cause=200;text="Call completed elsewhere"')
     calls.adopt(call, partner, Routed(joined))
-    return True
+
+
+def complete(leg: Leg, partner: Leg, consulted: Leg) -> None:
+    """End a consultation by keys: *leg* leaves, *partner* and *consulted*, both in its call, talk on."""
+    calls = leg.calls
+    call = calls.calls[partner.call_id]
+    _tell(calls, leg, "attended", consulted.party, "connected")
+    consulted.kept = consulted.introduce = True
+    take(calls, call, partner)
+
+    async def joined(moved: Leg) -> None:
+        try:
+            await calls.router.converse(moved, consulted)
+        finally:
+            consulted.hangup()
+
+    calls.adopt(call, partner, Routed(joined))
+    leg.hangup()
 
 
 def take(calls: Calls, call: Call, leg: Leg) -> None:
     """Free *leg* from the script that holds it: from now on whoever adopts it decides when it ends."""
-    leg.kept = True
+    leg.kept = leg.introduce = True
     if call.owner is leg and call.task is not None:
         call.task.cancel("transfer")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -18,17 +20,47 @@ def cli() -> None:
     """A call-centre phone system."""
 
 
-def main() -> None:
-    """Run the command line; an error is one clear line and a non-zero exit."""
-    from pbx.cli import records, show, simulate
+def load_commands() -> None:
+    """Hang every command into the tree."""
+    from pbx.cli import (
+        backups,
+        configuration,
+        desks,
+        follow,
+        live,
+        prompts,
+        recordings,
+        records,
+        schemas,
+        show,
+        simulate,
+        steer,
+        trace,
+        why,
+    )
     from pbx.cli.check import check
+    from pbx.cli.console import console
     from pbx.cli.test import test
 
-    show.register(cli)
-    for command in (check, test, *records.COMMANDS, *simulate.COMMANDS):
+    steer.log.add_command(follow.log_follow)
+    for command in (desks.forward, desks.dnd, desks.sync):
+        endpoint.add_command(command)
+    for command in (
+        check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
+        *prompts.COMMANDS, desks.phones, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
+        follow.events, live.watch, live.top, console,
+        schemas.schema,
+    ):  # fmt: skip
         cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; an error is one clear line and a status that says which (docs/commands.md)."""
+    from pbx.cli.client import NO_SERVER, NOT_THERE, REFUSED, NoServer, NotThere
+
+    load_commands()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(args=_meant(sys.argv[1:]), standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.exceptions.Exit as error:
@@ -38,9 +70,26 @@ def main() -> None:
         sys.exit(error.exit_code)
     except PbxError as error:
         click.echo(f"pbx: {error}", err=True)
-        sys.exit(1)
+        sys.exit(NO_SERVER if isinstance(error, NoServer) else NOT_THERE if isinstance(error, NotThere) else REFUSED)
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is for nobody
         sys.exit(141)
+
+
+def _meant(words: list[str]) -> list[str]:
+    """Understand what fingers of other systems type, ``-rx "…"`` and ``-x "…"`` too; say what it is called here."""
+    from pbx.cli import habits
+
+    if len(words) == 2 and words[0] in ("-rx", "-x"):
+        words = shlex.split(words[1])
+    meant = habits.translate(words)
+    if isinstance(meant, str):
+        click.echo(f"pbx: {meant}", err=True)
+        sys.exit(2)
+    if meant is None or meant == words:
+        return words
+    click.echo(f"pbx: here it is `pbx {shlex.join(meant)}`", err=True)
+    return ["--help"] if meant == ["help"] else meant
 
 
 DIRECTORY = click.Path(path_type=Path)
@@ -61,13 +110,15 @@ def serve(directory: Path, state: Path | None, log_level: str | None, hints: boo
     from pbx.cli.logs import set_up
 
     set_up(log_level or "info")
+    made = server.Server(directory, state)
+    set_up(log_level or made.config.log.level, made.config.log.format)
 
     def ready(running: server.Server) -> None:
         if hints:
             click.echo(first_steps(running))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(directory, state, ready))
+        runner.run(made.serve(ready))
 
 
 @cli.group()

@@ -2,148 +2,189 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
-from rich.table import Table
 
-from pbx.cli.client import ask, find_socket
-
-Row = dict[str, Any]
-Columns = list[tuple[str, Callable[[Row], str]]]
+from pbx.cli.client import NotThere, ask, find_socket, quoted
+from pbx.cli.common import asks, print_json
+from pbx.cli.names import AGENT, CALL, ENDPOINT, QUEUE
+from pbx.cli.tables import clock, lasted, output, percent, print_table
+from pbx.cli.views import CALLERS, LEGS, MEMBERS, VIEWS, View
 
 
-def _clock(seconds: float | None) -> str:
-    return "–" if seconds is None else time.strftime("%m-%d %H:%M:%S", time.localtime(seconds))
+@click.group()
+def show() -> None:
+    """What is going on in a running server."""
 
 
-def _parties(row: Row) -> str:
-    return " ↔ ".join(f"{leg['party']} ({leg['state']})" for leg in row["legs"])
+def _list(name: str, view: View) -> click.Command:
+    @click.command(name, help=view.help)
+    @asks
+    def listing(directory: Path | None, as_json: bool) -> None:
+        rows = ask(find_socket(directory), "GET", view.url)
+        if as_json:
+            print_json(rows)
+            return
+        print_table(rows, view.columns)
+        click.echo(f"{len(rows)} {name if len(rows) != 1 else name.removesuffix('s')}")
+
+    return listing
 
 
-VIEWS: dict[str, tuple[str, str, Columns]] = {
-    "calls": (
-        "Calls in progress.",
-        "/v1/calls",
-        [
-            ("call", lambda r: r["call_id"]),
-            ("state", lambda r: r["state"]),
-            ("from", lambda r: r["caller"]),
-            ("dialled", lambda r: r["dialled"]),
-            ("for s", lambda r: f"{r['duration_s']:.0f}"),
-            ("legs", _parties),
-        ],
-    ),
-    "registrations": (
-        "Where endpoints are registered.",
-        "/v1/registrations",
-        [
-            ("endpoint", lambda r: r["endpoint"]),
-            ("contact", lambda r: r["contact"]),
-            ("source", lambda r: r["source"]),
-            ("phone", lambda r: r["user_agent"]),
-            ("expires s", lambda r: str(r["expires_s"])),
-        ],
-    ),
-    "endpoints": (
-        "Configured endpoints and their state.",
-        "/v1/endpoints",
-        [
-            ("endpoint", lambda r: r["endpoint"]),
-            ("name", lambda r: r["name"]),
-            ("state", lambda r: r["state"]),
-            ("contacts", lambda r: str(r["contacts"])),
-            ("legs", lambda r: str(r["legs"])),
-            ("context", lambda r: r["context"]),
-        ],
-    ),
-    "trunks": (
-        "Configured trunks and their load.",
-        "/v1/trunks",
-        [
-            ("trunk", lambda r: r["trunk"]),
-            ("proxy", lambda r: ", ".join(r["proxy"])),
-            ("enabled", lambda r: "yes" if r["enabled"] else "no"),
-            ("legs", lambda r: f"{r['legs']}/{r['max_calls']}"),
-            ("context", lambda r: r["context"]),
-        ],
-    ),
-    "cdr": (
-        "The newest call records.",
-        "/v1/cdr",
-        [
-            ("started", lambda r: _clock(r["started_utc"])),
-            ("from", lambda r: r["caller"]),
-            ("dialled", lambda r: r["dialled"]),
-            ("answered by", lambda r: r["answered_by"] or "–"),
-            ("talk s", lambda r: f"{r['talk_ms'] / 1000:.1f}"),
-            ("cause", lambda r: r["cause"]),
-            ("ended by", lambda r: r["ended_by"]),
-            ("call", lambda r: r["call_id"]),
-        ],
-    ),
-}
+for _name, _view in VIEWS.items():
+    show.add_command(_list(_name, _view))
 
 
-def register(cli: click.Group) -> None:
-    """Add the commands that ask a running server."""
-    if "show" in cli.commands:
+@show.command()
+@click.argument("call", type=CALL)
+@asks
+def call(call: str, directory: Path | None, as_json: bool) -> None:
+    """One call with its legs; CALL is any of its ids, a leg's, or a SIP Call-ID."""
+    found = ask(find_socket(directory), "GET", f"/v1/calls/{quoted(call)}")
+    if as_json:
+        print_json(found)
         return
-
-    @cli.group()
-    def show() -> None:
-        """What is going on in a running server."""
-
-    for name, (text, url, columns) in VIEWS.items():
-        show.add_command(_view(name, text, url, columns))
-    show.add_command(_status())
-
-
-def _common(command: Callable[..., None]) -> Callable[..., None]:
-    command = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")(command)
-    return click.option(
-        "-c", "--config", "directory", type=click.Path(path_type=Path), default=None, help="The server's directory."
-    )(command)
+    number = f" ({found['number']})" if found["number"] not in ("", found["dialled"]) else ""
+    click.echo(f"call {found['call_id']}: {found['state']} for {lasted(found['duration_s'])}")
+    click.echo(f"  {found['caller']} {found['caller_name']} by {found['source']} dialled {found['dialled']}{number}")
+    if (waiting := found["waiting"]) is not None:
+        where = f"waits in {waiting['queue']}, position {waiting['position']}, for {lasted(waiting['waited_s'])}"
+        click.echo(f"  {where} ({waiting['entry_id']})")
+    print_table(found["legs"], LEGS)
 
 
-def _view(name: str, text: str, url: str, columns: Columns) -> click.Command:
-    @click.command(name, help=text)
-    @_common
-    def view(directory: Path | None, as_json: bool) -> None:
-        rows = ask(find_socket(directory), "GET", url)
-        if as_json:
-            click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
-            return
-        print_table(rows, columns)
-        click.echo(f"{len(rows)} {name}")
+@show.command()
+@click.argument("queue", type=QUEUE)
+@asks
+def queue(queue: str, directory: Path | None, as_json: bool) -> None:
+    """One queue: its day, its members, its callers."""
+    found = ask(find_socket(directory), "GET", f"/v1/queues/{quoted(queue)}")
+    if as_json:
+        print_json(found)
+        return
+    today = found["today"]
+    out = output()
+    state = "" if found["open"] else ", closed"
+    out.print(
+        f"[bold]{found['queue']}[/]: {found['waiting']} waiting (longest {lasted(found['longest_wait_s'])}), "
+        f"strategy {found['strategy']}, weight {found['weight']}{state}"
+    )
+    out.print(
+        f"  today: {today['entered']} entered, {today['answered']} answered (ASA {lasted(today['asa_s'])}), "
+        f"{today['abandoned']} abandoned ({today['short_abandoned']} short), "
+        f"{today['timeout'] + today['emptied']} overflowed, {today['refused']} refused; "
+        f"service level {percent(today['service_level'])} within {found['service_level_s']:g} s"
+    )
+    print_table(found["members"], MEMBERS, out)
+    if found["callers"]:
+        out.print()
+        print_table(found["callers"], CALLERS, out)
+    click.echo(f"{len(found['members'])} members, {len(found['callers'])} callers")
 
-    return view
+
+@show.command()
+@click.argument("agent", type=AGENT)
+@asks
+def agent(agent: str, directory: Path | None, as_json: bool) -> None:
+    """One agent."""
+    found = ask(find_socket(directory), "GET", f"/v1/agents/{quoted(agent)}")
+    if as_json:
+        print_json(found)
+        return
+    _print_members(
+        {
+            "agent": f"{found['agent']} {found['name']}".strip(),
+            "number": found["id"], "team": found["team"], "seat": found["seat"],
+            "state": f"{found['state']} {found['reason']}".strip() + f" for {lasted(found['since_s'])}",
+            "then": found["next"],
+            "wrap-up left": lasted(found["wrap_up_left_s"]) if found["wrap_up_left_s"] is not None else "",
+            "call": f"{found['call']['queue']} for {lasted(found['call']['since_s'])}" if found["call"] else "",
+            "queues": ", ".join(f"{name} tier {tier}" for name, tier in found["queues"].items()),
+            "skills": ", ".join(f"{name} {level}" for name, level in sorted(found["skills"].items())),
+            "today": f"{found['answered_today']} answered, {found['missed_today']} missed, "
+            f"{lasted(found['talk_today_s'])} talk",
+            "until": "; ".join(found["until"]),
+        }
+    )  # fmt: skip
 
 
-def _status() -> click.Command:
-    @click.command("status", help="The server itself.")
-    @_common
-    def status(directory: Path | None, as_json: bool) -> None:
-        found = ask(find_socket(directory), "GET", "/v1/status")
-        if as_json:
-            click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
-            return
-        for key, value in found.items():
-            click.echo(f"{key:15} {value}")
-
-    return status
+@show.command()
+@click.argument("number", type=ENDPOINT)
+@asks
+def endpoint(number: str, directory: Path | None, as_json: bool) -> None:
+    """One endpoint."""
+    found = ask(find_socket(directory), "GET", f"/v1/endpoints/{quoted(number)}")
+    print_json(found) if as_json else _print_members(found)
 
 
-def print_table(rows: list[Row], columns: Columns) -> None:
-    """Print rows aligned to the terminal; wide characters count twice."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title, _ in columns:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(get(row) for _, get in columns))
-    Console(soft_wrap=False).print(table)
+@show.command()
+@asks
+def uptime(directory: Path | None, as_json: bool) -> None:
+    """How long the server has been running."""
+    found = ask(find_socket(directory), "GET", "/v1/uptime")
+    if as_json:
+        print_json(found)
+        return
+    since, calls = clock(found["started_utc"]), found["calls_since_start"]
+    click.echo(f"pbx {found['version']}, up {lasted(found['uptime_s'])} since {since}, {calls} calls")
+
+
+@show.command()
+@asks
+def status(directory: Path | None, as_json: bool) -> None:
+    """The server itself."""
+    found = ask(find_socket(directory), "GET", "/v1/status")
+    print_json(found) if as_json else _print_members(found)
+
+
+@show.command()
+@asks
+def pulse(directory: Path | None, as_json: bool) -> None:
+    """How well the machine keeps up: what `pbx top` shows, once."""
+    found = ask(find_socket(directory), "GET", "/v1/pulse")
+    if as_json:
+        print_json(found)
+        return
+    _print_members({name: value for name, value in found.items() if name != "threads"})
+    print_table(found["threads"], VIEWS["threads"].columns)
+
+
+@show.command("config")
+@click.argument("place", required=False, default="")
+@asks
+def config(place: str, directory: Path | None, as_json: bool) -> None:
+    """The configuration that runs, defaults left out, secrets hidden; of one PLACE such as queues.support."""
+    found: Any = ask(find_socket(directory), "GET", "/v1/config")
+    for word in place.split(".") if place else []:
+        if not isinstance(found, dict) or word not in found:
+            there = ", ".join(list(found)[:10]) if isinstance(found, dict) else "nothing more"
+            raise NotThere(f"nothing at {word} of {place}: there is {there or 'nothing'}")
+        found = found[word]
+    if as_json or not isinstance(found, dict):
+        print_json(found)
+        return
+    for line in _lines(found, place):
+        click.echo(line)
+
+
+def _lines(value: dict[str, Any], place: str) -> list[str]:
+    """Write tables as TOML names them: a line a value, with its whole path."""
+    lines = []
+    for name, inner in value.items():
+        path = f"{place}.{name}" if place else name
+        if isinstance(inner, dict):
+            lines += _lines(inner, path)
+        else:
+            lines.append(f"{path} = {inner!r}")
+    return lines
+
+
+def _print_members(found: dict[str, Any]) -> None:
+    out = output()
+    for name, value in found.items():
+        if value not in ("", None):
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            out.print(f"[bold]{name:<16}[/] ", end="")
+            out.print(shown, markup=False)

@@ -11,7 +11,7 @@ import click
 
 from pbx.dialplan.coverage import coverage
 from pbx.dialplan.testing import Result, run_cases
-from pbx.server import checked
+from pbx.reloading import checked
 
 
 @click.command()

@@ -25,7 +25,7 @@ class Spec(BaseModel):
         strict=False,
         coerce_numbers_to_str=True,
     )
-    _where: Where = PrivateAttr(default=NOWHERE)
+    _where: Where = PrivateAttr(default_factory=lambda: NOWHERE)  # a default would be copied for every table
     _keys_at: dict[str, Where] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")

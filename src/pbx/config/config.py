@@ -28,9 +28,11 @@ from pbx.config.general import (
     Mail,
     MediaSpec,
     Recordings,
+    Records,
     Sip,
     StoreSpec,
 )
+from pbx.config.phones import Mac, Phone, Provisioning
 from pbx.config.queues import Agent, Disposition, PauseReason, Queue, Survey, Team
 from pbx.config.testfile import TestCase
 
@@ -44,6 +46,7 @@ class Config(Spec):
     media: MediaSpec = MediaSpec()
     store: StoreSpec = StoreSpec()
     recordings: Recordings = Recordings()
+    records: Records = Records()
     control: Control = Control()
     limits: Limits = Limits()
     log: Log = Log()
@@ -68,8 +71,15 @@ class Config(Spec):
     conferences: dict[str, ConferenceSpec] = {}
     parking: Parking | None = None
     feature_codes: FeatureCodesTable | None = None
+    provisioning: Provisioning | None = None
+    phones: dict[Mac, Phone] = {}
     pause_reasons: dict[str, PauseReason] = {}
     dispositions: dict[str, Disposition] = {}
     surveys: dict[str, Survey] = {}
     alerts: dict[str, Alert] = {}
     test: tuple[TestCase, ...] = ()
+
+    def party(self, name: str) -> Endpoint | Trunk | None:
+        """Return who is called ``endpoint/1001`` or ``trunk/carrier``."""
+        kind, _, key = name.partition("/")
+        return self.endpoints.get(key) if kind == "endpoint" else self.trunks.get(key) if kind == "trunk" else None

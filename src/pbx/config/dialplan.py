@@ -124,7 +124,7 @@ class Parking(Spec):
 
 class FeatureCodes(Spec):
     profile: Literal["", "default", "cn"] = ""
-    codes: dict[str, str] = {}
+    codes: dict[str, Names] = {}  # action = code, or several; "" takes it away
 
 
 def feature_codes(value: Any) -> Any:

@@ -19,12 +19,12 @@ _DEFAULTS = {
 }
 
 
-def expand(root: Table, directory: Path) -> list[Finding]:
-    """Expand *root* in place and return what was wrong."""
+def expand(root: Table, directory: Path, files: list[Path]) -> list[Finding]:
+    """Expand *root* in place and return what was wrong; imported files are added to *files*."""
     findings: list[Finding] = []
     _templates(root, findings)
     for name in ("endpoints", "agents"):
-        _imports(root, name, directory, findings)
+        _imports(root, name, directory, findings, files)
         if isinstance(table := root.get(name), Table):
             root[name] = _ranges(table, findings)
     for key, target in _DEFAULTS.items():
@@ -99,12 +99,13 @@ def _filled(value: object, values: dict[str, str]) -> object:
     return value
 
 
-def _imports(root: Table, name: str, directory: Path, findings: list[Finding]) -> None:
+def _imports(root: Table, name: str, directory: Path, findings: list[Finding], files: list[Path]) -> None:
     """``[agents] import = "agents.csv"``: a header line of keys, ``queues.NAME`` and ``skills.NAME`` for tables."""
     table = root.get(name)
     if not isinstance(table, Table) or not isinstance(file := table.pop("import", None), str):
         return
     path = directory / file
+    files.append(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             rows = list(csv.DictReader(lines))

@@ -61,6 +61,7 @@ def parse_listener(text: str) -> tuple[str, str, int]:
 class Tls(Spec):
     certificate: str = ""  # PEM file; empty: a self-signed one is made for trials
     key: str = ""
+    authorities: str = ""  # PEM file of those whose certificates trunks may show; empty: those that the system trusts
 
 
 class Sip(Spec):
@@ -87,6 +88,13 @@ class MediaSpec(Spec):
 class StoreSpec(Spec):
     path: str = "var/pbx.db"
     retain_days: int = Field(1825, ge=1)
+
+
+class Records(Spec):
+    """Files in other systems' formats, written as things happen; empty: none."""
+
+    queue_log: str = ""  # Asterisk's queue_log
+    cdr_csv: str = ""  # Asterisk's Master.csv
 
 
 class Recordings(Spec):

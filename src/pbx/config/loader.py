@@ -31,10 +31,20 @@ class Loaded:
     findings: list[Finding] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     digest: str = ""
+    _read: dict[Path, bytes] = field(default_factory=dict)
+
+    def take(self, path: Path) -> None:
+        """Remember what a file says, for the digest and the history."""
+        if path.is_file():
+            self._read[path] = path.read_bytes()
 
     @property
     def errors(self) -> list[Finding]:
         return [f for f in self.findings if f.severity is Severity.ERROR]
+
+    def texts(self) -> dict[str, str]:
+        """Return the files as they were read, by their place in the directory."""
+        return {relative(path, self.directory): data.decode(errors="replace") for path, data in self._read.items()}
 
     def valid(self) -> Config:
         """Return the configuration.
@@ -70,15 +80,21 @@ def load(directory: Path) -> Loaded:
         loaded.findings += findings
         names += _includes(table, path, loaded)
         _merge(root, table, (), origins, loaded.findings)
-    digest = hashlib.sha256()
+    loaded.findings += expand(root, directory, loaded.files)
     for path in sorted(loaded.files):
-        if path.is_file():
-            digest.update(path.read_bytes())
-    loaded.digest = digest.hexdigest()
-    loaded.findings += expand(root, directory)
+        loaded.take(path)
+    loaded.digest = digest_of(loaded.texts())
     if not loaded.errors:
         _validate(root, loaded)
     return loaded
+
+
+def digest_of(texts: dict[str, str]) -> str:
+    """Return one SHA-256 for a directory's files."""
+    digest = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()
 
 
 def _includes(table: Table, path: Path, loaded: Loaded) -> list[Path]:

@@ -188,6 +188,11 @@ class RecordStep(StepSpec):
     notice: Names = ()
 
 
+class RecordPromptStep(StepSpec):
+    record_prompt: str  # the name under which it is played from then on
+    language: str = ""  # empty: the one that the caller hears
+
+
 class SwitchStep(StepSpec):
     switch: str
     say: bool = False
@@ -213,6 +218,11 @@ class PickupStep(StepSpec):
 
 class PageStep(StepSpec):
     page: Names
+
+
+class SuperviseStep(StepSpec):
+    supervise: str  # an agent by name or number, or an endpoint
+    mode: Literal["listen", "whisper", "barge", "take-over"] = "listen"
 
 
 class SurveyStep(StepSpec):
@@ -255,12 +265,14 @@ VERBS: dict[str, type[StepSpec]] = {
     "reject": RejectStep,
     "echo": EchoStep,
     "record": RecordStep,
+    "record-prompt": RecordPromptStep,
     "switch": SwitchStep,
     "agent": AgentStep,
     "feature": FeatureStep,
     "park": ParkStep,
     "pickup": PickupStep,
     "page": PageStep,
+    "supervise": SuperviseStep,
     "survey": SurveyStep,
     "priority": PriorityStep,
     "send-digits": SendDigitsStep,
@@ -309,12 +321,14 @@ _AnyStep = Annotated[
     | Annotated[RejectStep, Tag("reject")]
     | Annotated[EchoStep, Tag("echo")]
     | Annotated[RecordStep, Tag("record")]
+    | Annotated[RecordPromptStep, Tag("record-prompt")]
     | Annotated[SwitchStep, Tag("switch")]
     | Annotated[AgentStep, Tag("agent")]
     | Annotated[FeatureStep, Tag("feature")]
     | Annotated[ParkStep, Tag("park")]
     | Annotated[PickupStep, Tag("pickup")]
     | Annotated[PageStep, Tag("page")]
+    | Annotated[SuperviseStep, Tag("supervise")]
     | Annotated[SurveyStep, Tag("survey")]
     | Annotated[PriorityStep, Tag("priority")]
     | Annotated[SendDigitsStep, Tag("send-digits")],

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pbx.apps.recording import policy, recorded
+from pbx.call.contract import Refusal
 from pbx.call.dial import worth_another
 from pbx.call.leg import Leg, LegState
 from pbx.config.endpoints import Forward
 from pbx.config.steps import DialStep
-from pbx.dialplan.number import normalise, number_class, outward
+from pbx.dialplan.number import emergency_numbers, outward
 from pbx.dialplan.script import Finished, Script, runs
 from pbx.dialplan.targets import wanted
 from pbx.dialplan.walk import every_step
 from pbx.errors import Busy, CallFailed, Declined, NoAnswer, Unreachable
+
+if TYPE_CHECKING:
+    from pbx.dialplan.router import Dialplan
 
 INSIDE_RING_S = 25.0
 OUTSIDE_RING_S = 60.0
@@ -31,6 +36,7 @@ class Plan:
     ring_s: float
     number: str
     caller: str
+    charged: str = ""  # the endpoint whose minutes outside this uses up: it forwards or transferred
 
 
 @runs(DialStep)
@@ -70,7 +76,8 @@ def planned(script: Script, step: DialStep) -> Plan:
     caller = script.fill(step.caller)
     if not caller and (endpoint := script.plan.config.endpoints.get(str(script.values["endpoint"]))) is not None:
         caller = endpoint.caller if any(t.startswith("trunk/") for t in targets) else ""
-    return Plan(step, targets, order, ring_s, number, caller)
+    charged = script.transferred_by.removeprefix("endpoint/") if script.transferred_by.startswith("endpoint/") else ""
+    return Plan(step, targets, order, ring_s, number, caller, charged)
 
 
 async def _in_order(script: Script, plan: Plan) -> None:
@@ -117,8 +124,8 @@ async def _try(script: Script, plan: Plan, targets: list[str], *, began: bool) -
     try:
         await ring(script, plan, targets, ring_s)
     except CallFailed as error:
-        target = _forward_after(forward, error)
-        if not target:
+        target = (error.moved_to if single else "") or _forward_after(forward, error)
+        if not target or target == targets[0].partition("/")[2]:
             _tell_failure(script, targets, error)
             raise
         await _forwarded(script, plan, targets[0], target)
@@ -148,6 +155,9 @@ async def ring(script: Script, plan: Plan, targets: list[str], ring_s: float) ->
     :raises CallFailed: when nobody answered.
     """
     step = plan.step
+    outside = plan.charged if any(target.startswith("trunk/") for target in targets) else ""
+    if outside and not minutes_left_s(script, outside):
+        raise Unreachable(f"endpoint {outside} has used up today's minutes outside")
     race = script.leg.dial(
         targets,
         ring_s=ring_s,
@@ -159,8 +169,32 @@ async def ring(script: Script, plan: Plan, targets: list[str], ring_s: float) ->
     async with _ringback(script.leg, script.fill(step.music)) as quiet, race as winner:
         quiet()
         script.tell(f"answered {winner.party}")
-        await converse(script, winner)
+        async with charged(script, outside):
+            await script.plan.converse(script.leg, winner)
     raise Finished
+
+
+def minutes_left_s(script: Script, endpoint: str) -> float:
+    """Return how long an endpoint's forwards and transfers may yet talk outside today."""
+    limit = script.plan.config.limits.outside_forward_minutes_per_day
+    return script.plan.equipment.forwards.left_s(endpoint, limit)
+
+
+@contextlib.asynccontextmanager
+async def charged(script: Script, endpoint: str) -> AsyncIterator[None]:
+    """Count the body's time as an endpoint's minutes outside, and end it when they are used up; "" counts nothing."""
+    if not endpoint:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with asyncio.timeout(minutes_left_s(script, endpoint)):
+            yield
+    except TimeoutError:
+        script.tell(f"minutes of {endpoint} used up")
+    finally:
+        script.plan.equipment.forwards.spend(endpoint, loop.time() - began)
 
 
 @contextlib.asynccontextmanager
@@ -183,28 +217,13 @@ async def _ringback(leg: Leg, music: str) -> AsyncIterator[Callable[[], None]]:
         quiet()
 
 
-async def converse(script: Script, other: Leg) -> None:
-    """Bridge, recorded where the step or an endpoint says so."""
-    config = script.plan.config
-    said: list[str | None] = [script.record or None]
-    for party in (script.leg.party, other.party):
-        endpoint = config.endpoints.get(party.removeprefix("endpoint/")) if party.startswith("endpoint/") else None
-        said.append(endpoint.record if endpoint is not None else None)
-    if policy(*said) != "always":
-        await script.leg.bridge(other)
-        return
-    await script.leg.answer()
-    async with recorded(script.leg, other, script.plan.equipment.recording_path(script.leg.call_id), script.emit):
-        await script.leg.bridge(other)
-
-
 # ---- forwarding (an endpoint's own: single dials only, one hop) ----------------------------------------------------
 
 
 def _forward_of(script: Script, target: str) -> Forward | None:
     room, _, name = target.partition("/")
     endpoint = script.plan.config.endpoints.get(name) if room == "endpoint" else None
-    return endpoint.forward if endpoint is not None else None
+    return script.plan.equipment.forwards.of(name, endpoint.forward) if endpoint is not None else None
 
 
 def _forward_after(forward: Forward | None, error: CallFailed) -> str:
@@ -239,13 +258,24 @@ def _outside(script: Script, plan: Plan, owner: str, number: str) -> Plan:
 
     :raises Unreachable: where the owner has no route, or not the right.
     """
-    dialplan = script.plan
-    endpoint = dialplan.config.endpoints[owner]
-    normalised = normalise(number, endpoint.country, endpoint.area_code)
-    if number_class(normalised, endpoint.country, endpoint.area_code) not in endpoint.rights:
-        raise Unreachable(f"endpoint {owner} may not forward to {number}")
-    for match in dialplan.routes.find(endpoint.context, number, normalised):
-        for step in every_step(match.route.do):
-            if isinstance(step, DialStep) and all(target.startswith("trunk/") for target in step.dial):
-                return Plan(plan.step, step.dial, step.order, plan.ring_s, match.number, endpoint.caller)
-    raise Unreachable(f"endpoint {owner} forwards to {number}, which no route of its context takes")
+    step, number = way_outside(script.plan, owner, number)
+    caller = script.plan.config.endpoints[owner].caller
+    return Plan(plan.step, step.dial, step.order, plan.ring_s, number, caller, owner)
+
+
+def way_outside(plan: Dialplan, owner: str, number: str) -> tuple[DialStep, str]:
+    """Return the step by which an endpoint would dial a number outside, and the number in the form that it takes.
+
+    :raises Unreachable: where there is none, or the endpoint has not the right.
+    """
+    endpoint = plan.config.endpoints[owner]
+    if number in emergency_numbers(endpoint.country, plan.config.emergency.numbers):
+        raise Unreachable(f"endpoint {owner} may not forward to {number}: it is an emergency number")
+    found = plan.choose_for(owner, number)
+    if isinstance(found, Refusal):
+        why = "may not forward to" if found.status == 403 else "has no route to"
+        raise Unreachable(f"endpoint {owner} {why} {number}")
+    for step in every_step(found.route.do):
+        if isinstance(step, DialStep) and all(target.startswith("trunk/") for target in step.dial):
+            return step, found.number
+    raise Unreachable(f"endpoint {owner} forwards to {number}, which no route of its context takes outside")

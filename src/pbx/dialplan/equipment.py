@@ -14,6 +14,8 @@ from typing import Protocol
 from pbx import events as ev
 from pbx.apps.conference import Rooms
 from pbx.apps.desk import Desk
+from pbx.apps.forwards import Forwards
+from pbx.apps.parking import Lots
 from pbx.apps.voicemail import Mailboxes
 from pbx.call.contract import Emit
 
@@ -57,6 +59,14 @@ class Switches:
         """Return a switch's state; *first* is the file's, until somebody turns it."""
         return self._states.get(name, first)
 
+    def changed(self, first: Mapping[str, str]) -> list[str]:
+        """Say which switches stand otherwise than *first*, the file's words."""
+        return [
+            f"switch {name}: {self._states[name]} (the file says {state})"
+            for name, state in first.items()
+            if self._states.get(name, state) != state
+        ]
+
     def turn(self, name: str, to: str, *, by: str, call_id: str = "") -> None:
         """Turn a switch, and remember it."""
         self._states[name] = to
@@ -64,6 +74,29 @@ class Switches:
         self._emit(ev.SwitchTurned(call_id=call_id, switch=name, state=to, by=by))
         for tell in self.on_turned:
             tell(name, to)
+
+
+class PromptShelf(Protocol):
+    """Where prompts that are recorded by phone go."""
+
+    def draft(self, call_id: str) -> Path:
+        """Return where a recording may be made."""
+
+    async def keep(self, draft: Path, name: str, language: str) -> None:
+        """Make a prompt of a recording.
+
+        :raises MediaError: where there is nothing to hear in it.
+        """
+
+
+class NoShelf:
+    """Nothing is kept in virtual time."""
+
+    def draft(self, call_id: str) -> Path:
+        return Path(f"{call_id}.wav")
+
+    async def keep(self, draft: Path, name: str, language: str) -> None:
+        return
 
 
 @dataclass(slots=True)
@@ -77,11 +110,20 @@ class Equipment:
     switches: Switches
     mailboxes: Mailboxes
     rooms: Rooms
+    forwards: Forwards
+    lots: Lots
     desk: Desk | None = None
+    prompts: PromptShelf = field(default_factory=lambda: NoShelf())
     agent_pin: Callable[[str], str] = lambda name: ""
     turns: dict[str, int] = field(default_factory=dict)  # whose turn it is in a round-robin
+    last_callers: dict[str, str] = field(default_factory=dict)  # by endpoint, since the start
 
     def recording_path(self, call_id: str) -> Path:
-        """Return where a call's recording goes: by day, then by call."""
+        """Return where a call's recording goes: by day, then by call; the second one of a call is numbered."""
         day = datetime.fromtimestamp(self.wall(), UTC)
-        return self.recordings(f"{day:%Y/%m/%d}/{call_id}.wav")
+        path = self.recordings(f"{day:%Y/%m/%d}/{call_id}.wav")
+        number = 1
+        while path.exists():
+            number += 1
+            path = path.with_name(f"{call_id}-{number}.wav")
+        return path

@@ -123,7 +123,7 @@ Entry = tuple[tuple[tuple[int, int], ...], int, T]  # rank, order of adding, val
 @dataclass(slots=True)
 class _Node(Generic[T]):
     literals: dict[str, _Node[T]] = field(default_factory=dict)
-    sets: list[tuple[Place, _Node[T]]] = field(default_factory=list)
+    sets: dict[Place, _Node[T]] = field(default_factory=dict)
     ends: list[Entry[T]] = field(default_factory=list)
     dots: list[Entry[T]] = field(default_factory=list)
     bangs: list[Entry[T]] = field(default_factory=list)
@@ -148,12 +148,14 @@ class Tree(Generic[T]):
     @staticmethod
     def _child(node: _Node[T], place: Place) -> _Node[T]:
         if len(place) == 1:
-            return node.literals.setdefault(next(iter(place)), _Node())
-        for known, child in node.sets:
-            if known == place:
-                return child
-        child = _Node()
-        node.sets.append((place, child))
+            (character,) = place
+            child = node.literals.get(character)
+            if child is None:
+                child = node.literals[character] = _Node()
+            return child
+        child = node.sets.get(place)
+        if child is None:
+            child = node.sets[place] = _Node()
         return child
 
     def find(self, number: str) -> list[T]:
@@ -179,7 +181,7 @@ def _collect(node: _Node[T], number: str, at: int, found: list[Entry[T]]) -> Non
         found += node.dots
         character = number[at]
         at += 1
-        for members, child in node.sets:
+        for members, child in node.sets.items():
             if character in members:
                 _collect(child, number, at, found)
         next_node = node.literals.get(character)

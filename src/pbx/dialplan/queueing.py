@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from pbx.acd.skills import Need
 from pbx.apps.desk import Desk
 from pbx.apps.outcome import Key
 from pbx.apps.queue import QueueEntry, queue
-from pbx.apps.recording import policy, recorded
+from pbx.apps.recording import Recording, policy, recorded
 from pbx.apps.seat import at_seat
+from pbx.apps.supervision import Mode, conversation_of, supervise
 from pbx.apps.survey import survey
+from pbx.call import audio
+from pbx.call.contract import Emit
 from pbx.call.leg import Leg
+from pbx.config.config import Config
+from pbx.config.endpoints import Endpoint, Trunk
 from pbx.config.queues import Queue
-from pbx.config.steps import AgentStep, QueueStep, SurveyStep
-from pbx.dialplan.script import Script, runs
+from pbx.config.steps import AgentStep, QueueStep, SuperviseStep, SurveyStep
+from pbx.dialplan.equipment import Equipment
+from pbx.dialplan.number import normalise, number_class
+from pbx.dialplan.script import Finished, Script, runs
 from pbx.errors import PbxError
+
+CALLABLE = ("local", "mobile", "national")  # what a caller may be called back on
+DAY_S = 86_400.0
 
 
 def desk_of(script: Script) -> Desk:
@@ -36,7 +46,7 @@ async def queue_step(script: Script, step: QueueStep) -> None:
     name = script.fill(step.queue)
     script.tell(f"queue {name}", step, began=True)
     spec = script.plan.config.queues[name]
-    outcome = await queue(script.leg, desk_of(script), name, _entry(script, step, spec))
+    outcome = await queue(script.leg, desk_of(script), name, _entry(script, step, name, spec))
     script.queued = True
     if isinstance(outcome, Key) and outcome.key in spec.exit_keys:
         await script.run_list(spec.exit_keys[outcome.key])
@@ -44,8 +54,10 @@ async def queue_step(script: Script, step: QueueStep) -> None:
     await script.follow(step, outcome, spec.on)
 
 
-def _entry(script: Script, step: QueueStep, spec: Queue) -> QueueEntry:
+def _entry(script: Script, step: QueueStep, spec_name: str, spec: Queue) -> QueueEntry:
     plan = script.plan
+    caller = str(script.values["from"])
+    may_call = _may_call(plan.config, script.values.source, spec.callback.trunk if spec.callback is not None else "")
     preferred = script.fill(spec.prefer_agent)
     return QueueEntry(
         priority=script.priority + (step.priority or 0),
@@ -57,33 +69,66 @@ def _entry(script: Script, step: QueueStep, spec: Queue) -> QueueEntry:
         source="overflow" if script.queued else "new",
         values=script.values,
         notice=() if script.record == "never" else None,
-        recording=_recording(script, spec),
+        recording=recording_rule(lambda: plan.config, plan.equipment, spec_name, script.record, script.emit),
+        did=str(script.values["did"]),
+        callback_number=may_call(caller) if spec.callback is not None else "",
+        may_call=may_call,
+        callback_expires_s=_expires_s(script, spec) if spec.callback is not None else 0.0,
     )
 
 
-def _recording(script: Script, spec: Queue) -> Callable[[Leg, Leg, str], AbstractAsyncContextManager[None]]:
+def recording_rule(
+    config: Callable[[], Config], equipment: Equipment, queue: str, said: str = "", emit: Emit | None = None
+) -> Recording:
     """Record by the rule: the step over the queue over team or agent over endpoint; never always wins."""
 
     @contextlib.asynccontextmanager
     async def record(leg: Leg, other: Leg, agent: str) -> AsyncIterator[None]:
-        config = script.plan.config
-        person = config.agents.get(agent)
-        team = config.teams.get(person.team) if person is not None else None
-        endpoint = config.endpoints.get(other.party.removeprefix("endpoint/"))
-        said = (
-            script.record or None,
-            spec.record,
+        rules = config()
+        spec = rules.queues.get(queue)
+        person = rules.agents.get(agent)
+        team = rules.teams.get(person.team) if person is not None else None
+        endpoint = rules.endpoints.get(other.party.removeprefix("endpoint/"))
+        wanted = (
+            said or None,
+            spec.record if spec is not None else None,
             person.record if person is not None else None,
             team.record if team is not None else None,
             endpoint.record if endpoint is not None else None,
         )
-        if policy(*said) != "always":
+        if policy(*wanted) != "always":
             yield
             return
-        async with recorded(leg, other, script.plan.equipment.recording_path(leg.call_id), script.emit):
+        leg.variables.setdefault("record", "always")  # and wherever the caller is transferred to
+        path = equipment.recording_path(leg.call_id)
+        async with recorded(leg, other, path, emit or equipment.emit, queue=queue, agent=agent):
             yield
 
     return record
+
+
+def _may_call(config: Config, source: str, trunk: str) -> Callable[[str], str]:
+    """Return what takes a typed or shown number to the form that is dialled back: landlines and mobiles at home."""
+    room, _, name = source.partition("/")
+    parties: Mapping[str, Endpoint | Trunk] = config.endpoints if room == "endpoint" else config.trunks
+    party = parties.get(name) or config.trunks.get(trunk)
+
+    def may_call(number: str) -> str:
+        if party is None:
+            return ""
+        normalised = normalise(number, party.country, party.area_code)
+        if not re.fullmatch(r"\+?[0-9]{5,15}", normalised):
+            return ""
+        return normalised if number_class(normalised, party.country, party.area_code) in CALLABLE else ""
+
+    return may_call
+
+
+def _expires_s(script: Script, spec: Queue) -> float:
+    """Return for how long a promise holds: a day after the queue closes."""
+    plan = script.plan
+    closes = plan.calendars.next_change(spec.hours, plan.now) if spec.hours else None
+    return DAY_S + ((closes - plan.now).total_seconds() if closes is not None else 0.0)
 
 
 @runs(AgentStep)
@@ -94,6 +139,28 @@ async def agent(script: Script, step: AgentStep) -> None:
     endpoint = str(script.values["endpoint"])
     pins = script.plan.equipment.agent_pin
     await script.follow(step, await at_seat(script.leg, desk_of(script), action, endpoint, pins, script.tell))
+
+
+@runs(SuperviseStep)
+async def supervise_step(script: Script, step: SuperviseStep) -> None:
+    """Let somebody who may into an agent's conversation."""
+    desk, endpoint = desk_of(script), str(script.values["endpoint"])
+    named = script.fill(step.supervise)
+    agent = desk.agent_named(named)
+    script.tell(f"supervise {agent or named} {step.mode}", step)
+    seat = desk.seat_of(agent) if agent else named
+    if not desk.may_supervise(endpoint, agent):
+        script.leg.log.info("x %s may not supervise %s", endpoint, named)
+        await script.branch(step, "declined")
+        await audio.play(script.leg, "not-allowed")
+        return
+    watched = conversation_of(desk.calls, f"endpoint/{seat}")
+    if watched is None:
+        await script.branch(step, "unreachable")
+        return
+    who = desk.agent_at(endpoint) or f"endpoint/{endpoint}"
+    await supervise(desk.calls, script.leg, watched, Mode(step.mode), script.emit, who)
+    raise Finished
 
 
 @runs(SurveyStep)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 
+from pbx.apps.parking import places
+from pbx.apps.recording import policy, recorded
 from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import Leg
 from pbx.config.calendar import Calendars
 from pbx.config.condition import Value, compile_condition
 from pbx.config.config import Config
+from pbx.config.steps import FeatureStep
+from pbx.dialplan.codes import Codes
 from pbx.dialplan.emergency import call_for_help
 from pbx.dialplan.equipment import Equipment
+from pbx.dialplan.incall import keys_of
 from pbx.dialplan.number import emergency_numbers, normalise, number_class
 from pbx.dialplan.routes import Match, Routes
 from pbx.dialplan.script import Script
@@ -30,7 +35,9 @@ class Dialplan:
         self.config = config
         self.equipment = equipment
         self.routes = Routes(config)
+        self.codes = Codes(config.feature_codes)
         self.calendars = Calendars(config.calendars, self.switch)
+        self.places = frozenset(places(config.parking.lots)) if config.parking is not None else frozenset()
         self._reach = Reach(config)
 
     @property
@@ -52,14 +59,60 @@ class Dialplan:
         context = self.context_of(introduction.source)
         found = self.choose(context, introduction.dialled, values)
         if isinstance(found, Refusal):
-            return found
+            coded = self._coded(introduction, values, context) if found.status == 404 else None
+            return coded or found
         values.take_match(found)
 
         async def script(leg: Leg) -> None:
-            leg.language = str(values.get("language") or self.config.language)
-            await Script(self, leg, values, found.context).run(found.route.do)
+            await self._script(leg, values, found.context, introduction).run(found.route.do)
 
         return Routed(script, found.number, found.context, found.pattern, str(found.route.where))
+
+    def _script(self, leg: Leg, values: Variables, context: str, introduction: Introduction) -> Script:
+        """Make the script of a leg that begins with a route or a code."""
+        leg.language = str(values.get("language") or self.config.language)
+        leg.variables["values"] = values
+        trunk = self.config.trunks.get(introduction.source.removeprefix("trunk/"))
+        if trunk is not None and trunk.ring:
+            leg.variables["ring"] = trunk.ring
+        script = Script(self, leg, values, context)
+        if introduction.peer in ("transfer", "api") and leg.party != introduction.source:
+            script.transferred_by = introduction.source
+        return script
+
+    def _coded(self, introduction: Introduction, values: Variables, context: str) -> Routed | None:
+        """Return the script of a feature code or of a place for parked calls; a route wins over both."""
+        room, _, name = introduction.source.partition("/")
+        dialled = introduction.dialled
+        if room != "endpoint" or name not in self.config.endpoints:
+            return None
+        code = ("place", dialled) if dialled in self.places else self.codes.find(dialled)
+        if code is None:
+            return None
+        action, number = code
+        step = FeatureStep(feature=action, value=number)
+
+        async def script(leg: Leg) -> None:
+            await self._script(leg, values, context, introduction).run([step])
+
+        return Routed(script, dialled, "feature-codes", action)
+
+    def in_call(self, leg: Leg) -> Mapping[str, Callable[[Leg], Awaitable[None]]]:
+        """Return the keys that a leg's party may press during a conversation."""
+        return keys_of(self, leg)
+
+    async def converse(self, leg: Leg, other: Leg) -> None:
+        """Let two legs talk until one hangs up; recorded where a step or an endpoint says so."""
+        said: list[str | None] = [str(found) for one in (leg, other) if (found := one.variables.get("record"))]
+        for party in (leg.party, other.party):
+            endpoint = self.config.endpoints.get(party.removeprefix("endpoint/"))
+            said.append(endpoint.record if endpoint is not None and party.startswith("endpoint/") else None)
+        if policy(*said) != "always":
+            await leg.bridge(other)
+            return
+        await leg.answer()
+        async with recorded(leg, other, self.equipment.recording_path(leg.call_id), self.equipment.emit):
+            await leg.bridge(other)
 
     def is_emergency(self, introduction: Introduction) -> bool:
         """Say whether an endpoint calls for help: over any limit, whatever its rights."""
@@ -82,6 +135,11 @@ class Dialplan:
                 log.warning("%s delivers %s, which no route names", values.source, dialled)
                 return match
         return Refusal(404)
+
+    def choose_for(self, endpoint: str, number: str) -> Match | Refusal:
+        """Return the route that an endpoint would take with *number*, if it dialled it now."""
+        introduction = Introduction(f"endpoint/{endpoint}", endpoint, "", number, number, "", "", None)
+        return self.choose(self.context_of(introduction.source), number, self._values(introduction))
 
     def _holds(self, match: Match, values: Variables) -> bool:
         with values.trying(match):

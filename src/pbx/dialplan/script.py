@@ -12,7 +12,7 @@ from pbx.call.leg import Leg
 from pbx.config.steps import Branches, StepSpec
 from pbx.dialplan.values import fill
 from pbx.dialplan.variables import Variables
-from pbx.errors import CallFailed, PbxError
+from pbx.errors import CallFailed, NoAnswer, PbxError
 
 if TYPE_CHECKING:
     from pbx.dialplan.router import Dialplan
@@ -78,7 +78,7 @@ class Script:
         self.firm_needs: set[str] = set()  # never relaxed
         self.priority = 0
         self.queued = False  # has been in a queue: the next one is an overflow
-        self.record = ""  # what a record step said
+        self.transferred_by = ""  # endpoint/1001: a call that was sent here by somebody
         self._steps = 0
         values.set("call", leg.call_id)
 
@@ -111,6 +111,19 @@ class Script:
                 raise NotBuilt(f"{step.where}: {type(step).__name__} is not built yet")
             await runner(self, step)
 
+    @property
+    def record(self) -> str:
+        """What a record step said; it stays with the call through transfers."""
+        return str(self.leg.variables.get("record", ""))
+
+    def parked_in_vain(self, outcome: out.Outcome) -> None:
+        """End a call that nobody fetched.
+
+        :raises CallFailed: where no place was free: who transferred gets it back.
+        """
+        if isinstance(outcome, out.Full):
+            raise NoAnswer("every place for parked calls is taken")
+
     # ---- what steps use --------------------------------------------------------------------------------------------
 
     def fill(self, text: str) -> str:
@@ -139,6 +152,8 @@ class Script:
     def branch_of(
         step: StepSpec, outcomes: Sequence[str], queue_on: Branches | None = None
     ) -> Sequence[StepSpec] | None:
+        if step.on is None and queue_on is None:
+            return step.else_
         for on in (step.on, queue_on):
             for outcome in outcomes:
                 found = _named(on, outcome)
@@ -148,7 +163,7 @@ class Script:
 
     async def follow(self, step: StepSpec, outcome: out.Outcome, queue_on: Branches | None = None) -> None:
         """Do what an application's outcome means to the script."""
-        if isinstance(outcome, out.Answered | out.LeftMessage):
+        if isinstance(outcome, out.Answered | out.LeftMessage | out.Promised):
             raise Finished
         word = OUTCOME_WORDS.get(type(outcome))
         if word is not None:

@@ -6,6 +6,7 @@ import asyncio
 
 from pbx import events as ev
 from pbx.apps.conference import Terms
+from pbx.apps.dictation import dictate
 from pbx.apps.outcome import Unreachable
 from pbx.apps.voicemail import check_mailbox, leave_message
 from pbx.call import audio
@@ -19,6 +20,7 @@ from pbx.config.steps import (
     NeedStep,
     PlayStep,
     PriorityStep,
+    RecordPromptStep,
     RecordStep,
     RejectStep,
     RingStep,
@@ -32,7 +34,9 @@ from pbx.config.steps import (
     WaitStep,
 )
 from pbx.dialplan.script import Finished, Script, runs
+from pbx.dialplan.summoning import summon
 from pbx.dialplan.values import as_text
+from pbx.errors import MediaError
 
 HANGUP_STATUSES = {"busy": 486, "congestion": 503, "normal": 480}
 NEXT_STATE = {"auto": "open", "open": "closed", "closed": "auto"}
@@ -115,7 +119,9 @@ async def voicemail(script: Script, step: VoicemailStep) -> None:
 async def voicemail_check(script: Script, step: VoicemailCheckStep) -> None:
     mailbox = script.fill(step.voicemail_check)
     script.tell(f"voicemail-check {mailbox}", step)
-    trusted = bool(mailbox) and mailbox == script.values["endpoint"]
+    own, box = str(script.values["endpoint"]), script.plan.config.mailboxes.get(mailbox)
+    shared = box is not None and own in (lamp.removeprefix("endpoint/") for lamp in box.lamps)
+    trusted = bool(mailbox and own) and (mailbox == own or shared)
     boxes = script.plan.equipment.mailboxes
     await script.follow(step, await check_mailbox(script.leg, mailbox, boxes, script.emit, trusted=trusted))
 
@@ -130,8 +136,13 @@ async def conference(script: Script, step: ConferenceStep) -> None:
     terms = Terms(
         most=step.max or (spec.max if spec is not None else 0),
         pin=script.fill(step.pin) or (spec.pin if spec is not None else ""),
+        moderator_pin=spec.moderator_pin if spec is not None else "",
         announce=step.announce,
         muted=step.muted,
+        moderator=step.moderator,
+        record=step.record or (spec is not None and spec.record),
+        path=script.plan.equipment.recording_path,
+        summon=lambda leg, number: summon(script, name, leg, number),
     )
     await script.follow(step, await script.plan.equipment.rooms.join(script.leg, name, terms))
 
@@ -202,7 +213,7 @@ async def wait(script: Script, step: WaitStep) -> None:
 
 @runs(RecordStep)
 async def record(script: Script, step: RecordStep) -> None:
-    script.record = step.record
+    script.leg.variables["record"] = step.record
     script.tell(f"record {step.record}", step)
     if step.notice:
         await audio.play(script.leg, script.fill_all(step.notice))
@@ -213,26 +224,50 @@ async def send_digits(script: Script, step: SendDigitsStep) -> None:
     digits = script.fill(step.send_digits)
     script.tell(f"send-digits {digits}", step)
     await script.leg.answer()
-    script.leg.port.send_digits(digits)
+    script.leg.send_digits(digits)
+
+
+@runs(RecordPromptStep)
+async def record_prompt_(script: Script, step: RecordPromptStep) -> None:
+    """Let somebody record a prompt; whoever may not is kept out by the route's right or a PIN before it."""
+    name, shelf = script.fill(step.record_prompt), script.plan.equipment.prompts
+    language = script.fill(step.language) or script.leg.language or script.leg.default_language
+    script.tell(f"record-prompt {name}", step)
+    draft = shelf.draft(script.leg.call_id)
+    if not await dictate(script.leg, draft):
+        await script.branch(step, "timeout")
+        return
+    try:
+        await shelf.keep(draft, name, language)
+    except MediaError as error:
+        script.leg.log.warning("x %s", error)
+        await script.branch(step, "error")
+        return
+    script.tell(f"prompt {name} recorded")
+    await audio.play(script.leg, "record-kept")
 
 
 @runs(SwitchStep)
 async def switch(script: Script, step: SwitchStep) -> None:
     """Turn a switch, where this phone may; say the state that it has then."""
-    name = script.fill(step.switch)
-    spec = script.plan.config.switches[name]
-    by = script.values.source
-    state = script.plan.switch(name)
-    if by in spec.allow:
-        state = step.to or NEXT_STATE[state]
-        script.plan.equipment.switches.turn(name, state, by=by, call_id=script.leg.call_id)
-        script.tell(f"switch {name} {state}", step)
-    else:
-        script.leg.log.info("x %s may not turn the switch %s", by, name)
-        script.tell(f"switch {name} declined", step)
-        await script.branch(step, "declined")
-        if step.say:
-            await audio.play(script.leg, "not-allowed")
+    script.tell("", step)
+    if await turn_switch(script, script.fill(step.switch), to=step.to, say=step.say):
         return
+    await script.branch(step, "declined")
     if step.say:
+        await audio.play(script.leg, "not-allowed")
+
+
+async def turn_switch(script: Script, name: str, *, to: str = "", say: bool) -> bool:
+    """Turn a switch to its next state, or *to* one; False where this phone may not."""
+    by = script.values.source
+    if by not in script.plan.config.switches[name].allow:
+        script.leg.log.info("x %s may not turn the switch %s", by, name)
+        script.tell(f"switch {name} declined")
+        return False
+    state = to or NEXT_STATE[script.plan.switch(name)]
+    script.plan.equipment.switches.turn(name, state, by=by, call_id=script.leg.call_id)
+    script.tell(f"switch {name} {state}")
+    if say:
         await audio.play(script.leg, f"switch-{state}")
+    return True

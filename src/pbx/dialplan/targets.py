@@ -12,8 +12,8 @@ from pbx.config.config import Config
 from pbx.config.endpoints import Trunk
 from pbx.dialplan.number import Wanted, outward
 from pbx.dialplan.rota import on_duty
-from pbx.errors import Unreachable
-from pbx.signaling.contract import Destination
+from pbx.errors import Busy, CallFailed, Unreachable
+from pbx.signaling.contract import AUTO_ANSWER, Destination, alert_info
 from pbx.sip.headers import NameAddr
 from pbx.sip.uri import Uri
 
@@ -34,11 +34,13 @@ class PlanTargets:
         inner: Targets,
         wall: Callable[[], float],
         seat_of: Callable[[str], str] = lambda agent: "",
+        disturb_not: Callable[[str], bool] = lambda endpoint: False,
     ) -> None:
         self._config = config
         self._inner = inner
         self._wall = wall
         self._seat_of = seat_of
+        self._disturb_not = disturb_not
 
     def resolve(self, target: str, leg: Leg, *, number: str = "", caller: str = "") -> Sequence[Destination]:
         """Return where to ring.
@@ -60,7 +62,14 @@ class PlanTargets:
             return self._resolve(self._rota(name), leg, number, caller, depth + 1)
         if room == "group":
             return self._group(name, leg, number, caller, depth)
-        return self._introduced(self._inner.resolve(target, leg, number=number, caller=caller), leg, caller)
+        if room == "endpoint" and self._disturb_not(name) and not leg.over_limits:
+            raise Busy(f"{target} does not want to be disturbed")
+        found = self._introduced(self._inner.resolve(target, leg, number=number, caller=caller), leg, caller)
+        if room == "endpoint" and leg.variables.get("auto-answer"):
+            found = [replace(d, headers=tuple(dict.fromkeys((*d.headers, *AUTO_ANSWER)))) for d in found]
+        if room == "endpoint" and (ring := str(leg.variables.get("ring", ""))) and not leg.variables.get("auto-answer"):
+            found = [replace(d, headers=(*d.headers, alert_info(ring))) for d in found]
+        return found
 
     def _introduced(self, found: Sequence[Destination], leg: Leg, caller: str) -> list[Destination]:
         """Let a step's ``caller`` and ``caller-name`` be seen."""
@@ -103,11 +112,11 @@ class PlanTargets:
         if group is None:
             raise Unreachable(f"no group {name}")
         found: list[Destination] = []
-        failure = Unreachable(f"nobody in group {name} can be reached")
+        failure: CallFailed = Unreachable(f"nobody in group {name} can be reached")
         for member in group.members:
             try:
                 found += self._resolve(member, leg, number, caller, depth + 1)
-            except Unreachable as error:
+            except CallFailed as error:
                 failure = error
         if not found:
             raise failure

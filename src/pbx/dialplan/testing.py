@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from pbx import events as ev
 from pbx.apps.conference import Rooms
 from pbx.apps.desk import Desk
+from pbx.apps.forwards import Forgetful, Forwards
 from pbx.apps.mailboxes import MemoryMailboxes
+from pbx.apps.parking import Lots
 from pbx.apps.voicemail import Limits
 from pbx.call.calls import Calls
 from pbx.config.config import Config
@@ -142,13 +144,15 @@ async def _call(config: Config, case: TestCase, start: float, result: Result) ->
         switches=switches,
         mailboxes=MemoryMailboxes(lambda name: _mailbox(config, name)),
         rooms=Rooms(recorder),
+        forwards=Forwards(Forgetful(), recorder, wall),
+        lots=Lots(recorder),
     )
     plan = Dialplan(config, equipment)
     calls = Calls(
         VirtualPhones(others.behave),
         cast(Media, VirtualMedia()),  # its ports take ports of its own only
         plan,
-        PlanTargets(lambda: config, others, wall),
+        PlanTargets(lambda: config, others, wall, disturb_not=equipment.forwards.disturb_not),
         recorder,
         Ids(case.seed),
         wall,

@@ -56,8 +56,9 @@ def every_step(steps: Steps) -> Iterator[StepSpec]:
     """Yield the steps of a list and everything inside them."""
     for step in steps:
         yield step
-        for _, inner in nested(step):
-            yield from every_step(inner)
+        if step.on is not None or step.else_ is not None or isinstance(step, WhenStep | AttemptStep):
+            for _, inner in nested(step):
+                yield from every_step(inner)
 
 
 def lists_of(config: Config) -> Iterator[tuple[str, Steps]]:

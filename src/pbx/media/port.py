@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pbx import _mix
 from pbx.errors import MediaError
-from pbx.media import tones
 from pbx.media.contract import DIGITS, Clip, MediaPort, PortEvents, PortStats
 from pbx.media.sounds import Sound
+from pbx.native import srtp
 from pbx.native.voice import Clips
+from pbx.sdp.crypto import Crypto
 from pbx.sdp.negotiate import Agreed
 
 if TYPE_CHECKING:
@@ -26,18 +27,16 @@ log = logging.getLogger(__name__)
 
 CODECS = {"pcmu": 1, "pcma": 2, "g722": 3}
 DIGIT_MS = 100
+NO_EVENTS = {"sound": 0xFF, "signalling": 0xFE, "": 0xFF}  # where digits go when they are not RFC 4733 events
 
 
-@lru_cache(maxsize=4096)
-def packed(host: str) -> tuple[int, int, int]:
-    """Return an address as the engine takes it: version, high and low half.
-
-    :raises ValueError: for what is no address.
-    """
-    address = ipaddress.ip_address(host)
-    data = address.packed.ljust(16, b"\0")
-    high, low = (int.from_bytes(data[i : i + 8], "little", signed=True) for i in (0, 8))
-    return address.version, high, low
+@functools.lru_cache(maxsize=4096)
+def _words(address: str) -> tuple[int, int, int]:
+    """Return an IP address as the engine takes it: its version, and its bytes as two words."""
+    found = ipaddress.ip_address(address)
+    packed = found.packed.ljust(16, b"\0")
+    high, low = (int.from_bytes(packed[i : i + 8], "little", signed=True) for i in (0, 8))
+    return found.version, high, low
 
 
 class Port:
@@ -50,6 +49,7 @@ class Port:
         self._engine = engine
         self._local = local
         self._closed = False
+        self.consuming = False  # an application reads the digits
         self._agreed: Agreed | None = None
         self._token = 0
         self._wanted: tuple[int, Sequence[Clip], bool] | None = None  # a play that waits for its files or its codec
@@ -72,13 +72,35 @@ class Port:
 
     def send_to(self, agreed: Agreed) -> None:
         """Follow what was agreed: where to send, which codec, which directions."""
-        version, high, low = packed(agreed.remote[0])
-        events = 0xFF if agreed.events_pt is None else agreed.events_pt
-        kinds = agreed.codec.payload_type | events << 8 | CODECS.get(agreed.codec.name, 0) << 16 | agreed.ptime_ms << 24
-        self.post(_mix.OP_REMOTE, version, high, low, agreed.remote[1], kinds)
+        version, high, low = _words(agreed.remote[0])
+        events = NO_EVENTS[agreed.digits] if agreed.events_pt is None else agreed.events_pt
+        inband = int(agreed.events_pt is None and agreed.digits == "sound") << 32
+        kinds = (
+            inband
+            | agreed.codec.payload_type
+            | events << 8
+            | CODECS.get(agreed.codec.name, 0) << 16
+            | agreed.ptime_ms << 24
+        )
+        control = agreed.rtcp[1] | (1 << 16 if agreed.rtcp == agreed.remote else 0)
+        before = self._agreed
+        self._use_key(0, agreed.crypto_in, before.crypto_in if before is not None else None)
+        self._use_key(1, agreed.crypto_out, before.crypto_out if before is not None else None)
+        self.post(_mix.OP_REMOTE, version, high, low, agreed.remote[1], kinds, control)
         receive = agreed.direction in ("sendrecv", "recvonly")
         self.post(_mix.OP_DIRECTION, int(agreed.we_send), int(receive))
         self._agreed = agreed
+
+    def _use_key(self, outwards: int, key: Crypto | None, before: Crypto | None) -> None:
+        """Encrypt or decrypt with a key from now on; one that stays keeps its count of packets (RFC 3711 3.3.1)."""
+        if self._closed or (key and (key.suite, key.key)) == (before and (before.suite, before.key)):
+            return
+        context = srtp.create(key.suite, key.key, not outwards) if key is not None else 0
+        try:
+            self.post(_mix.OP_KEYS, outwards, context)
+        except MediaError:
+            srtp.destroy(context)
+            raise
 
     # ---- who is heard ----------------------------------------------------------------------------------------------
 
@@ -160,15 +182,12 @@ class Port:
 
     def send_digits(self, digits: str) -> None:
         """Send digits as RFC 4733 events, or as sound where the peer does not take those."""
-        if self._agreed is None or self._agreed.events_pt is not None:
-            for digit in digits:
-                if digit in DIGITS:
-                    self.post(_mix.OP_DIGIT, DIGITS.index(digit), DIGIT_MS)
-        elif not self._closed:
-            self.stop()
-            self._play_now(self._next_token(), [tones.digits(digits, self.rate_hz)], self.rate_hz, False)
+        for digit in digits:
+            if digit in DIGITS:
+                self.post(_mix.OP_DIGIT, DIGITS.index(digit), DIGIT_MS)
 
     def consume_digits(self, on: bool) -> None:
+        self.consuming = on
         self.post(_mix.OP_CONSUME, int(on))
 
     # ---- recording -------------------------------------------------------------------------------------------------

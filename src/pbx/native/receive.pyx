@@ -3,20 +3,24 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
-from pbx.native.core cimport HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, Core, Port, lost_of, notify
+from pbx.native.core cimport (
+    DIGIT_MS, HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, NO_EVENTS, PIN_PACKETS, Core, Port, lost_of, notify, soil,
+)
 from pbx.native.ear cimport CODEC_OTHER, ear_put, ear_reset
 from pbx.native.matrix cimport plan
+from pbx.native.rtcp cimport control
+from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, unprotect
 from pbx.native.transmit cimport forward, queue_digit
 from pbx.native.udp cimport pbx_address, pbx_address_equal
 
 cdef enum:
-    PIN_PACKETS = 4             # valid packets from one source before it is pinned
     COMFORT_NOISE = 13          # RFC 3389
-    DIGIT_MS = 100              # a digit that is made anew
+    STEADY_TICKS = 40           # 5 ms off: not regular
+    AGAIN_NS = 1000000000       # after that, a stamp that was told is a new digit
 
 
 cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int64_t now) noexcept nogil:
-    """Work off the datagram in ``core.packet``."""
+    """Work off the datagram in ``core.packet``; *source* is NULL where a connected socket heard the peer."""
     cdef uint8_t *p = core.packet
     cdef Port *port = &core.ports[index]
     cdef int pt, i
@@ -26,8 +30,11 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
         port.invalid += 1
         return
     pt = p[1] & 0x7F
-    if 64 <= pt <= 95:
-        return              # RTCP on the same port (RFC 5761)
+    if 64 <= pt <= 95:      # RTCP on the same port (RFC 5761)
+        control(core, index, size, source, now)
+        return
+    if port.keys_in != NULL and not _decrypt(port, p, &size):
+        return
     header = HEADER_BYTES + 4 * (p[0] & 0x0F)
     if p[0] & 0x10:
         if size < header + 4:
@@ -40,7 +47,7 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
         port.invalid += 1
         return
     ssrc = (p[8] << 24) | (p[9] << 16) | (p[10] << 8) | p[11]
-    if not _learn(port, source, ssrc, <uint16_t>((p[2] << 8) | p[3])):
+    if source != NULL and not _learn(port, source, ssrc, <uint16_t>((p[2] << 8) | p[3])):
         port.wrong_source += 1
         port.foreign += 1
         return
@@ -61,6 +68,21 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
     for i in range(port.listener_count):
         if core.ports[port.listeners[i]].relaying:
             forward(core, port, &core.ports[port.listeners[i]], p, pt, header, size, now)
+
+
+cdef bint _decrypt(Port *port, uint8_t *p, long *size) noexcept nogil:
+    """Check and decrypt the packet in hand; what fails is counted and is not the peer's."""
+    cdef int left = <int>size[0]
+    cdef int status = unprotect(port.keys_in, p, &left)
+    size[0] = left
+    if status == SRTP_OK:
+        return True
+    if status == SRTP_REPLAYED or status == SRTP_TOO_OLD:
+        port.replayed += 1
+    else:
+        port.undecryptable += 1
+        port.garbled += 1
+    return False
 
 
 cdef void _length(Core *core, uint32_t index, long octets) noexcept nogil:
@@ -87,10 +109,12 @@ cdef bint _learn(Port *port, pbx_address *source, uint32_t ssrc, uint16_t seq) n
         return True
     if pbx_address_equal(source, &port.named) or port.pinned < PIN_PACKETS and not port.has_in:
         port.remote = source[0]
-        port.pinned = 1
+        port.pinned = port.moved = 1
         return True
-    if port.has_in and ssrc == port.in_ssrc and <uint16_t>(seq - port.in_seq - 1) < 100:
+    # Whoever has the key is the peer; without one, only its stream may move.
+    if port.keys_in != NULL or port.has_in and ssrc == port.in_ssrc and <uint16_t>(seq - port.in_seq - 1) < 100:
         port.remote = source[0]
+        port.moved = 1
         return True
     return False
 
@@ -103,7 +127,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
     cdef uint16_t ahead
     port.packets_in += 1
     port.last_in_ns = now
-    port.foreign = 0
+    port.foreign = port.garbled = 0
     port.in_seq_of_packet = seq
     port.in_ts_of_packet = ts
     if not port.has_in or ssrc != port.in_ssrc:
@@ -114,8 +138,9 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
         port.base_seq = seq
         port.max_seq_ext = seq
         port.received = 1
+        port.expected_before = port.received_before = 0
         port.transit = transit
-        port.digit_seen = port.digit_open = 0
+        port.digits_seen = port.digit_open = 0
         if port.ear != NULL:
             ear_reset(port.ear, port.codec)
         return
@@ -126,6 +151,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
         port.in_seq = seq
     d = transit - port.transit
     port.transit = transit
+    port.steady = port.steady + 1 if -STEADY_TICKS < d < STEADY_TICKS else 0
     if -80000 < d < 80000:
         port.jitter += ((d if d >= 0 else -d) - port.jitter) / 16.0
 
@@ -133,12 +159,16 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
 cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long size, int64_t now) noexcept nogil:
     """Report an RFC 4733 digit once, known by its time stamp: at its first end packet, or when it just stops."""
     cdef Port *port = &core.ports[index]
+    cdef Port *listener
     cdef uint32_t ts = port.in_ts_of_packet
     cdef int i
     if size < 4 or event[0] > 15:
         return
-    if port.digit_seen and <int32_t>(port.digit_ts - ts) >= 0:
-        return              # told already, or older than the last one told
+    if _told(port, ts):
+        if now - port.digit_told_ns < AGAIN_NS:
+            port.digit_told_ns = now
+            return
+        port.digits_seen = 0    # a player that begins its file anew
     if port.digit_open and ts != port.digit_begun_ts:
         close_digit(core, index)
     if not port.digit_open:
@@ -146,8 +176,10 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
         port.digit_begun_ts = ts
         if not port.consume and port.receive_on:
             for i in range(port.listener_count):
-                if core.ports[port.listeners[i]].speaks:
-                    queue_digit(&core.ports[port.listeners[i]], event[0], DIGIT_MS)
+                listener = &core.ports[port.listeners[i]]
+                if listener.speaks or listener.events_pt == NO_EVENTS:
+                    queue_digit(listener, event[0], DIGIT_MS)
+                    soil(core, port.listeners[i])
     port.digit_event = event[0]
     port.digit_duration = <uint16_t>((event[2] << 8) | event[3])
     port.digit_at_ns = now
@@ -155,10 +187,20 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
         close_digit(core, index)
 
 
+cdef bint _told(Port *port, uint32_t ts) noexcept nogil:
+    """Say whether a digit is known by its stamp; SIPp's files begin anywhere, so older is not known."""
+    cdef int i
+    for i in range(min(port.digits_seen, 4)):
+        if port.digits_told[i] == ts:
+            return True
+    return False
+
+
 cdef void close_digit(Core *core, uint32_t index) noexcept nogil:
     """Report the digit that is open."""
     cdef Port *port = &core.ports[index]
     port.digit_open = 0
-    port.digit_seen = 1
-    port.digit_ts = port.digit_begun_ts
+    port.digits_told[port.digits_seen & 3] = port.digit_begun_ts
+    port.digits_seen += 1
+    port.digit_told_ns = port.digit_at_ns
     notify(core, N_DIGIT, index, port.digit_duration, port.digit_event)

@@ -2,13 +2,15 @@
 """Packets out. A port's stream keeps its SSRC, and its sequence numbers have no gap, whatever feeds it."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
-from pbx.native.core cimport HEADER_BYTES, Core, Port, mouth_of
+from pbx.native.core cimport HEADER_BYTES, NO_EVENTS, PACKET_BYTES, Core, Port, mouth_of
+from pbx.native.dtmf cimport digit_tone
 from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_convert
 from pbx.native.pcm cimport saturate
-from pbx.native.udp cimport pbx_send
+from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, TRAILER_BYTES, protect
+from pbx.native.udp cimport pbx_send, pbx_send_fast
 from pbx.native.voice cimport MAX_DIGITS, Mouth, encode_packet
 
 cdef enum:
@@ -20,13 +22,25 @@ cdef enum:
 cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint32_t ts, long length) noexcept nogil:
     """Put a header before what lies in ``core.copy`` and send it."""
     cdef uint8_t *out = core.copy
+    cdef long done
+    cdef int size, status
     out[0] = 0x80
     out[1] = (0x80 if marker else 0) | pt
     out[2], out[3] = seq >> 8, seq & 0xFF
     out[4], out[5], out[6], out[7] = ts >> 24, (ts >> 16) & 0xFF, (ts >> 8) & 0xFF, ts & 0xFF
     out[8], out[9] = port.out_ssrc >> 24, (port.out_ssrc >> 16) & 0xFF
     out[10], out[11] = (port.out_ssrc >> 8) & 0xFF, port.out_ssrc & 0xFF
-    if pbx_send(port.rtp_fd, out, HEADER_BYTES + length, &port.remote) < 0:
+    size = <int>(HEADER_BYTES + length)
+    if port.keys_out != NULL:
+        status = protect(port.keys_out, out, &size)
+        if status != SRTP_OK:   # rather silent than in clear; a number that was used before is a relayed duplicate
+            port.send_errors += status != SRTP_REPLAYED and status != SRTP_TOO_OLD
+            return False
+    if port.fast_fd >= 0:
+        done = pbx_send_fast(port.fast_fd, out, size)
+    else:
+        done = pbx_send(port.rtp_fd, out, size, &port.remote)
+    if done < 0:
         port.send_errors += 1
         return False
     port.packets_out += 1
@@ -42,6 +56,8 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
     cdef long length = size - header
     cdef int out_pt
     cdef bint marker = p[1] >> 7
+    if length > PACKET_BYTES - HEADER_BYTES - TRAILER_BYTES:
+        return
     if not port.send_on or not port.has_remote:
         port.mapped = 0     # after a pause the stream goes on without a gap in its sequence numbers
         return
@@ -72,7 +88,7 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
         port.out_seq, port.out_ts, port.out_ns = seq, ts, now
 
 
-cdef void speak(Core *core, Port *port, const int32_t *total, int64_t now) noexcept nogil:
+cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept nogil:
     """Send 20 ms of sound, in packets of the length that the peer wants, or a digit in its place."""
     cdef Mouth *mouth = port.mouth
     cdef int frame = mouth.rate_hz // 50, i, packet, length
@@ -84,7 +100,9 @@ cdef void speak(Core *core, Port *port, const int32_t *total, int64_t now) noexc
     if not port.send_on or not port.has_remote:
         mouth.fresh = 2
         return
-    if _speak_digit(core, port, now):
+    if port.events_pt == NO_EVENTS:
+        _sound_digit(mouth, total, frame)
+    elif _speak_digit(core, port, now):
         mouth.filled = 0
         mouth.next_ts += TICK_MS * 8
         return
@@ -99,6 +117,31 @@ cdef void speak(Core *core, Port *port, const int32_t *total, int64_t now) noexc
         _send(core, port, port.audio_pt, mouth.fresh, port.out_seq, mouth.next_ts, length)
         mouth.next_ts += port.ptime_ms * 8
         mouth.fresh = 0
+
+
+cdef void _sound_digit(Mouth *mouth, int32_t *total, int frame) noexcept nogil:
+    """Put a digit's tone, and silence after it, in the place of what would be said."""
+    if mouth.digit_ms < 0:
+        if mouth.pause_ms > 0:
+            mouth.pause_ms -= TICK_MS
+            memset(total, 0, frame * sizeof(int32_t))
+            return
+        if not mouth.digit_count:
+            return
+        mouth.digit_ms = 0
+    digit_tone(mouth.digits[0], mouth.digit_ms * mouth.rate_hz // 1000, total, frame, mouth.rate_hz)
+    mouth.digit_ms += TICK_MS
+    if mouth.digit_ms >= mouth.digit_length_ms:
+        _next_digit(mouth)
+
+
+cdef void _next_digit(Mouth *mouth) noexcept nogil:
+    cdef int i
+    mouth.digit_ms = -1
+    mouth.pause_ms = PAUSE_MS
+    mouth.digit_count -= 1
+    for i in range(mouth.digit_count):
+        mouth.digits[i] = mouth.digits[i + 1]
 
 
 cdef bint _speak_digit(Core *core, Port *port, int64_t now) noexcept nogil:
@@ -131,11 +174,7 @@ cdef bint _speak_digit(Core *core, Port *port, int64_t now) noexcept nogil:
     port.out_ts, port.out_ns = mouth.digit_ts, now - <int64_t>(mouth.digit_ms - TICK_MS) * 1000000
     mouth.fresh = 0
     if last:
-        mouth.digit_ms = -1
-        mouth.pause_ms = PAUSE_MS
-        mouth.digit_count -= 1
-        for i in range(mouth.digit_count):
-            mouth.digits[i] = mouth.digits[i + 1]
+        _next_digit(mouth)
     return True
 
 

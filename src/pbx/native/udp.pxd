@@ -13,6 +13,7 @@ cdef extern from *:
     #include <sys/epoll.h>
     #include <sys/eventfd.h>
     #include <sys/socket.h>
+    #include <sys/syscall.h>
     #include <time.h>
     #include <unistd.h>
 
@@ -40,6 +41,19 @@ cdef extern from *:
         const struct sockaddr_in *x = (const void *)&a->storage, *y = (const void *)&b->storage;
         return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
     }
+    static inline int pbx_address_same_host(const pbx_address *a, const pbx_address *b) {
+        if (a->storage.ss_family != b->storage.ss_family) return 0;
+        if (a->storage.ss_family == AF_INET6)
+            return !memcmp(&((const struct sockaddr_in6 *)&a->storage)->sin6_addr,
+                           &((const struct sockaddr_in6 *)&b->storage)->sin6_addr, 16);
+        return ((const struct sockaddr_in *)&a->storage)->sin_addr.s_addr
+            == ((const struct sockaddr_in *)&b->storage)->sin_addr.s_addr;
+    }
+    /* Seconds since 1900 in 32.32 bits (RFC 3550 4). */
+    static inline uint64_t pbx_ntp(void) {
+        struct timespec t; clock_gettime(CLOCK_REALTIME, &t);
+        return ((uint64_t)t.tv_sec + 2208988800u) << 32 | (((uint64_t)t.tv_nsec << 32) / 1000000000u);
+    }
     static inline uint16_t pbx_address_port(const pbx_address *a) {
         return a->storage.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a->storage)->sin6_port)
                                                 : ntohs(((struct sockaddr_in *)&a->storage)->sin_port);
@@ -57,12 +71,41 @@ cdef extern from *:
     static inline long pbx_send(int fd, const unsigned char *buffer, size_t size, const pbx_address *to) {
         return sendto(fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to->storage, to->length);
     }
+    /* The same through a connected socket; the bare system call, since libc's is a cancellation point and pays for it. */
+    static inline long pbx_receive_fast(int fd, unsigned char *buffer, size_t size) {
+        return syscall(SYS_recvfrom, fd, buffer, size, MSG_DONTWAIT | MSG_TRUNC, NULL, NULL);
+    }
+    static inline long pbx_send_fast(int fd, const unsigned char *buffer, size_t size) {
+        long n = syscall(SYS_sendto, fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+        /* An ICMP error of an earlier packet is told once, instead of sending this one. */
+        if (n < 0 && errno == ECONNREFUSED)
+            n = syscall(SYS_sendto, fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+        return n;
+    }
+    /* A second socket on the same port, connected to the peer; -1 where that cannot be had. */
+    static inline int pbx_connected(int fd, const pbx_address *to) {
+        struct sockaddr_storage here;
+        socklen_t size = sizeof here;
+        int made, yes = 1;
+        if (getsockname(fd, (struct sockaddr *)&here, &size)) return -1;
+        made = socket(here.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (made < 0) return -1;
+        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes)
+            || setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes)
+            || bind(made, (struct sockaddr *)&here, size)
+            || connect(made, (const struct sockaddr *)&to->storage, to->length)) {
+            close(made);
+            return -1;
+        }
+        return made;
+    }
     static inline int64_t pbx_now_ns(void) {
         struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     }
     static inline int64_t pbx_thread_cpu_ns(void) {
         struct timespec t; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     }
+    static inline int pbx_unwatch(int epoll, int fd) { return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
     static inline int pbx_watch(int epoll, int fd, uint64_t data) {
         struct epoll_event e; e.events = EPOLLIN | EPOLLET; e.data.u64 = data;
         return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
@@ -101,12 +144,18 @@ cdef extern from *:
     int EFD_NONBLOCK, EFD_CLOEXEC, EPOLL_CLOEXEC
     void pbx_address_set(pbx_address *a, int family, const uint8_t *ip, uint16_t port) noexcept nogil
     bint pbx_address_equal(const pbx_address *a, const pbx_address *b) noexcept nogil
+    bint pbx_address_same_host(const pbx_address *a, const pbx_address *b) noexcept nogil
+    uint64_t pbx_ntp() noexcept nogil
     uint16_t pbx_address_port(const pbx_address *a) noexcept nogil
     int pbx_address_ip(const pbx_address *a, uint8_t *out) noexcept nogil
     long pbx_receive(int fd, uint8_t *buffer, size_t size, pbx_address *source) noexcept nogil
     long pbx_send(int fd, const uint8_t *buffer, size_t size, const pbx_address *to) noexcept nogil
     int64_t pbx_now_ns() noexcept nogil
     int64_t pbx_thread_cpu_ns() noexcept nogil
+    long pbx_receive_fast(int fd, uint8_t *buffer, size_t size) noexcept nogil
+    long pbx_send_fast(int fd, const uint8_t *buffer, size_t size) noexcept nogil
+    int pbx_connected(int fd, const pbx_address *to) noexcept nogil
+    int pbx_unwatch(int epoll, int fd) noexcept nogil
     int pbx_watch(int epoll, int fd, uint64_t data) noexcept nogil
     int pbx_wait_until(int epoll, uint64_t *data, int size, int64_t deadline_ns) noexcept nogil
     void pbx_sleep_until(int64_t deadline_ns) noexcept nogil

@@ -11,7 +11,6 @@ from pbx.sdp.description import Media
 KEY_BYTES = {  # master key and salt together, the suites that we know, best first
     "AEAD_AES_256_GCM": 44,
     "AEAD_AES_128_GCM": 28,
-    "AES_256_CM_HMAC_SHA1_80": 46,
     "AES_CM_128_HMAC_SHA1_80": 30,
     "AES_CM_128_HMAC_SHA1_32": 30,
 }

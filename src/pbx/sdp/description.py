@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from pbx.errors import NegotiationError
 
@@ -73,9 +72,8 @@ def _attribute(pair: tuple[str, str]) -> str:
     return f"{pair[0]}:{pair[1]}" if pair[1] else pair[0]
 
 
-@lru_cache(maxsize=256)
 def parse_description(data: bytes) -> Description:
-    """Parse a session description. The result is shared: nobody changes it.
+    """Parse a session description.
 
     :raises NegotiationError: status 400 for what is none.
     """

@@ -12,6 +12,18 @@ from pbx.sip.replaces import Replaces
 from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
 
+# What makes a phone answer by itself: Call-Info for Yealink and Grandstream, Alert-Info for Polycom, Cisco and Snom.
+AUTO_ANSWER = (
+    ("Call-Info", "<sip:auto>;answer-after=0"),
+    ("Alert-Info", "<http://auto>;info=alert-autoanswer;delay=0"),
+)
+
+
+def alert_info(ring: str) -> tuple[str, str]:
+    """Return the header that makes a phone ring otherwise: a name as phones list them, or a whole value."""
+    value = ring if ring.startswith(("<", ";")) else f"<http://127.0.0.1/{ring}>;info={ring}"
+    return "Alert-Info", value
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -61,6 +73,10 @@ class LegSignal(Protocol):
 
     @property
     def sip_call_id(self) -> str: ...
+
+    @property
+    def dialog_id(self) -> tuple[str, str, str] | None:
+        """Call-ID, our tag and the peer's, once there is a dialog: what a Replaces names."""
 
     def is_dialog(self, named: Replaces) -> bool:
         """Whether a Replaces names this dialog."""

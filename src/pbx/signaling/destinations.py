@@ -6,17 +6,11 @@ from collections.abc import Callable, Sequence
 
 from pbx.config.config import Config
 from pbx.errors import Unreachable
-from pbx.signaling.contract import Destination, Introduction
+from pbx.signaling.contract import AUTO_ANSWER, Destination, Introduction
 from pbx.signaling.presentation import presented
 from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
 from pbx.sip.uri import Uri
-
-# What makes a phone answer by itself: Call-Info for Yealink and Grandstream, Alert-Info for Polycom, Cisco and Snom.
-AUTO_ANSWER = (
-    ("Call-Info", "<sip:auto>;answer-after=0"),
-    ("Alert-Info", "<http://auto>;info=alert-autoanswer;delay=0"),
-)
 
 
 class Destinations:

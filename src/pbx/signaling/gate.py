@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pbx.config.config import Config
 from pbx.signaling.limits import MAX_SOURCES, BackOff
 from pbx.sip.digest import Credentials, Nonces, Secret, challenges, parse_credentials, verify
 from pbx.sip.message import Flow, Request, Response, response_to
@@ -166,7 +167,27 @@ class AccountGate:
         algorithms = account.algorithms if account is not None else self._algorithms
         offered = challenges(self.realm, nonce, algorithms, stale=stale)
         response.headers["WWW-Authenticate"] = offered
-        limit = 2 * len(request.to_bytes())  # nobody can use us to multiply what they send to a forged address
-        if len(response.to_bytes()) > limit:
-            response.headers["WWW-Authenticate"] = offered[-1:]
+        limit = 2 * (
+            request.size or len(request.to_bytes())
+        )  # nobody can use us to multiply what they send to a forged address
+        if len(response.to_bytes()) <= limit:
+            return response
+        response.headers["WWW-Authenticate"] = offered[-1:]
         return response if len(response.to_bytes()) <= limit else None
+
+
+def accounts(config: Config, secrets: Mapping[str, str]) -> dict[str, Account]:
+    """Return who may register: every endpoint, without a secret where it is disabled or has none."""
+    return {
+        number: Account(
+            number,
+            Secret(secrets[number]) if endpoint.enabled and number in secrets else None,
+            endpoint.algorithms or config.sip.algorithms,
+        )
+        for number, endpoint in config.endpoints.items()
+    }
+
+
+def matches(config: Config) -> list[TrunkMatch]:
+    """Return by which addresses trunks are known."""
+    return [parse_match(name, text) for name, trunk in config.trunks.items() if trunk.enabled for text in trunk.match]

@@ -90,10 +90,20 @@ class Subscriptions:
             return response_to(request, 404)
         return None
 
-    def changed(self, event: str, number: str) -> None:
-        """Tell everybody who watches *number*; call it after its state changed."""
+    def changed(self, event: str, number: str, source: str = "") -> None:
+        """Tell everybody who watches *number*, or *source* alone; call it after its state changed."""
         for subscription in list(self._by_resource.get((event, number), ())):
-            self._tell(subscription)
+            if not source or subscription.source == source:
+                self._tell(subscription)
+
+    def watches(self, event: str, source: str) -> bool:
+        """Whether *source* has subscribed to anything of a package."""
+        return source in self._by_source and any(
+            subscription.source == source
+            for (package, _), found in self._by_resource.items()
+            if package == event
+            for subscription in found
+        )
 
     def on_output(self, output: SubscriptionRefreshed | SubscriptionEnded) -> None:
         """Take what the stack says about a subscription."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from pbx.config.difference import same
 from pbx.config.endpoints import Trunk as TrunkSpec
 from pbx.errors import Unreachable
 from pbx.events import Event, TrunkState
@@ -39,6 +40,7 @@ class Ways(Protocol):
 
     def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
+    def expect(self, remote: tuple[str, int], name: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Line:
         self.resolve_at = 0.0
         self.busy = False  # a REGISTER is in flight
         self.flow: Flow | None = None  # the one that carries our registration
+        self.by_hand = False  # switched off by somebody
 
     @property
     def needs_secret(self) -> bool:
@@ -105,14 +108,36 @@ class Trunks:
         self._pump = pump
         self._chance = random.Random(stack.ids.token())
         self._tasks: set[asyncio.Task[None]] = set()
-        self.lines = {
-            name: Line(name, spec, secrets.get(name), "t" + stack.ids.token(64)) for name, spec in specs.items()
-        }
-        for line in self.lines.values():
-            line.call_id = stack.ids.call_id()
-            for proxy in line.proxies:
-                self._resolve_address(proxy, line)
-            self._begin(line)
+        self.lines = {name: self._new_line(name, spec, secrets.get(name)) for name, spec in specs.items()}
+
+    def _new_line(self, name: str, spec: TrunkSpec, secret: str | None) -> Line:
+        line = Line(name, spec, secret, "t" + self._stack.ids.token(64))
+        line.call_id = self._stack.ids.call_id()
+        for proxy in line.proxies:
+            self._resolve_address(proxy, line)
+        self._begin(line)
+        return line
+
+    def configure(self, specs: Mapping[str, TrunkSpec], secrets: Mapping[str, str]) -> None:
+        """Follow a new configuration: a trunk whose way there is the same stays as it is, registration and all."""
+        before, self.lines = self.lines, {}
+        for name, spec in specs.items():
+            line = before.pop(name, None)
+            if line is not None and line.secret == secrets.get(name) and not _differ(line.spec, spec):
+                line.spec = spec
+                self.lines[name] = line
+                continue
+            if line is not None:
+                self._deregister(line)
+            self.lines[name] = self._new_line(name, spec, secrets.get(name))
+        for line in before.values():
+            self._deregister(line)
+            self._became(line, State.DISABLED, "removed")
+        self._pump()
+
+    def set_by_day(self) -> list[str]:
+        """Say which trunks somebody switched off that the files have on."""
+        return [f"trunk {line.name}: disabled" for line in self.lines.values() if line.by_hand and line.spec.enabled]
 
     @property
     def tokens(self) -> dict[str, str]:
@@ -163,7 +188,9 @@ class Trunks:
         :raises KeyError: for an unknown one.
         """
         line = self.lines[name]
+        line.by_hand = not on
         if not on:
+            self._deregister(line)
             self._became(line, State.DISABLED, "operator")
         elif line.state is State.DISABLED:
             line.register_at = self._now()
@@ -212,10 +239,21 @@ class Trunks:
         if flow is None:
             self._next_proxy(line, "no way there")
             return
-        spec, uri = line.spec.register_, line.proxies[line.current].uri
+        spec = line.spec.register_
         assert spec is not None
-        line.cseq += 1
         line.busy = True
+        self._send_register(line, flow, spec.expires_s, lambda r: self._registered(line, r))
+
+    def _deregister(self, line: Line) -> None:
+        """Take our binding back, where there is one; nobody waits for the answer."""
+        if line.spec.register_ is not None and line.flow is not None and line.state is State.UP:
+            self._send_register(line, line.flow, 0, lambda response: None)
+
+    def _send_register(
+        self, line: Line, flow: Flow, expires_s: int, answered: Callable[[Response | None], None]
+    ) -> None:
+        uri = line.proxies[line.current].uri
+        line.cseq += 1
         request = Request("REGISTER", Uri(uri.scheme, "", uri.host))
         host, port = self._ways.advertised(flow)
         shown = f"[{host}]" if ":" in host else host
@@ -227,12 +265,12 @@ class Trunks:
             "To": [own],
             "Call-ID": [line.call_id],
             "CSeq": [f"{line.cseq} REGISTER"],
-            "Contact": [f"<sip:{line.token}@{shown}:{port}{transport}>;expires={spec.expires_s}"],
+            "Contact": [f"<sip:{line.token}@{shown}:{port}{transport}>;expires={expires_s}"],
         }
         known = line.credentials if line.realm else None  # the realm is learned from the first challenge
         line.cseq += 1  # the stack answers a challenge with the next CSeq
         line.flow = flow
-        self._stack.request(request, flow, self._now(), lambda r: self._registered(line, r), known)
+        self._stack.request(request, flow, self._now(), answered, known)
 
     def _registered(self, line: Line, response: Response | None) -> None:
         line.busy = False
@@ -332,7 +370,20 @@ class Trunks:
             transport = line.spec.transport or line.hop_uri.transport
             hops = [Hop(transport, line.hop_uri.host, line.hop_uri.port or (5061 if transport == "tls" else 5060))]
         made = (self._ways.flow_to(hop.transport, (hop.host, hop.port)) for hop in hops)
-        return [flow for flow in made if flow is not None]
+        found = [flow for flow in made if flow is not None]
+        for flow in found:
+            if flow.transport == "tls":
+                name = (line.hop_uri or line.proxies[index].uri).host
+                self._ways.expect(flow.remote, name if line.spec.verify_tls else "")
+        return found
+
+
+WAY_THERE = ("proxy", "outbound_proxy", "register_", "user", "secret", "transport", "verify_tls", "enabled")
+
+
+def _differ(one: TrunkSpec, other: TrunkSpec) -> bool:
+    """Tell whether two words for a trunk differ in how it is reached."""
+    return any(not same(getattr(one, key), getattr(other, key)) for key in WAY_THERE)
 
 
 def _realm(response: Response) -> str:

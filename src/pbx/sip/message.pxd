@@ -25,6 +25,7 @@ cdef class Message:
 cdef class Request(Message):
     cdef public str method
     cdef public str uri_text
+    cdef public object size
 
     cpdef check_addresses(self)
     cpdef bytes to_bytes(self)

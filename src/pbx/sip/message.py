@@ -183,7 +183,7 @@ class Message:
 
 
 class Request(Message):
-    __slots__ = ("method", "uri_text")
+    __slots__ = ("method", "size", "uri_text")
 
     def __init__(
         self, method: str, uri: Uri | str, headers: dict[str, list[str]] | None = None, body: bytes = b""
@@ -191,6 +191,7 @@ class Request(Message):
         super().__init__(headers, body)
         self.method = method
         self.uri_text = str(uri)
+        self.size = 0  # bytes on the wire, of one that was received
 
     @property
     def uri(self) -> Uri:
@@ -255,6 +256,9 @@ def sdp_part(content_type: str, body: bytes) -> bytes | None:
     return None
 
 
+_COPIED = ("Via", "From", "To", "Call-ID", "CSeq")  # by every response, in this order
+
+
 def response_to(request: Request, status: int, reason: str = "", *, to_tag: str = "", body: bytes = b"") -> Response:
     """Make a response with the headers that every response copies (§8.2.6.2)."""
     asked = request.headers
@@ -268,9 +272,9 @@ def response_to(request: Request, status: int, reason: str = "", *, to_tag: str 
         headers["Record-Route"] = found
     if to_tag and status > 100 and (to := headers.get("To")) and ";tag=" not in to[0].lower():
         headers["To"] = [f"{to[0]};tag={to_tag}", *to[1:]]
-    return Response(status, reason, headers, body)
+    response = Response(status, reason, headers, body)
+    response._via = request._via  # the same text: where it goes back to needs no second look
+    return response
 
-
-_COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
 
 __all__ = ["REASONS", "Flow", "Message", "Request", "Response", "canonical", "response_to"]

@@ -16,7 +16,7 @@ from pbx.sip.digest import answer_challenge, realm_of
 from pbx.sip.headers import MAGIC_COOKIE, Via
 from pbx.sip.ids import Ids
 from pbx.sip.invite import ALLOW, Phase, Session
-from pbx.sip.message import Flow, Message, Request, Response, response_to
+from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.outputs import Invited, Output, RequestReceived, Send
 from pbx.sip.parser import PartialMessage, parse_message, validate_request
 from pbx.sip.replaces import parse_replaces
@@ -331,11 +331,10 @@ class Stack:
             return again
         return None
 
-    def return_flow(self, message: Message, flow: Flow) -> Flow:
-        """Where a response goes, by its Via or its request's (§18.2.2, RFC 3581)."""
+    def return_flow(self, via: Via, flow: Flow) -> Flow:
+        """Where a response goes (§18.2.2, RFC 3581)."""
         if flow.reliable:
             return flow
-        via = message.via
         if (rport := via.param("rport")) is not None and rport.isdigit():
             return flow
         return Flow(flow.transport, flow.local, (flow.remote[0], via.port or 5060))
@@ -400,7 +399,7 @@ class Stack:
 
     def _new_server(self, request: Request, key: Key, flow: Flow) -> ServerTransaction:
         made = ServerInvite if request.method == "INVITE" else ServerOther
-        transaction = made(key, request, self.return_flow(request, flow), self)
+        transaction = made(key, request, self.return_flow(request.via, flow), self)
         self._servers[key] = transaction
         return transaction
 
@@ -540,7 +539,7 @@ class Stack:
     def _send_plain(self, response: Response, flow: Flow) -> None:
         """Send a response without a transaction: nothing is remembered."""
         self._count(response)
-        self.transmit(response.to_bytes(), self.return_flow(response, flow))
+        self.transmit(response.to_bytes(), self.return_flow(response.via, flow))
 
     def _count(self, response: Response) -> None:
         self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
@@ -554,7 +553,7 @@ class Stack:
         try:
             self._note_source(request, flow)
             response.headers["Via"] = request.headers["Via"]
-            flow = self.return_flow(response, flow)
+            flow = self.return_flow(response.via, flow)
         except ParseError:
             pass  # the Via itself is broken: back to where it came from
         self._count(response)

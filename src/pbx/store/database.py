@@ -57,6 +57,7 @@ class Log:
         self.unclean = False  # the run before this one did not stop in order
         self.dropped = 0
         self.listeners: list[Callable[[Logged], None]] = []
+        self.on_written: list[Callable[[], None]] = []  # a batch became durable
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -150,6 +151,21 @@ class Log:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    @property
+    def seq(self) -> int:
+        """The place of the latest event."""
+        return self._seq
+
+    @property
+    def written(self) -> int:
+        """The place up to which every event is durable."""
+        return self._written
+
+    @property
+    def failure(self) -> str:
+        """What keeps the log from being written, "" when nothing does."""
+        return self._failure or ""
+
     # ---- the writer's thread ---------------------------------------------------------------------------------------
 
     def _work(self) -> None:
@@ -161,10 +177,11 @@ class Log:
             self._urgent = False
             stopping = self._stopping
             marks, self._marks = self._marks, []
+            before = self._written
             failure = self._write()
             self._failure = failure
-            if marks and self._loop is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(_settle, marks, failure)
+            if (marks or self._written != before) and self._loop is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._settle, marks, failure)
             if failure is not None:
                 threading.Event().wait(1.0)
                 self._wake.set()
@@ -202,6 +219,17 @@ class Log:
             self._written = batch[-1].seq
         return None
 
+    def _settle(self, marks: list[tuple[int, asyncio.Future[None]]], failure: str | None) -> None:
+        """Tell those who wait, on the loop."""
+        for _, future in marks:
+            if not future.done():
+                if failure is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(StoreError(failure))
+        for tell in self.on_written:
+            tell()
+
     def _drop_detail(self) -> None:
         """Give up the oldest detail; never a call, a queue or an agent event."""
         for index, logged in enumerate(self._waiting):
@@ -218,15 +246,6 @@ class Log:
     def _next(self) -> int:
         self._seq += 1
         return self._seq
-
-
-def _settle(marks: list[tuple[int, asyncio.Future[None]]], failure: str | None) -> None:
-    for _, future in marks:
-        if not future.done():
-            if failure is None:
-                future.set_result(None)
-            else:
-                future.set_exception(StoreError(failure))
 
 
 class MemoryLog:

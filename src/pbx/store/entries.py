@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pbx import events as ev
 from pbx.events import Logged
@@ -58,6 +58,9 @@ class QueueSums:
         elif entry.exit in ("timeout", "key", "emptied", "moved", "callback"):
             self.left_in_time += in_time
 
+    def copy(self) -> QueueSums:
+        return replace(self, exits=dict(self.exits))
+
     @property
     def balanced(self) -> bool:
         """Exactly one exit per entry."""
@@ -79,23 +82,28 @@ def entries_of(log: Iterable[Logged]) -> dict[str, Entry]:
     """Derive the entries, by entry_id, in the order in which they began."""
     found: dict[str, Entry] = {}
     for logged in log:
-        event = logged.event
-        if isinstance(event, ev.QueueEntered):
-            found[event.entry_id] = Entry(
-                event.entry_id, event.call_id, event.queue, event.source, event.caller, logged.at_utc
-            )
-        elif isinstance(event, ev.OfferMade | ev.QueueLeft | ev.QueueServed):
-            entry = found.get(event.entry_id)
-            if entry is None:
-                continue
-            if isinstance(event, ev.OfferMade):
-                entry.offers += 1
-            elif isinstance(event, ev.QueueLeft):
-                entry.exit, entry.left_utc = event.exit, logged.at_utc
-                entry.wait_ms, entry.agent, entry.key = event.wait_ms, event.agent, event.key
-            else:
-                entry.talk_ms, entry.hold_ms = event.talk_ms, event.hold_ms
+        follow(found, logged)
     return found
+
+
+def follow(found: dict[str, Entry], logged: Logged) -> None:
+    """Take one event of the log into the entries that it is about."""
+    event = logged.event
+    if isinstance(event, ev.QueueEntered):
+        found[event.entry_id] = Entry(
+            event.entry_id, event.call_id, event.queue, event.source, event.caller, logged.at_utc
+        )
+    elif isinstance(event, ev.OfferMade | ev.QueueLeft | ev.QueueServed):
+        entry = found.get(event.entry_id)
+        if entry is None:
+            return
+        if isinstance(event, ev.OfferMade):
+            entry.offers += 1
+        elif isinstance(event, ev.QueueLeft):
+            entry.exit, entry.left_utc = event.exit, logged.at_utc
+            entry.wait_ms, entry.agent, entry.key = event.wait_ms, event.agent, event.key
+        else:
+            entry.talk_ms, entry.hold_ms = event.talk_ms, event.hold_ms
 
 
 def sums(

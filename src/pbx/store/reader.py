@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import aiosqlite
 import orjson
 
 from pbx.events import Logged, event_from
-from pbx.store.cdr import CallRecord, call_record
+from pbx.store.cdr import RECORD_KINDS, CallRecord, call_record
 
 
 class Reader:
@@ -33,15 +34,65 @@ class Reader:
             (call_id,),
         )
 
-    async def records(self, limit: int = 50) -> list[CallRecord]:
-        """Return the newest finished calls, newest first."""
+    async def call_named(self, some_id: str) -> str:
+        """Return the call_id that a call_id, a leg_id or a SIP Call-ID belongs to, "" where the log knows none."""
+        assert self._database is not None
+        call_id = some_id.partition(".")[0]
+        for sql, value in (
+            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", some_id),
+            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", call_id),
+            (
+                """SELECT call_id FROM events WHERE kind = 'leg.created' AND json_extract(data, '$.sip_call_id') = ?
+                   ORDER BY at_utc DESC LIMIT 1""",
+                some_id,
+            ),
+        ):
+            rows = list(await self._database.execute_fetchall(sql, (value,)))
+            if rows:
+                return str(rows[0][0])
+        return ""
+
+    async def records(
+        self, limit: int = 50, since_utc: float | None = None, until_utc: float | None = None
+    ) -> list[CallRecord]:
+        """Return finished calls that ended in [since, until), newest first."""
         entries = await self._events(
-            """SELECT e.seq, e.at_utc, e.at_mono, e.kind, e.call_id, e.leg_id, e.data FROM events e
-               JOIN (SELECT call_id, seq AS ended FROM events WHERE kind = 'call.ended' ORDER BY seq DESC LIMIT ?) x
-               ON e.call_id = x.call_id ORDER BY x.ended DESC, e.seq""",
-            (limit,),
+            f"""SELECT e.seq, e.at_utc, e.at_mono, e.kind, e.call_id, e.leg_id, e.data FROM (
+                    SELECT call_id, seq AS ended FROM events
+                    WHERE kind = 'call.ended' AND at_utc >= ? AND at_utc < ? ORDER BY at_utc DESC, seq DESC LIMIT ?) x
+                CROSS JOIN events e ON e.call_id = x.call_id WHERE e.kind IN ({", ".join("?" * len(RECORD_KINDS))})
+                ORDER BY x.ended DESC, e.seq""",
+            (
+                0.0 if since_utc is None else since_utc,
+                1e18 if until_utc is None else until_utc,
+                limit,
+                *RECORD_KINDS,
+            ),
         )
         return [call_record(list(group)) for _, group in groupby(entries, key=lambda entry: entry.event.call_id)]
+
+    async def since(self, at_utc: float, kinds: Sequence[str]) -> list[Logged]:
+        """Return the events of some kinds from an instant on."""
+        marks = ", ".join("?" * len(kinds))
+        return await self._events(
+            f"""SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events
+                WHERE kind IN ({marks}) AND at_utc >= ? ORDER BY seq""",
+            (*kinds, at_utc),
+        )
+
+    async def after(self, seq: int, limit: int) -> list[Logged]:
+        """Return the next events after a place in the log."""
+        return await self._events(
+            """SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events WHERE seq > ?
+               ORDER BY seq LIMIT ?""",
+            (seq, limit),
+        )
+
+    async def oldest(self) -> int:
+        """Return the seq of the oldest event that is kept, 1 for an empty log."""
+        assert self._database is not None
+        rows = list(await self._database.execute_fetchall("SELECT coalesce(min(seq), 1) FROM events"))
+        return int(rows[0][0])
 
     async def _events(self, sql: str, values: tuple[object, ...]) -> list[Logged]:
         assert self._database is not None

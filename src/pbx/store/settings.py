@@ -35,6 +35,11 @@ class Settings:
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
 
+    async def saved(self) -> None:
+        """Wait for what is being saved."""
+        if self._saving:
+            await asyncio.wait(set(self._saving))
+
     async def _save(self, name: str, text: str) -> None:
         try:
             await self._store.execute(

@@ -26,9 +26,11 @@ from pbx.config.steps import (
     MenuStep,
     PlayStep,
     QueueStep,
+    RecordPromptStep,
     RejectStep,
     RepeatStep,
     StepSpec,
+    SuperviseStep,
     SwitchStep,
     VoicemailCheckStep,
     VoicemailStep,
@@ -235,6 +237,10 @@ def outcomes_of(config: Config, step: StepSpec) -> tuple[str, ...]:
             lookup = config.lookups.get(step.lookup)
             declared = lookup.outcome.values if lookup is not None and lookup.outcome is not None else ("ok",)
             return (*declared, "error")
+        case RecordPromptStep():
+            return ("timeout", "error", "next")
+        case SuperviseStep():
+            return ("declined", "unreachable")
         case SwitchStep():
             return ("declined", "next")
     return ("next",)

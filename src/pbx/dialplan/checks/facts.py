@@ -259,7 +259,9 @@ class Facts:
                 continue
             texts = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
             texts = tuple(value.values()) if isinstance(value, dict) else texts
-            self._texts(step.where_of(name), [text for text in texts if isinstance(text, str)], known)
+            filled = [text for text in texts if isinstance(text, str) and "{" in text]
+            if filled:
+                self._texts(step.where_of(name), filled, known)
         if isinstance(step, LookupStep) and (spec := self._config.lookups.get(step.lookup)) is not None:
             self._texts(spec.where_of("url"), (spec.url, *spec.body.values(), *spec.headers.values()), known)
         if isinstance(step, QueueStep) and (queue := self._config.queues.get(step.queue)) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pbx.config.base import Spec
 from pbx.config.config import Config
+from pbx.config.queues import Callback
 from pbx.config.steps import (
     CollectStep,
     DialStep,
@@ -17,6 +18,7 @@ from pbx.config.steps import (
     NeedStep,
     PlayStep,
     QueueStep,
+    RecordPromptStep,
     RecordStep,
     StepSpec,
     SurveyStep,
@@ -48,6 +50,13 @@ class _Names:
         self._prompts = prompts
         self._skills = {skill for agent in config.agents.values() for skill in agent.skills or ()} | {
             skill for team in config.teams.values() for skill in team.skills
+        }
+
+        self._recorded = {  # by phone, once the system runs
+            step.record_prompt
+            for _, steps in lists_of(config)
+            for step in every_step(steps)
+            if isinstance(step, RecordPromptStep)
         }
 
     # ---- steps -----------------------------------------------------------------------------------------------------
@@ -94,7 +103,13 @@ class _Names:
 
     def prompts(self, spec: Spec, field: str, wanted: Sequence[str]) -> Iterator[Finding]:
         for name in wanted:
-            if "{" not in name and name not in self._prompts.names:
+            if "{" in name or name in self._prompts.names:
+                continue
+            if name in self._recorded:
+                yield warning(
+                    spec.where_of(field), f'the prompt "{name}" is not recorded yet', "call the route that records it"
+                )
+            else:
                 yield unknown(spec.where_of(field), "prompt", name, self._prompts.names, NO_PROMPT)
 
     def mailboxes(self) -> list[str]:
@@ -164,6 +179,11 @@ class _Names:
         for context in config.contexts.values():
             for included in context.include:
                 yield from self.one(context, "include", "context", included, config.contexts)
+        for endpoint in config.endpoints.values():
+            if endpoint.site:
+                yield from self.one(endpoint, "site", "trunk", endpoint.site, config.trunks)
+        for phone in config.phones.values():
+            yield from self.one(phone, "endpoint", "endpoint", phone.endpoint, config.endpoints)
         for group in config.groups.values():
             yield from self.targets(group, "members", group.members)
         for rota in config.rotas.values():
@@ -198,7 +218,7 @@ class _Names:
 
     def _queues(self) -> Iterator[Finding]:
         config = self._config
-        for queue in config.queues.values():
+        for name, queue in config.queues.items():
             if queue.hours:
                 yield from self.one(queue, "hours", "calendar", queue.hours, config.calendars)
             if queue.survey:
@@ -208,9 +228,15 @@ class _Names:
             if queue.announce is not None:
                 yield from self.prompts(queue.announce, "prompts", queue.announce.prompts)
             if queue.callback is not None:
-                yield from self.prompts(queue.callback, "prompt", queue.callback.prompt)
-                if queue.callback.trunk:
-                    yield from self.one(queue.callback, "trunk", "trunk", queue.callback.trunk, config.trunks)
+                yield from self._callback(name, queue.callback)
+
+    def _callback(self, queue: str, callback: Callback) -> Iterator[Finding]:
+        yield from self.prompts(callback, "prompt", callback.prompt)
+        if callback.trunk:
+            yield from self.one(callback, "trunk", "trunk", callback.trunk, self._config.trunks)
+        else:
+            cure = 'add trunk = "…" to its callback'
+            yield error(callback.where, f"queue {queue}: nobody can be called back without a trunk", cure)
 
     def _agents(self) -> Iterator[Finding]:
         config = self._config

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 
 from pbx.config.calendar import is_line, lay_in
-from pbx.config.condition import ConditionError, compile_condition
+from pbx.config.condition import NUMBER, ConditionError, compile_condition
 from pbx.config.config import Config
 from pbx.config.dialplan import Route
 from pbx.config.endpoints import Endpoint
 from pbx.config.queues import Agent, Queue, Team
 from pbx.config.steps import AgentStep, DialStep, RecordStep, StepSpec
 from pbx.config.where import Finding
+from pbx.dialplan.checks import codes
 from pbx.dialplan.checks.report import error, unknown, warning
 from pbx.dialplan.number import emergency_numbers, normalise, number_class
 from pbx.dialplan.pattern import compile_pattern
@@ -64,16 +65,18 @@ def ahead(config: Config, today: date) -> Iterator[Finding]:
 
 def safety(config: Config, routes: Routes) -> Iterator[Finding]:
     """Find what would let a right be escaped, an emergency call fail, or a recording be unlawful."""
-    yield from _emergency(config)
+    yield from _emergency(config, routes)
     yield from _forwards(config, routes)
-    yield from _strangers(config)
+    yield from _strangers(config, routes)
     yield from _recording(config)
     yield from _queues(config)
     yield from _alerts(config)
+    yield from codes.codes(config, routes)
+    yield from _mail(config)
     yield from _unbuilt(config)
 
 
-def _emergency(config: Config) -> Iterator[Finding]:
+def _emergency(config: Config, routes: Routes) -> Iterator[Finding]:
     with_country = [(n, e) for n, e in config.endpoints.items() if e.country]
     if with_country and not config.emergency.trunks:
         number, endpoint = with_country[0]
@@ -85,7 +88,7 @@ def _emergency(config: Config) -> Iterator[Finding]:
         )
     numbers = {n for _, e in with_country for n in emergency_numbers(e.country, config.emergency.numbers)}
     starts = {endpoint.context for _, endpoint in with_country}
-    reached = {name for start in starts for name in Routes(config).reach(start)} if numbers else set()
+    reached = {name for start in starts for name in routes.reach(start)} if numbers else set()
     for name in reached:
         for route in config.contexts[name].route:
             for text in route.match:
@@ -124,12 +127,11 @@ def _forwards(config: Config, routes: Routes) -> Iterator[Finding]:
                                 f"context {endpoint.context} takes")  # fmt: skip
 
 
-def _strangers(config: Config) -> Iterator[Finding]:
+def _strangers(config: Config, routes: Routes) -> Iterator[Finding]:
     """Who comes in by a trunk must not go out by one with a number of their own choice."""
     reach, told = Reach(config), set[str]()
-    graph = Routes(config)
     for name, trunk in config.trunks.items():
-        for context in graph.reach(trunk.context) if trunk.context else ():
+        for context in routes.reach(trunk.context) if trunk.context else ():
             for route in config.contexts[context].route:
                 for step in reach.steps(route.do):
                     if _goes_out(step, route) and str(step.where) not in told:
@@ -186,11 +188,44 @@ def _queues(config: Config) -> Iterator[Finding]:
 
 
 def _alerts(config: Config) -> Iterator[Finding]:
+    known = dict.fromkeys(figures_of(config), NUMBER)
     for alert in config.alerts.values():
         try:
             compile_condition(alert.when)
         except ConditionError as problem:
             yield error(alert.where_of("when"), f'"{alert.when}": {problem} (column {problem.column})')
+            continue
+        for problem_text in compile_condition(alert.when).problems(known.get):
+            cure = f"there are calls, registrations, trunks-down, queue.F and queue.NAME.F; F: {', '.join(FIGURES)}"
+            yield error(alert.where_of("when"), f'"{alert.when}": {problem_text}', cure)
+        if not alert.webhook and not alert.mail:
+            yield warning(alert.where, "this alert tells nobody", 'add webhook = "…" or mail = "…"')
+        if alert.mail and config.mail is None:
+            yield error(alert.where_of("mail"), "there is no [mail] to send by", 'add [mail] smtp = "127.0.0.1:25"')
+
+
+# What an alert may ask for: of the house, and of a queue (queue.F: of any; queue.NAME.F: of that one).
+HOUSE = ("calls", "registrations", "trunks-down")
+FIGURES = (
+    "waiting", "longest-wait-s", "callbacks", "ready", "logged-in", "paused", "on-call", "entered", "answered",
+    "abandoned", "service-level",
+)  # fmt: skip
+
+
+def figures_of(config: Config) -> frozenset[str]:
+    """Return every name that an alert may ask for."""
+    of_queues = (f"queue.{queue}.{key}" for queue in config.queues for key in FIGURES)
+    return frozenset((*HOUSE, *(f"queue.{key}" for key in FIGURES), *of_queues))
+
+
+def _mail(config: Config) -> Iterator[Finding]:
+    boxes = [*config.mailboxes.values(), *(e.voicemail for e in config.endpoints.values() if e.voicemail is not None)]
+    for box in boxes:
+        if box.mail and config.mail is None:
+            yield warning(box.where_of("mail"), "messages are mailed, and nothing says by which server",
+                          'add [mail] smtp = "127.0.0.1:25", from = "pbx@example.com"')  # fmt: skip
+        if box.webhook and not box.webhook.startswith(("http://", "https://")):
+            yield error(box.where_of("webhook"), f'"{box.webhook}" is no address', "write http://… or https://…")
 
 
 def _unbuilt(config: Config) -> Iterator[Finding]:
@@ -201,29 +236,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 told.add(type(step))
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
-    for name, queue in config.queues.items():
-        if queue.callback is not None:
-            yield warning(queue.where_of("callback"), f"queue {name}: callback is not built yet: nobody is offered one")
-        if queue.announce is not None and queue.announce.agent_id:
-            yield warning(queue.where_of("announce"), f"queue {name}: announce.agent-id is not built yet: it is silent")
-    for name, agent in config.agents.items():
-        if agent.announce_id:
-            yield warning(agent.where_of("announce_id"), f"agent {name}: announce-id is not built yet: it is silent")
-    for name, box in config.mailboxes.items():
-        for field in sorted({"webhook", "lamps", "retain_days", "mail"} & box.model_fields_set):
-            yield warning(box.where_of(field), f"mailbox {name}: {field.replace('_', '-')} is not built yet")
-    for name, room in config.conferences.items():
-        for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
-            yield warning(room.where_of(field), f"conference {name}: {field.replace('_', '-')} is not built yet")
-    for code, spec in config.agent_codes.items():
-        yield warning(spec.where, f"agent code {code} is not built yet: the key does nothing")
-    if config.feature_codes is not None:
-        yield warning(config.where_of("feature_codes"), "feature-codes are not built yet: write routes for them")
-    if "srtp" in config.media.model_fields_set:
-        yield warning(config.media.where_of("srtp"), "media.srtp is not built yet: sound goes in clear")
-    if "outside_forward_minutes_per_day" in config.limits.model_fields_set:
-        where = config.limits.where_of("outside_forward_minutes_per_day")
-        yield warning(where, "limits.outside-forward-minutes-per-day is not built yet")
 
 
 def today() -> date:

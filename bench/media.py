@@ -1,0 +1,287 @@
+"""The media engine under a native load: CPU a packet beside the bound, loss, added delay, lateness, memory a leg.
+
+The load generator is ``load.c``, built here when it is first wanted; it has a core to itself where there are two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.interop.netns import network
+
+from pbx.media.contract import MediaState
+from pbx.media.engine import Engine
+from pbx.media.port import Port
+from pbx.sdp.codec import G722, PCMA, Codec
+from pbx.sdp.crypto import KEY_BYTES, Crypto
+from pbx.sdp.negotiate import Agreed
+
+HERE = Path(__file__).parent
+PATIENCE_S = 30.0
+
+
+class Nobody:
+    """Hears nothing of a port."""
+
+    def on_digit(self, digit: str, duration_ms: int) -> None: ...
+    def on_media(self, state: MediaState) -> None: ...
+    def on_done(self, token: int, outcome: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the legs do: how they are joined, what each sends, how the load generator reads what comes back."""
+
+    join: Callable[[Engine, list[Port], Path], None]
+    mode: str = "packet"
+    codecs: tuple[Codec, Codec] = (PCMA, PCMA)  # of even and odd legs; both as long as 20 ms of G.711
+    hops: int = 1  # how often the engine forwards a packet on its way
+
+
+def bridged(engine: Engine, ports: list[Port], directory: Path) -> None:
+    for one, other in pairs(ports):
+        one.hear(other)
+        other.hear(one)
+
+
+def encrypted(suite: str) -> Callable[[Engine, list[Port], Path], None]:
+    """Join plain legs by two legs of the engine's own that encrypt between them: every hop has one side in SRTP."""
+
+    def join(engine: Engine, ports: list[Port], directory: Path) -> None:
+        keys = [Crypto(suite, os.urandom(KEY_BYTES[suite])) for _ in range(2)]
+        for one, other in pairs(ports):
+            left, right = engine.open(Nobody(), "127.0.0.1"), engine.open(Nobody(), "127.0.0.1")
+            for port, peer, key_in, key_out in ((left, right, *keys), (right, left, *reversed(keys))):
+                agreed = Agreed(peer.local, peer.local, PCMA, None, "sendrecv", 20, False, key_in, key_out)
+                port.send_to(agreed)
+            bridged(engine, [one, left, right, other], directory)
+
+    return join
+
+
+def recorded(engine: Engine, ports: list[Port], directory: Path) -> None:
+    bridged(engine, ports, directory)
+    for number, (one, other) in enumerate(pairs(ports)):
+        one.record(directory / f"{number}.wav", other=other)
+
+
+def processed(engine: Engine, ports: list[Port], directory: Path) -> None:
+    """Rooms of two, recorded: jitter buffer, decoding, digits, mixing, stereo file and encoding, both ways."""
+    in_rooms(2)(engine, ports, directory)
+    for number, (one, other) in enumerate(pairs(ports)):
+        one.record(directory / f"{number}.wav", other=other)
+
+
+def in_rooms(size: int) -> Callable[[Engine, list[Port], Path], None]:
+    def join(engine: Engine, ports: list[Port], directory: Path) -> None:
+        for begin in range(0, len(ports), size):
+            room = engine.room()
+            for port in ports[begin : begin + size]:
+                room.join(port)
+
+    return join
+
+
+def listening(engine: Engine, ports: list[Port], directory: Path) -> None:
+    for port in ports:
+        port.tone("ringback")
+
+
+def pairs(ports: Sequence[Port]) -> Iterator[tuple[Port, Port]]:
+    return zip(ports[::2], ports[1::2], strict=True)
+
+
+SCENES = {
+    "relay": Scene(bridged),
+    "relay SHA1-80": Scene(encrypted("AES_CM_128_HMAC_SHA1_80"), hops=2),
+    "relay GCM": Scene(encrypted("AEAD_AES_128_GCM"), hops=2),
+    "recorded": Scene(recorded),
+    "processed": Scene(processed, "sound"),
+    "transcoded": Scene(bridged, "count", (PCMA, G722)),
+    "rooms of 4": Scene(in_rooms(4), "count"),
+    "rooms of 200": Scene(in_rooms(200), "count"),
+    "listening": Scene(listening, "listen"),
+}
+
+
+def build(directory: Path) -> Path:
+    """Compile the load generator."""
+    made = directory / "load"
+    subprocess.run(["gcc", "-O2", "-o", made, HERE / "load.c"], check=True)
+    return made
+
+
+def bound_us(load: Path) -> float:
+    """CPU-µs of one send and one receive through a hot pair of sockets: the best of five runs."""
+    runs = [subprocess.run([load, "bound", "100000"], capture_output=True, check=True) for _ in range(5)]
+    return min(float(run.stdout) for run in runs)
+
+
+class Load:
+    """The phones, in a process and, where there is one, on a core of their own."""
+
+    def __init__(self, program: Path, legs: int, seconds: float, scene: Scene) -> None:
+        arguments = [str(legs), str(seconds), str(PCMA.payload_type), scene.mode]
+        pinned = ["taskset", "-c", "0"] if (os.cpu_count() or 1) > 1 else []
+        self._process = subprocess.Popen(
+            [*pinned, program, "run", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ports(self) -> list[int]:
+        assert self._process.stdout is not None
+        return [int(text) for text in self._process.stdout.readline().split()]
+
+    def run(self, targets: Sequence[int]) -> dict[str, float]:
+        out, _ = self._process.communicate(" ".join(map(str, targets)) + "\n")
+        found: dict[str, float] = json.loads(out)
+        return found
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def python_busy(threads: int) -> Iterator[None]:
+    """Keep Python's lock taken."""
+    over = threading.Event()
+
+    def spin() -> None:
+        while not over.is_set():
+            sum(range(1000))
+
+    workers = [threading.Thread(target=spin, daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for worker in workers:
+            worker.join()
+
+
+def memory_kb() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() // 1024
+
+
+def lateness_us(before: Sequence[int], after: Sequence[int], quantile: float = 0.999) -> int:
+    """Return the lateness that all but one instant in a thousand kept to: the upper end of a bin of 50 µs."""
+    counts = [late - early for early, late in zip(before, after, strict=True)]
+    seen, total = 0, sum(counts)
+    for bin_, count in enumerate(counts):
+        seen += count
+        if seen >= quantile * total:
+            return 50 * (bin_ + 1)
+    return 50 * len(counts)
+
+
+async def _run(load: Path, name: str, legs: int, seconds: float, busy: int = 0) -> dict[str, Any]:
+    scene = SCENES[name]
+    gc.collect()
+    empty_kb = memory_kb()
+    engine = Engine(10_000, 32_000)
+    engine.start()
+    phones = Load(load, legs, seconds, scene)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        try:
+            loop = asyncio.get_running_loop()
+            numbers = await loop.run_in_executor(None, phones.ports)
+            ports = [engine.open(Nobody(), "127.0.0.1") for _ in range(legs)]
+            for at, (port, number) in enumerate(zip(ports, numbers, strict=True)):
+                remote = ("127.0.0.1", number)
+                port.send_to(Agreed(remote, remote, scene.codecs[at % 2], None, "sendrecv", 20, False))
+            scene.join(engine, ports, Path(directory))
+            await asyncio.sleep(0.5)
+            with python_busy(busy):
+                before = engine.cpu_s
+                running = loop.run_in_executor(None, phones.run, [port.local[1] for port in ports])
+                await asyncio.sleep(seconds / 4)  # the first second or two set up
+                regular, late = engine.regular, engine.lateness[0]
+                found = await running
+                spent, late_us = engine.cpu_s - before, lateness_us(late, engine.lateness[0])
+            return _row(name, legs, seconds, busy, spent, found) | {
+                "memory_kb_per_leg": round((memory_kb() - empty_kb) / legs, 1),
+                "lateness_p99.9_us": late_us,
+                "regular": regular,
+            }
+        finally:
+            engine.stop()
+            phones.stop()
+
+
+def _row(name: str, legs: int, seconds: float, busy: int, spent: float, found: dict[str, float]) -> dict[str, Any]:
+    scene = SCENES[name]
+    expected = found["expected"] if scene.mode in ("listen", "sound", "count") else found["sent"]
+    return {
+        "scene": name + (f", {busy} busy Python threads" if busy else ""),
+        "legs": legs,
+        "packets": int(found["received"]),
+        "lost_%": round(100 * max(0.0, 1 - found["received"] / max(1, expected)), 4),
+        "reordered": int(found["reordered"]),
+        "cpu_us_per_packet": round(1e6 * spent / max(1, found["received"]) / scene.hops, 2),
+        "core_%": round(100 * spent / seconds, 1),
+        "p50_ms": found["p50_ms"] if found["stamps"] else "–",
+        "p99_ms": found["p99_ms"] if found["stamps"] else "–",
+        "p99.9_ms": found["p999_ms"] if found["stamps"] else "–",
+        "gap_p99.9_ms": found["gap_p999_ms"],
+        "load_late_ms": found["generator_late_ms"],
+    }
+
+
+PLAN = [
+    *(("relay", legs, 0) for legs in (100, 200, 500, 800, 1000, 2000, 3000)),
+    ("relay", 500, 2),
+    ("relay SHA1-80", 500, 0),
+    ("relay GCM", 500, 0),
+    ("recorded", 200, 0),
+    *(("processed", legs, 0) for legs in (200, 1000, 1500)),
+    ("transcoded", 500, 0),
+    ("rooms of 4", 1000, 0),
+    ("rooms of 200", 1000, 0),
+    ("listening", 2000, 0),
+]
+
+
+def measure(plan: Sequence[tuple[str, int, int]] = PLAN, seconds: float = 8.0) -> list[dict[str, Any]]:
+    """Run every scene at its sizes; the media thread and the load each have a core."""
+    cores = os.sched_getaffinity(0)
+    rows = []
+    with network(), tempfile.TemporaryDirectory() as directory:
+        load = build(Path(directory))
+        for name, legs, busy in plan:
+            bound = round(bound_us(load), 2)
+            if len(cores) > 1 and not busy:
+                os.sched_setaffinity(0, {max(cores)})
+            try:
+                row = asyncio.run(_run(load, name, legs, seconds, busy))
+            finally:
+                os.sched_setaffinity(0, cores)
+            rows.append(row | {"bound_us": bound})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def main() -> None:
+    """Measure one scene: ``python -m bench.media relay 500 [seconds]``."""
+    import sys
+
+    name, legs, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 8.0
+    measure([(name, legs, int(sys.argv[4]) if len(sys.argv) > 4 else 0)], seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What a lamp shows: the number that its key dials, read as the phone's own context would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pbx.call.contract import Refusal
+from pbx.config.steps import (
+    AgentStep,
+    ConferenceStep,
+    DialStep,
+    QueueStep,
+    StepSpec,
+    SwitchStep,
+)
+from pbx.dialplan.router import Dialplan
+from pbx.dialplan.walk import every_step
+
+
+def shown_by(plan: Dialplan, number: str, watcher: str) -> str:
+    """Return the thing that *number* lights for endpoint *watcher*: ``endpoint/1002``, ``switch/night``.
+
+    "" where this phone may not dial the number, or it leads to nothing that has a state.
+    """
+    config = plan.config
+    if watcher not in config.endpoints:
+        return ""
+    if number == watcher:
+        return f"endpoint/{number}"
+    found = plan.choose_for(watcher, number)
+    if isinstance(found, Refusal):
+        return _of_code(plan, number, watcher) if found.status == 404 else ""
+    return _first_thing(found.route.do, number, watcher, plan)
+
+
+def _of_code(plan: Dialplan, number: str, watcher: str) -> str:
+    """Return what a feature code or a place for parked calls shows."""
+    if number in plan.places:
+        return f"place/{number}"
+    action, value = plan.codes.find(number) or ("", "")
+    if action.startswith("forward-"):
+        return f"{action.removesuffix('-on').removesuffix('-off')}/{watcher}"
+    if action.startswith("dnd-"):
+        return f"dnd/{watcher}"
+    if action in ("pickup", "intercom") and value in plan.config.endpoints:
+        return f"endpoint/{value}"
+    if action in ("agent-login", "agent-pause"):
+        return f"{action.removeprefix('agent-')}/{watcher}"
+    names = list(plan.config.switches)
+    index = int(value) - 1 if value.isdigit() else 0
+    return f"switch/{names[index]}" if action == "night-switch" and 0 <= index < len(names) else ""
+
+
+def _first_thing(steps: Sequence[StepSpec], number: str, watcher: str, plan: Dialplan) -> str:
+    for step in every_step(steps):
+        thing = _thing(step, number, watcher)
+        room, _, name = thing.partition("/")
+        if room == "endpoint" and name not in plan.config.endpoints:
+            continue
+        if thing:
+            return thing
+    return ""
+
+
+def _thing(step: StepSpec, number: str, watcher: str) -> str:
+    match step:
+        case DialStep() if step.dial and step.dial[0].startswith("endpoint/"):
+            return step.dial[0].replace("{number}", number).replace("{dialled}", number)
+        case SwitchStep():
+            return f"switch/{step.switch}"
+        case ConferenceStep():
+            return f"conference/{step.conference.replace('{number}', number)}"
+        case QueueStep():
+            return f"queue/{step.queue}"
+        case AgentStep() if step.agent.endswith("login"):
+            return f"login/{watcher}"
+        case AgentStep() if step.agent.endswith("pause"):
+            return f"pause/{watcher}"
+    return ""
+
+
+def may_pick_up(plan: Dialplan, number: str, watcher: str) -> bool:
+    """Say whether a phone may take calls that ring at *number*: it may dial it, and shares a group where there are."""
+    owner, asker = plan.config.endpoints.get(number), plan.config.endpoints.get(watcher)
+    if owner is None or asker is None or number == watcher:
+        return owner is not None and number == watcher
+    if isinstance(plan.choose_for(watcher, number), Refusal):
+        return False
+    return not owner.groups or bool(set(owner.groups) & set(asker.groups))

@@ -1,0 +1,132 @@
+"""Everyday telephony on real phones: park with its lamp, pickup, and what an agent's code keeps secret."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from pbx import events as ev
+from pbx.store.export import read_log
+from tests.interop.baresip import Baresip
+from tests.interop.capture import capture, datagrams
+from tests.interop.referrer import connect
+from tests.interop.server import LiveServer
+from tests.interop.sipp import Sipp
+from tests.interop.sound import heard, loudness
+from tests.interop.waiting import wait_for
+from tests.interop.watcher import watch
+
+pytestmark = pytest.mark.interop
+
+Make = Callable[..., Baresip]
+EVENTS_PT = 101
+GOOD = {"Successful call": 1, "Failed call": 0}
+
+
+def customer(directory: Path, number: str, talk_ms: int) -> Sipp:
+    """Let somebody call in by the trunk, and hang up *talk_ms* after the answer."""
+    return Sipp(directory / "uac", f"uac-{number}", "-sn", "uac", "-s", number, "-p", "5080", "-m", "1",
+                "-d", str(talk_ms), "127.0.0.1:5060")  # fmt: skip
+
+
+def talkers(server: LiveServer) -> set[str]:
+    """Return who talks with whom now."""
+    return {leg["party"] for call in server.ask("/v1/calls") for leg in call["legs"] if leg["state"] == "up"}
+
+
+def events(server: LiveServer, kind: type[ev.Event]) -> list[ev.Event]:
+    found = read_log(server.directory / "var" / "pbx.db")
+    return [logged.event for logged in found if isinstance(logged.event, kind)]
+
+
+def test_a_parked_call_lights_its_lamp_and_a_pickup_tells_the_loser(
+    desk: LiveServer, desk_phone: Make, tmp_path: Path
+) -> None:
+    alice, bob = desk_phone("1001", 440.0), desk_phone("1002", 1000.0)
+    lamp = watch(tmp_path / "lamps", "1003", "desk-1003", "701", "dialog",
+                 ["</dialog-info>", "<state>confirmed</state>", "version=\"2\".*</dialog-info>"], 5090)  # fmt: skip
+    wait_for(lambda: desk.ask("/v1/status")["stack"]["dialogs"] >= 1, 10, "the lamp is not watched")
+    caller = customer(tmp_path, "1002", 4000)
+    bob.wait("CALL_INCOMING")
+    bob.accept()
+    bob.wait("CALL_ESTABLISHED")
+    bob.command("transfer", "sip:70@127.0.0.1")
+    wait_for(lambda: [e.state for e in events(desk, ev.CallParked)] == ["parked"], 10, "the call is not parked")  # type: ignore[attr-defined]
+    bob.wait("CALL_CLOSED")
+    assert [(p["place"], p["by"]) for p in desk.ask("/v1/parking")] == [("701", "endpoint/1002")]
+    alice.dial("701")
+    alice.wait("CALL_ESTABLISHED")
+    assert caller.finish(20) == GOOD, caller.errors()
+    alice.wait("CALL_CLOSED")
+    assert lamp.finish(20) == GOOD, lamp.errors()
+
+    since = len(alice.events)
+    caller = customer(tmp_path, "1002", 1000)
+    bob.wait("CALL_INCOMING", since=len(bob.events))
+    alice.dial("**1002")
+    alice.wait("CALL_ESTABLISHED", since=since)
+    assert caller.finish(20) == GOOD, caller.errors()
+    assert 'Reason: SIP;cause=200;text="Call completed elsewhere"' in bob.output()
+
+
+def test_no_digit_of_a_payment_reaches_the_agent_or_the_recording(
+    desk: LiveServer, desk_phone: Make, tmp_path: Path
+) -> None:
+    agent, buyer = desk_phone("1002", 1000.0), desk_phone("1004", 440.0)
+    with capture(tmp_path / "wire.pcap") as wire:
+        buyer.dial("5004")
+        agent.wait("CALL_INCOMING")
+        agent.accept()
+        wait_for(lambda: len(events(desk, ev.RecordingStarted)) == 1, 15, "nobody is recorded")
+        time.sleep(1.0)
+        agent.command("sndcode", "*")
+        time.sleep(0.4)
+        agent.command("sndcode", "7")
+        time.sleep(0.4)
+        agent.command("sndcode", "1")
+        wait_for(lambda: marks(desk) == ["paused"], 10, lambda: f"not paused: {marks(desk)}")
+        for digit in "4111#":
+            buyer.command("sndcode", digit)
+            time.sleep(0.3)
+        wait_for(lambda: marks(desk) == ["paused", "resumed"], 15, lambda: f"not resumed: {marks(desk)}")
+        time.sleep(1.0)
+        buyer.hang_up()
+        wait_for(lambda: len(events(desk, ev.RecordingEnded)) == 1, 10, "the recording does not end")
+    to_agent = [
+        p for _, _, target, p in datagrams(wire) if target in agent.rtp_ports and len(p) >= 12 and target % 2 == 0
+    ]
+    from_buyer = [p for _, source, _, p in datagrams(wire) if source in buyer.rtp_ports and len(p) >= 12]
+    assert sum(p[1] & 127 == EVENTS_PT for p in from_buyer) > 10  # they were typed
+    assert sum(p[1] & 127 == EVENTS_PT for p in to_agent) == 0
+    name = events(desk, ev.RecordingStarted)[0].path  # type: ignore[attr-defined]
+    path = desk.directory / "var" / "recordings" / name
+    paused, resumed = (e.at_ms for e in events(desk, ev.RecordingMarked))  # type: ignore[attr-defined]
+    samples, rate_hz = soundfile.read(path)
+    whole_ms = events(desk, ev.RecordingEnded)[0].duration_ms  # type: ignore[attr-defined]
+    assert resumed - paused > 1500
+    assert abs(len(samples) / rate_hz - (whole_ms - resumed + paused) / 1000) < 0.3  # those seconds are not in the file
+    assert loudness(samples[:, 0], rate_hz, 440.0) > 0.9
+    assert not [e for e in events(desk, ev.LegDigit) if e.digit == "4"]  # type: ignore[attr-defined]
+
+
+def marks(server: LiveServer) -> list[str]:
+    return [e.mark for e in events(server, ev.RecordingMarked)]  # type: ignore[attr-defined]
+
+
+def test_two_are_connected_by_refer_with_replaces(desk: LiveServer, desk_phone: Make, tmp_path: Path) -> None:
+    alice, bob = desk_phone("1001", 440.0, answer="auto"), desk_phone("1002", 1000.0, answer="auto")
+    clerk = connect(tmp_path / "clerk", "1001", "1002", 5085)
+    assert clerk.finish(30) == GOOD, clerk.errors()
+    wait_for(lambda: talkers(desk) == {"endpoint/1001", "endpoint/1002"}, 5, lambda: f"{talkers(desk)}")
+    begun = alice.said_s()
+    wait_for(lambda: alice.said_s() > begun + 1.5, 10, "alice says nothing")
+    samples, rate_hz = heard(alice.heard())
+    assert loudness(samples[-rate_hz:], rate_hz, 1000.0) > 0.9
+    assert [e.outcome for e in events(desk, ev.LegTransferred)] == ["started", "connected"]  # type: ignore[attr-defined]
+    assert "P-Asserted-Identity: <sip:1002@127.0.0.1>" in alice.output()  # its display was told
+    alice.hang_up()
+    bob.wait("CALL_CLOSED")
