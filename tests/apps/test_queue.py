@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
+import uvloop
 
 from pbx import events as ev
 from pbx.acd.agent import State
@@ -463,3 +464,27 @@ def test_an_agent_who_missed_offers_is_told_by_phone_that_they_are_paused() -> N
         assert [said.what for said in port.said][:2] == ["tone beep", "auto-paused"]
 
     in_house(body)
+
+
+def test_the_desk_lives_on_a_loop_whose_handles_cannot_be_asked_when() -> None:
+    """uvloop answers ``call_at`` of an instant that has passed with a handle that has no ``when``."""
+
+    async def body() -> None:
+        centre = Centre()
+        real = centre.desk.core.handle
+
+        def late(what: Any, now: float) -> None:
+            real(what, now - 10.0)  # whatever it wants done then is overdue now
+
+        centre.desk.core.handle = late  # type: ignore[method-assign]
+        for _ in range(3):
+            centre.desk.login("a1")
+            centre.house.caller()
+            centre.desk.logout("a1")
+        centre.house.calls.end_all("lost")
+        async with asyncio.timeout(5):
+            await centre.house.calls.drained()
+        centre.desk.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(body())
