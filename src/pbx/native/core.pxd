@@ -53,7 +53,9 @@ cdef struct Port:
     uint32_t in_ssrc
     uint16_t in_seq             # the newest
     uint16_t in_seq_of_packet   # of the packet in hand
-    uint32_t in_ts_of_packet
+    uint32_t in_ts_of_packet    # in eighths of a millisecond, whatever the codec's clock
+    uint32_t in_clock           # the codec's own, of the last packet
+    int64_t in_clock_ext
     int moved                   # the peer sends from elsewhere now
     int steady                  # packets in a row that came when they were expected
     int read_slot               # of the wheel of reading moments, -1: read when epoll tells
