@@ -15,8 +15,10 @@ from pbx.config.config import Config
 from pbx.dialplan.equipment import Equipment
 from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
+from pbx.signaling.notices import Notices
 from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
+from pbx.store.archive import Archive
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.today import Today
@@ -30,11 +32,13 @@ class State(Protocol):
     version: str
     started_wall: float
     agent: UserAgent
+    archive: Archive
     calls: Calls
     desk: Desk
     equipment: Equipment
     log: Log
     media: Engine
+    notices: Notices
     pulse: Pulse
     reader: Reader
     tally: Tally

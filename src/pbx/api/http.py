@@ -13,12 +13,15 @@ from pbx.api.answers import answer, errors
 from pbx.api.callbacks import CallbackRoutes
 from pbx.api.calls import CallRoutes
 from pbx.api.contract import State
+from pbx.api.desk_phones import DeskPhoneRoutes
 from pbx.api.feed import Feed
 from pbx.api.lines import Lines
 from pbx.api.phones import PhoneRoutes
 from pbx.api.queues import AgentRoutes, QueueRoutes
+from pbx.api.recordings import RecordingRoutes
 from pbx.api.supervision import SupervisionRoutes
 from pbx.api.system import SystemRoutes
+from pbx.api.trace import TraceRoutes
 from pbx.api.why import WhyRoutes
 from pbx.errors import PbxError
 
@@ -40,11 +43,15 @@ class Control:
         for topic in (
             CallRoutes,
             PhoneRoutes,
+            DeskPhoneRoutes,
             QueueRoutes,
             AgentRoutes,
+            RecordingRoutes,
             CallbackRoutes,
+            RecordingRoutes,
             SupervisionRoutes,
             WhyRoutes,
+            TraceRoutes,
             SystemRoutes,
         ):
             made.add_routes(topic(self._state).table())

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 VERSION = 1  # of the protocol; grows when something that was there changes its meaning
@@ -310,6 +309,41 @@ class CdrShape(TypedDict):
 
 
 @closed
+class RecordingShape(TypedDict):
+    recording_id: str
+    call_id: str
+    leg_id: str
+    other: str
+    queue: str
+    agent: str
+    caller: str
+    dialled: str
+    path: str
+    started_utc: float
+    ended_utc: float | None
+    duration_ms: int
+    marks: list[list[Any]]
+    size_bytes: int
+    sha256: str
+    sealed_seq: int
+    held: bool
+    deleted_utc: float | None
+    deleted_by: str
+
+
+@closed
+class FaultShape(TypedDict):
+    recording_id: str
+    fault: str
+
+
+@closed
+class VerifiedShape(TypedDict):
+    did: str
+    faults: list[FaultShape]
+
+
+@closed
 class LoggerShape(TypedDict):
     room: str
     level: str
@@ -358,37 +392,3 @@ class VersionShape(TypedDict):
     digest: str
     by: str
     changes: list[str]
-
-
-SHAPES: dict[str, Any] = {
-    "calls": list[CallShape], "call": CallShape, "channels": list[ChannelShape], "endpoints": list[EndpointShape],
-    "endpoint": EndpointShape, "registrations": list[RegistrationShape], "trunks": list[TrunkShape],
-    "queues": list[QueueShape], "queue": QueueDetailShape, "agents": list[AgentShape], "agent": AgentShape,
-    "conferences": list[ConferenceShape], "codecs": list[CodecShape], "limits": list[LimitShape],
-    "threads": list[ThreadShape], "uptime": UptimeShape, "pulse": PulseShape, "status": StatusShape,
-    "cdr": list[CdrShape], "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
-    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape],
-}  # fmt: skip
-
-
-@cache
-def adapter(name: str) -> TypeAdapter[Any]:
-    """Return what validates an answer of this name.
-
-    :raises KeyError: for an unknown one.
-    """
-    return TypeAdapter(SHAPES[name])
-
-
-def schema(name: str) -> dict[str, Any]:
-    """Return the JSON schema (draft 2020-12) of an answer.
-
-    :raises KeyError: for an unknown one.
-    """
-    made = adapter(name).json_schema()
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"pbx:v{VERSION}:{name}",
-        "title": name,
-        **made,
-    }

@@ -210,7 +210,7 @@ class Calls:
             call.call_id,
             "out",
             destination.party,
-            origin.caller,
+            origin.identity,
             Party(destination.uri.user),
         )
         call.legs[leg.leg_id] = leg
@@ -224,8 +224,9 @@ class Calls:
             self._leg_created(leg, "", str(destination.flow))
             leg.on_failed(error.status, error.reason, ())
             return leg
-        destination = dataclasses.replace(destination, max_forwards=_hops_left(origin))
-        introduced = NameAddr(Uri("sip", origin.caller.number, "invalid"), origin.caller.name)
+        if (hops := _hops_left(origin)) != destination.max_forwards:
+            destination = dataclasses.replace(destination, max_forwards=hops)
+        introduced = NameAddr(Uri("sip", origin.identity.number, "invalid"), origin.identity.name)
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
         leg.log.info("> %s rings %s (%s)", origin.caller.number, destination.party, destination.flow)

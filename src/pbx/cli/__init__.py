@@ -22,15 +22,34 @@ def cli() -> None:
 
 def load_commands() -> None:
     """Hang every command into the tree."""
-    from pbx.cli import configuration, follow, live, prompts, records, schemas, show, simulate, steer, why
+    from pbx.cli import (
+        backups,
+        configuration,
+        desks,
+        follow,
+        live,
+        prompts,
+        recordings,
+        records,
+        schemas,
+        show,
+        simulate,
+        steer,
+        trace,
+        why,
+    )
     from pbx.cli.check import check
     from pbx.cli.console import console
     from pbx.cli.test import test
 
     steer.log.add_command(follow.log_follow)
+    for command in (desks.forward, desks.dnd, desks.sync):
+        endpoint.add_command(command)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, *why.COMMANDS, follow.events, live.watch, live.top, console, schemas.schema,
+        *prompts.COMMANDS, desks.phones, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
+        follow.events, live.watch, live.top, console,
+        schemas.schema,
     ):  # fmt: skip
         cli.add_command(command)
 

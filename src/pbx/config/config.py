@@ -28,9 +28,11 @@ from pbx.config.general import (
     Mail,
     MediaSpec,
     Recordings,
+    Records,
     Sip,
     StoreSpec,
 )
+from pbx.config.phones import Mac, Phone, Provisioning
 from pbx.config.queues import Agent, Disposition, PauseReason, Queue, Survey, Team
 from pbx.config.testfile import TestCase
 
@@ -44,6 +46,7 @@ class Config(Spec):
     media: MediaSpec = MediaSpec()
     store: StoreSpec = StoreSpec()
     recordings: Recordings = Recordings()
+    records: Records = Records()
     control: Control = Control()
     limits: Limits = Limits()
     log: Log = Log()
@@ -68,6 +71,8 @@ class Config(Spec):
     conferences: dict[str, ConferenceSpec] = {}
     parking: Parking | None = None
     feature_codes: FeatureCodesTable | None = None
+    provisioning: Provisioning | None = None
+    phones: dict[Mac, Phone] = {}
     pause_reasons: dict[str, PauseReason] = {}
     dispositions: dict[str, Disposition] = {}
     surveys: dict[str, Survey] = {}
