@@ -163,7 +163,7 @@ cdef class Engine:
             "round_trip_ns": port.round_trip_ns if port.trips else -1,
             "peer_reports": port.peer_reports, "peer_lost": port.peer_lost, "peer_jitter_ms": port.peer_jitter / <double>clock_of(port.codec),
             "control_in": port.control_in, "control_out": port.control_out, "control_invalid": port.control_invalid,
-            "byes": port.byes, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
+            "byes": port.byes, "digits_refused": port.digits_refused, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
             "remote_port": pbx_address_port(&port.remote),
         }
 
@@ -178,6 +178,11 @@ cdef class Engine:
     @property
     def cpu_ns(self) -> int:
         return self.core.cpu_ns
+
+    @property
+    def load(self) -> float:
+        """Share of a core that the thread takes, over the last second or so."""
+        return self.core.load
 
     @property
     def loops(self) -> int:
@@ -212,7 +217,7 @@ cdef class Engine:
     cdef void _run(self) noexcept nogil:
         cdef Core *core = &self.core
         cdef int i
-        cdef int64_t now, received_before = 0
+        cdef int64_t now, cpu_ns, scanned_ns = 0, received_before = 0
         cdef bint busy = False
         core.realtime = pbx_hasten()
         core.running = 1
@@ -227,7 +232,10 @@ cdef class Engine:
                 scan(core, now)
                 busy = core.received - received_before > BUSY_PACKETS
                 received_before = core.received
-                core.cpu_ns = pbx_thread_cpu_ns()
+                cpu_ns = pbx_thread_cpu_ns()
+                if core.cpu_ns:
+                    core.load += 0.1 * ((cpu_ns - core.cpu_ns) / <double>(now - scanned_ns) - core.load)
+                core.cpu_ns, scanned_ns = cpu_ns, now
             core.loops += 1
         for i in range(core.high):
             if core.ports[i].open:

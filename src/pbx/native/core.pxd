@@ -124,6 +124,10 @@ cdef struct Port:
     uint8_t digit_event
     uint16_t digit_duration
     int64_t digit_at_ns
+    int64_t presses_from_ns      # begin of the second in which the next counts
+    int presses
+    int digit_refused           # the one that is open
+    int64_t digits_refused      # more than anybody can press
     int64_t opened_ns
     int64_t state_from_ns       # since when packets are waited for
     pbx_address remote          # where we send
@@ -199,6 +203,7 @@ cdef struct Core:
     uint8_t copy[PACKET_BYTES]
     int64_t next_scan_ns
     int64_t cpu_ns
+    double load                 # share of the thread's core, over the last second or so
     int64_t loops
     int64_t received            # datagrams that epoll told of
     int64_t skipped_ms          # grid instants given up because the thread was held

@@ -16,6 +16,7 @@ from pbx.native.udp cimport pbx_address, pbx_address_equal
 
 cdef enum:
     COMFORT_NOISE = 13          # RFC 3389
+    MOST_DIGITS = 30            # in a second
     STEADY_TICKS = 40           # 5 ms off: not regular
     AGAIN_NS = 1000000000       # after that, a stamp that was told is a new digit
 
@@ -182,7 +183,8 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
     if not port.digit_open:
         port.digit_open = 1
         port.digit_begun_ts = ts
-        if not port.consume and port.receive_on:
+        port.digit_refused = not _may_press(port, now)
+        if not port.consume and port.receive_on and not port.digit_refused:
             for i in range(port.listener_count):
                 listener = &core.ports[port.listeners[i]]
                 if listener.speaks or listener.events_pt == NO_EVENTS:
@@ -211,4 +213,17 @@ cdef void close_digit(Core *core, uint32_t index) noexcept nogil:
     port.digits_told[port.digits_seen & 3] = port.digit_begun_ts
     port.digits_seen += 1
     port.digit_told_ns = port.digit_at_ns
-    notify(core, N_DIGIT, index, port.digit_duration, port.digit_event)
+    if not port.digit_refused:
+        notify(core, N_DIGIT, index, port.digit_duration, port.digit_event)
+
+
+cdef bint _may_press(Port *port, int64_t now) noexcept nogil:
+    """Count a digit; False where there are more in a second than anybody can press."""
+    if now - port.presses_from_ns > 1000000000:
+        port.presses_from_ns = now
+        port.presses = 0
+    port.presses += 1
+    if port.presses > MOST_DIGITS:
+        port.digits_refused += 1
+        return False
+    return True
