@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write RESULTS.md from what they measured.
 
-usage: python -m bench [--only sipp register log media]
+usage: python -m bench [--only sipp register log media quality jitter]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import log, media, register, sipp
+from bench import log, media, quality, register, sipp
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent
@@ -22,6 +22,11 @@ BENCHES = {
         log.measure,
     ),
     "media": ("The media engine under a native load: 20 ms of G.711 a packet", media.measure),
+    "quality": (
+        "Speech after packet loss (PESQ narrow-band, 40 s of the English prompts, four traces)",
+        quality.measure,
+    ),
+    "jitter": ("The jitter buffer, ten minutes of virtual time", quality.jitter),
 }
 
 

@@ -10,14 +10,16 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport (
-    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, lost_of, mouth_of, notify, soil,
+    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, keypad_of, lost_of, mouth_of, notify, soil,
     wheel_take,
 )
+from pbx.native.dtmf cimport Keypad, keypad_reset
 from pbx.native.ear cimport Ear
 from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear, unlink
 from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
 from pbx.native.recorder cimport Recording, end_recording
 from pbx.native.ring cimport Command, Notice, put_command, take_command, take_notice
+from pbx.native.rtcp cimport farewell
 from pbx.native.srtp cimport forget
 from pbx.native.tick cimport scan, stop_playing, stop_recording, tick
 from pbx.native.transmit cimport queue_digit
@@ -49,6 +51,7 @@ cdef enum:
     MANY = 500                  # legs: with fewer a coarser grid spares waking up
     SOME = 100
     BUSY_PACKETS = 60           # in one scan: from here on read on the grid, many sockets at a time
+    WAKE_EVERY = 256            # commands that may wait for the end of a turn of the loop
 
 
 cdef class Engine:
@@ -88,6 +91,7 @@ cdef class Engine:
             for i in range(self.core.high):
                 free(self.core.ports[i].ear)
                 free(self.core.ports[i].mouth)
+                free(self.core.ports[i].keypad)
         free(self.core.ports)
         free(self.core.dirty)
         free(self.core.rooms)
@@ -102,7 +106,16 @@ cdef class Engine:
 
     def post(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
              int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
-        """Hand one command to the engine.
+        """Hand one command to the engine and wake it.
+
+        :raises BufferError: when the ring is full.
+        """
+        self.put(op, port, generation, token, a, b, c, d, e, f)
+        pbx_signal(self.core.wake)
+
+    def put(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
+            int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
+        """Hand one command to the engine; it is looked at when :meth:`wake` says so, or earlier.
 
         :raises BufferError: when the ring is full.
         """
@@ -112,7 +125,13 @@ cdef class Engine:
         command.args[0], command.args[1], command.args[2] = a, b, c
         command.args[3], command.args[4], command.args[5] = d, e, f
         if not put_command(&self.core.commands, &command):
+            pbx_signal(self.core.wake)
             raise BufferError("the media engine's command ring is full")
+        if self.core.commands.head % WAKE_EVERY == 0:
+            pbx_signal(self.core.wake)
+
+    def wake(self) -> None:
+        """Let the engine look at its commands now."""
         pbx_signal(self.core.wake)
 
     def drain(self) -> list:
@@ -141,7 +160,10 @@ cdef class Engine:
             "duplicates": ear.jitter.duplicates if ear != NULL else 0,
             "concealed_ms": ear.concealed * 1000 // ear.rate_hz if hears and ear.rate_hz else 0,
             "delay_ms": <int>ear.delay_ms if hears else 0,
-            "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
+            "round_trip_ns": port.round_trip_ns if port.trips else -1,
+            "peer_reports": port.peer_reports, "peer_lost": port.peer_lost, "peer_jitter_ms": port.peer_jitter / 8.0,
+            "control_in": port.control_in, "control_out": port.control_out, "control_invalid": port.control_invalid,
+            "byes": port.byes, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
             "remote_port": pbx_address_port(&port.remote),
         }
 
@@ -346,12 +368,15 @@ cdef class Engine:
     cdef void _open(self, Port *port, Command *c) noexcept nogil:
         cdef Ear *ear = port.ear
         cdef Mouth *mouth = port.mouth
+        cdef Keypad *keypad = port.keypad
         memset(port, 0, sizeof(Port))
-        port.ear, port.mouth = ear, mouth       # made once, used again: the last call's counters go
+        port.ear, port.mouth, port.keypad = ear, mouth, keypad      # made once, used again: the last call's counters go
         if ear != NULL:
             memset(ear, 0, sizeof(Ear))
             ear.written_ms = -1000000
             ear.codec = -1
+        if keypad != NULL:
+            keypad_reset(keypad)
         if mouth != NULL:
             memset(mouth, 0, sizeof(Mouth))
             mouth.codec = -1
@@ -377,6 +402,7 @@ cdef class Engine:
         stop_recording(&self.core, index, D_STOPPED)
         unlink(&self.core, index)
         wheel_take(&self.core, index)
+        farewell(&self.core, index, pbx_now_ns())
         unsettle(&self.core, index)
         close(port.rtp_fd)      # leaves epoll by itself
         close(port.rtcp_fd)
@@ -391,8 +417,9 @@ cdef class Engine:
         pbx_address_set(&named, <int>c.args[0], ip, <uint16_t>c.args[3])
         port.audio_pt = <int>(c.args[4] & 0xFF)
         port.events_pt = <int>((c.args[4] >> 8) & 0xFF)
-        if port.events_pt == 0xFF:
-            port.events_pt = -1
+        if port.events_pt > 127:
+            port.events_pt -= 256       # NO_EVENTS, OTHER_WAY
+        port.inband = <int>((c.args[4] >> 32) & 1) and keypad_of(port) != NULL
         port.codec = <int>((c.args[4] >> 16) & 0xFF)
         port.ptime_ms = <int>((c.args[4] >> 24) & 0xFF)
         port.in_ms = port.last_in_ms = 0
@@ -405,6 +432,11 @@ cdef class Engine:
             port.has_in = 0
             port.has_remote = 1
             port.state_from_ns = pbx_now_ns()
+            port.control_learned = 0
+        port.has_control = (c.args[5] & 0xFFFF) != 0
+        port.control_mux = <int>(c.args[5] >> 16) & 1
+        if not port.control_learned:
+            pbx_address_set(&port.control_to, <int>c.args[0], ip, <uint16_t>(c.args[5] & 0xFFFF))
         plan(&self.core, index)
 
     cdef void _set_keys(self, Port *port, int outwards, void *context) noexcept nogil:

@@ -24,13 +24,11 @@ class Event:
     call_id: str = ""
     leg_id: str = ""
 
+    OWN: ClassVar[tuple[str, ...]] = ()  # the fields that have no column of their own
+
     def payload(self) -> dict[str, Any]:
         """Return the fields that are neither empty nor kept in columns of their own."""
-        return {
-            f.name: value
-            for f in fields(self)
-            if f.name not in ("call_id", "leg_id") and (value := getattr(self, f.name)) not in ("", None, (), {})
-        }
+        return {name: value for name in self.OWN if (value := getattr(self, name)) not in ("", None, (), {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ def kind(name: str, *, detail: bool = False) -> Any:
         made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         made.KIND = name
         made.DETAIL = detail
+        made.OWN = tuple(f.name for f in fields(made) if f.name not in ("call_id", "leg_id"))
         KINDS[name] = made
         return made
 
@@ -251,7 +250,8 @@ class LegQuality(Event):
     late: int = 0
     jitter_ms: float | None = None
     round_trip_ms: float | None = None
-    mos: float | None = None  # None: unknown
+    r_factor: float | None = None  # by the E-model; None: unknown
+    mos: float | None = None
 
 
 @kind("leg.ended")

@@ -22,6 +22,7 @@ from pbx.api.schemas import schema
 from pbx.cli import cli, load_commands, names
 from pbx.cli.console import Shell, Words, console, split
 from tests.interop.server import LiveServer
+from tests.interop.waiting import wait_for
 
 CONF = """
 [sip]
@@ -33,6 +34,8 @@ secret = {{ file = "var/secrets/{{number}}" }}
 [trunks.carrier]
 proxy = "sip:127.0.0.1:9"
 context = "in"
+[records]
+queue-log = "var/log/queue_log"
 [queues.support]
 hours = ""
 [queues.sales]
@@ -124,6 +127,42 @@ def test_what_the_server_refuses_is_told_in_a_line(run: Run) -> None:
     assert "is no time" in run("agent login zhang --until soon")
     assert "No such command" in run("show nothing")
     assert "a quote is not closed" in run('agent pause zhang --reason "lunch')
+
+
+REGISTER = """REGISTER sip:127.0.0.1 SIP/2.0\r
+Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKtrace\r
+From: <sip:1001@127.0.0.1>;tag=1\r
+To: <sip:1001@127.0.0.1>\r
+Call-ID: traced@test\r
+CSeq: 1 REGISTER\r
+Authorization: Digest username="1001", realm="x", nonce="NONCE", uri="sip:x", response="RESPONSE"\r
+Content-Length: 0\r
+\r
+"""
+
+
+def test_a_trace_is_drawn_as_a_ladder_and_written_as_a_capture(server: LiveServer, run: Run, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        phone.settimeout(5)
+        listening = server.ask("/v1/status")["listening"][0]
+        phone.sendto(
+            REGISTER.format(port=phone.getsockname()[1]).encode(), ("127.0.0.1", int(listening.split(":")[-1]))
+        )
+        assert phone.recv(4096).startswith(b"SIP/2.0 401")
+    head, asked, answered = run("trace traced@test").splitlines()
+    assert "us" in head
+    assert ("REGISTER" in asked, "401 Unauthorized" in answered) == (True, True)
+    told = run(f"trace traced@test --full --pcap {tmp_path / 'one.pcap'}")
+    capture = (tmp_path / "one.pcap").read_bytes()
+    assert "2 messages written" in told
+    assert capture.startswith(b"\xd4\xc3\xb2\xa1")
+    assert b"REGISTER sip:127.0.0.1" in capture
+    for secret in ("NONCE", "RESPONSE"):
+        assert secret not in told
+        assert secret.encode() not in capture
+    assert run("trace nothing").startswith("no call nothing")
+    jsonschema.validate(orjson.loads(run("trace traced@test --follow --json")), schema("trace"))
 
 
 def test_statuses_of_the_shell_tell_what_went_wrong(server: LiveServer) -> None:
@@ -238,6 +277,25 @@ def test_a_console_outlives_a_restart_of_the_server(
     server.start()
     assert "0 calls" in run("show calls")
     assert "unreachable" in run("show agent zhang")  # what was done by day outlives it too
+
+
+def test_a_queue_log_grows_while_things_happen(run: Run, server: LiveServer) -> None:
+    run("queue add sales zhang --tier 2")
+    path = server.directory / "var" / "log" / "queue_log"
+    wait_for(lambda: "|sales|zhang|ADDMEMBER" in (path.read_text() if path.exists() else ""), 5, "no such line")
+    assert "|NONE|NONE|NONE|QUEUESTART" in path.read_text()
+    run("queue remove sales zhang")
+    wait_for(lambda: "|sales|zhang|REMOVEMEMBER" in path.read_text(), 5, "no such line")
+
+
+def test_a_backup_of_a_running_server_is_made_and_audited(run: Run, server: LiveServer, tmp_path: Path) -> None:
+    said = run(f"backup {tmp_path / 'b.tar.gz'} -c {server.directory}")
+    assert "the recordings are not in it" in said
+    assert "as it was on" in run(f"restore {tmp_path / 'b.tar.gz'} {tmp_path / 'new'}")
+    assert "everything adds up" in run(f"audit -c {tmp_path / 'new'}")
+    assert "everything adds up" in run(f"audit -c {server.directory}")
+    for command in ("segments", "menu-paths", "trunk-use", "quality", "cdr", "queue-log"):
+        assert "Traceback" not in run(f"{command} -c {server.directory}")
 
 
 def test_schemas_are_printed_without_a_server(capsys: pytest.CaptureFixture[str]) -> None:

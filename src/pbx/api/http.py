@@ -20,6 +20,7 @@ from pbx.api.queues import AgentRoutes, QueueRoutes
 from pbx.api.recordings import RecordingRoutes
 from pbx.api.supervision import SupervisionRoutes
 from pbx.api.system import SystemRoutes
+from pbx.api.trace import TraceRoutes
 from pbx.api.why import WhyRoutes
 from pbx.errors import PbxError
 
@@ -43,10 +44,12 @@ class Control:
             PhoneRoutes,
             QueueRoutes,
             AgentRoutes,
+            RecordingRoutes,
             CallbackRoutes,
             RecordingRoutes,
             SupervisionRoutes,
             WhyRoutes,
+            TraceRoutes,
             SystemRoutes,
         ):
             made.add_routes(topic(self._state).table())

@@ -33,6 +33,7 @@ from pbx.api.shapes import (
     VersionShape,
     WhyShape,
 )
+from pbx.api.trace_shapes import TraceShape
 
 SHAPES: dict[str, Any] = {
     "calls": list[CallShape], "call": CallShape, "channels": list[ChannelShape], "endpoints": list[EndpointShape],
@@ -42,7 +43,7 @@ SHAPES: dict[str, Any] = {
     "threads": list[ThreadShape], "uptime": UptimeShape, "pulse": PulseShape, "status": StatusShape,
     "cdr": list[CdrShape], "recordings": list[RecordingShape], "recording": RecordingShape,
     "verified": VerifiedShape, "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
-    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape],
+    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape], "trace": TraceShape,
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
 from pbx.media.contract import Clip, MediaPort, MediaState, Room
-from pbx.signaling.info import digit_of
+from pbx.signaling.info import digit_of, digit_request
 from pbx.sip.headers import parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DIGIT_MS = 100
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326, to the losers of a race
 
 
@@ -262,10 +263,30 @@ class Leg:
 
     # ---- what media tells ------------------------------------------------------------------------------------------
 
-    def on_digit(self, digit: str, duration_ms: int) -> None:
+    def send_digits(self, digits: str) -> None:
+        """Press keys towards the peer, in the way that it understands."""
+        if self.media is None or self.media.wishes.dtmf != "info":
+            self.port.send_digits(digits)
+            return
+        assert self.signal is not None
+        for digit in digits:
+            self.signal.request("INFO", *digit_request(digit, DIGIT_MS))
+
+    def _pass_on(self, digit: str, *, by_signalling: bool) -> None:
+        """Tell a bridged peer of a key that the engine could not: it came by signalling, or has to go by it."""
+        peer = self.peer
+        if peer is None or peer.state is not LegState.UP or peer.media is None or self.apart_from is peer:
+            return
+        if self.media is not None and self.media.port.consuming:
+            return
+        if by_signalling or peer.media.wishes.dtmf == "info":
+            peer.send_digits(digit)
+
+    def on_digit(self, digit: str, duration_ms: int, *, by_signalling: bool = False) -> None:
         if not self.keeps_digits_secret:
             self.calls.emit(ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms))
         self.digits.put_nowait(digit)
+        self._pass_on(digit, by_signalling=by_signalling)
         for tell in list(self.on_digit_pressed):
             tell(self, digit)
 
@@ -367,7 +388,7 @@ class Leg:
             self.calls.refer(self, request, transaction)
             return
         if request.method == "INFO" and (found := digit_of(request)) is not None:
-            self.on_digit(*found)
+            self.on_digit(*found, by_signalling=True)
         self.signal.respond(transaction, request, 200 if request.method in ("INFO", "NOTIFY", "MESSAGE") else 501)
 
     def on_ended(self, by: str, status: int, reason: str) -> None:

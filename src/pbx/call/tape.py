@@ -68,11 +68,9 @@ class Tape:
         if not self.running:
             return
         self.running = False
-        if self._leg.media is not None:
-            self._leg.media.port.stop_recording()
         for leg in (self._leg, self._other):
             if leg.tape is self:
                 leg.tape = None
-        self._emit(
-            ev.RecordingEnded(call_id=self._call_id, recording_id=self.recording_id, duration_ms=self.at_ms)
-        )  # fmt: skip
+        self._emit(ev.RecordingEnded(call_id=self._call_id, recording_id=self.recording_id, duration_ms=self.at_ms))
+        if self._leg.media is not None:
+            self._leg.media.port.stop_recording()

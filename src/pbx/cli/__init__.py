@@ -34,6 +34,7 @@ def load_commands() -> None:
         show,
         simulate,
         steer,
+        trace,
         why,
     )
     from pbx.cli.check import check
@@ -43,7 +44,7 @@ def load_commands() -> None:
     steer.log.add_command(follow.log_follow)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS,
+        *prompts.COMMANDS, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
         follow.events, live.watch, live.top, console,
         schemas.schema,
     ):  # fmt: skip
