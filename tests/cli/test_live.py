@@ -294,6 +294,7 @@ def test_a_backup_of_a_running_server_is_made_and_audited(run: Run, server: Live
     assert "as it was on" in run(f"restore {tmp_path / 'b.tar.gz'} {tmp_path / 'new'}")
     assert "everything adds up" in run(f"audit -c {tmp_path / 'new'}")
     assert "everything adds up" in run(f"audit -c {server.directory}")
+    assert run(f"cdr --since -24h --until 1h --last 5 -c {server.directory}") == ""  # nobody called
     for command in ("segments", "menu-paths", "trunk-use", "quality", "cdr", "queue-log"):
         assert "Traceback" not in run(f"{command} -c {server.directory}")
 
