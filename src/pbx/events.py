@@ -560,9 +560,18 @@ class CallerForgotten(Event):
 class VoicemailChanged(Event):
     mailbox: str = ""
     message_id: str = ""
-    state: str = ""  # left, heard, saved, deleted
+    state: str = ""  # left, heard, saved, deleted, expired
     caller: str = ""
     duration_ms: int = 0
+
+
+@kind("voicemail.sent")
+class VoicemailSent(Event):
+    mailbox: str = ""
+    message_id: str = ""
+    to: str = ""  # an address, or a webhook's host
+    outcome: str = ""  # sent, failed
+    cause: str = ""
 
 
 @kind("conference.joined")

@@ -13,8 +13,11 @@ from pbx.config.config import Config
 from pbx.dialplan.equipment import Equipment
 from pbx.dialplan.lamp import may_pick_up, shown_by
 from pbx.dialplan.router import Dialplan
+from pbx.signaling.agent import UserAgent
+from pbx.signaling.messages import Endpoints
 from pbx.signaling.notices import Notices
 from pbx.signaling.subscriptions import DialogState, MessageCount, Subscriptions
+from pbx.store.database import Log
 
 STATES = {LegState.NEW: "trying", LegState.RINGING: "early", LegState.UP: "confirmed"}
 LIT, BLINKS = "confirmed", "early"
@@ -62,7 +65,8 @@ class Lamps:
             if leg.state not in STATES or (leg.state is LegState.NEW and leg.direction == "out"):
                 continue
             direction = "initiator" if leg.direction == "in" else "recipient"
-            named = leg.signal.dialog_id if trusted and leg.signal is not None else None
+            rings = leg.may_be_picked_up and leg.state is LegState.RINGING  # a conversation is nobody's to take
+            named = leg.signal.dialog_id if trusted and rings and leg.signal is not None else None
             remote = (leg.callee if leg.direction == "in" else leg.caller).number if trusted else ""
             call_id, ours, theirs = named if named is not None else ("", "", "")
             found.append(DialogState(leg.leg_id, STATES[leg.state], direction, remote, call_id, ours, theirs))
@@ -149,7 +153,8 @@ class Lamps:
                 self._equipment.last_callers[endpoint] = event.caller
             self._legs.setdefault(endpoint, {})[event.leg_id] = leg
             self._endpoint_of[event.leg_id] = endpoint
-            self._note(event.party)
+            if event.direction == "in":  # a phone that is called is shown once it rings
+                self._note(event.party)
 
     def _leg_changed(self, event: ev.Event) -> None:
         endpoint = self._endpoint_of.get(event.leg_id)
@@ -207,3 +212,16 @@ class Lamps:
 
 def _bare(target: str) -> str:
     return target.removeprefix("endpoint/")
+
+
+def light(
+    config: Callable[[], Config], agent: UserAgent, calls: Calls, equipment: Equipment, log: Log, endpoints: Endpoints
+) -> Notices:
+    """Let phones subscribe; return who sends the NOTIFYs that nobody subscribed to."""
+    domain = config().sip.domain
+    notices = Notices(agent.stack, endpoints, domain, lambda: agent.now)
+    lamps = Lamps(config, calls, equipment, notices)
+    agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
+    lamps.pump = agent.pump
+    log.listeners.append(lamps.take)
+    return notices

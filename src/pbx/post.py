@@ -18,6 +18,8 @@ from pbx.config.general import Mail
 
 log = logging.getLogger(__name__)
 
+Over = Callable[[str], None]
+
 TRIES_S = (0.0, 5.0, 60.0, 600.0)  # before each try
 TIMEOUT_S = 10.0
 
@@ -33,13 +35,16 @@ class Post:
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def webhook(self, url: str, data: dict[str, object], file: Path | None = None) -> None:
-        """POST JSON to *url*; with a *file* as multipart/form-data with the fields ``data`` and ``file``."""
-        self._start(self._insist(f"webhook {url}", lambda: self._post(url, data, file)))
+    def webhook(self, url: str, data: dict[str, object], file: Path | None = None, over: Over | None = None) -> None:
+        """POST JSON to *url*; with a *file* as multipart/form-data with the fields ``data`` and ``file``.
 
-    def mail(self, to: str, subject: str, text: str, file: Path | None = None) -> None:
-        """Send a mail by ``[mail] smtp``, with *file* attached."""
-        self._start(self._insist(f"mail to {to}", lambda: self._send(to, subject, text, file)))
+        *over* hears how it ended: "" for delivered, or why not.
+        """
+        self._start(self._insist(f"webhook {url}", lambda: self._post(url, data, file), over))
+
+    def mail(self, to: str, subject: str, text: str, file: Path | None = None, over: Over | None = None) -> None:
+        """Send a mail by ``[mail] smtp``, with *file* attached; *over* as for a webhook."""
+        self._start(self._insist(f"mail to {to}", lambda: self._send(to, subject, text, file), over))
 
     @property
     def waiting(self) -> int:
@@ -59,15 +64,23 @@ class Post:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _insist(self, what: str, deliver: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _insist(
+        self, what: str, deliver: Callable[[], Coroutine[Any, Any, None]], over: Over | None = None
+    ) -> None:
+        why = ""
         for wait_s in TRIES_S:
             await self._sleep(wait_s)
             try:
                 await deliver()
-                return
+                why = ""
+                break
             except (aiohttp.ClientError, TimeoutError, OSError, smtplib.SMTPException, ValueError) as error:
-                log.warning("x %s: %s", what, error or type(error).__name__)
-        log.error("x %s is given up after %d tries", what, len(TRIES_S))
+                why = str(error) or type(error).__name__
+                log.warning("x %s: %s", what, why)
+        else:
+            log.error("x %s is given up after %d tries", what, len(TRIES_S))
+        if over is not None:
+            over(why)
 
     async def _post(self, url: str, data: dict[str, object], file: Path | None) -> None:
         if self._session is None:

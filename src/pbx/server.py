@@ -19,11 +19,12 @@ from pbx.api.http import Control
 from pbx.api.pulse import Pulse
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
+from pbx.apps.mailboxes import FileMailboxes
 from pbx.apps.timed import Timed
 from pbx.call.calls import Calls
 from pbx.config.config import Config
 from pbx.config.endpoints import Forward
-from pbx.config.secrets import endpoint_secrets, trunk_secrets
+from pbx.config.secrets import endpoint_secrets, provisioning_key, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.queueing import recording_rule
@@ -33,20 +34,20 @@ from pbx.errors import PbxError
 from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
 from pbx.keeping import Keeping
-from pbx.lamps import Lamps
+from pbx.lamps import light
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
 from pbx.post import Post
+from pbx.postroom import Postroom
+from pbx.provision.http import PhoneSettings
 from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
 from pbx.signaling.messages import Messages
-from pbx.signaling.notices import Notices
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
-from pbx.signaling.subscriptions import Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
 from pbx.signaling.trunk import State as TrunkState
@@ -204,6 +205,11 @@ class Server:
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
         await self.control.start(self.base / config.control.socket, config.control.http)
+        if config.provisioning is not None:
+            key = provisioning_key(config.provisioning, self.base, os.environ)
+            settings = PhoneSettings(lambda: self.config, lambda: self.secrets, key, self.directory / "provision")
+            opened.push_async_callback(settings.stop)
+            await settings.start(config.provisioning.http)
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
@@ -221,6 +227,11 @@ class Server:
         self._opened.push_async_callback(self.keeping.stop)
         self.post = Post(lambda: self.config.mail)
         self._opened.push_async_callback(self.post.close)
+        if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
+            postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
+            self.log.listeners.append(postroom.take)
+            postroom.start()
+            self._opened.callback(postroom.stop)
         self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
@@ -308,14 +319,9 @@ class Server:
         agent.on_register = lambda request, transaction, source: self.registrar.handle(
             request, transaction, source, agent.respond
         )
-        domain = self.config.sip.domain
-        messages = Messages(agent.stack, self.destinations, domain, lambda: agent.now)
+        messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
-        self.notices = Notices(agent.stack, self.destinations, domain, lambda: agent.now)
-        lamps = Lamps(lambda: self.config, self.calls, self.equipment, self.notices)
-        agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
-        lamps.pump = agent.pump
-        self.log.listeners.append(lamps.take)
+        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))

@@ -255,3 +255,86 @@ def test_only_an_agents_seat_has_agent_codes() -> None:
         assert hears(caller) == {caller.peer.port}
 
     on_floor(body)
+
+
+def updates(leg: Leg) -> list[str]:
+    """Return whom a phone was told that it talks with now."""
+    return [text for text in leg.signal.history if text.startswith("request UPDATE")]  # type: ignore[union-attr]
+
+
+def test_a_phone_shows_its_new_partner_after_a_transfer_and_nothing_without_one() -> None:
+    async def body() -> None:
+        floor = Floor(office(), PHONES)
+        _, bob, carol = await consulting(floor)
+        assert updates(bob) == updates(carol) == []
+        floor.press(bob, "*2")
+        await asyncio.sleep(2)
+        assert updates(carol) == ["request UPDATE P-Asserted-Identity: <sip:+8613800138000@192.0.2.10>"]
+
+    on_floor(body)
+
+
+def test_an_agents_phone_shows_queue_name_and_number_and_rings_its_own_way() -> None:
+    async def body() -> None:
+        config = hotline()
+        config["queues"]["q"] |= {"name": "Sales", "ring": "Bellcore-dr2"}
+        floor = Floor(config, PHONES)
+        floor.call("trunk/line", "800", "+8613800138000")
+        await asyncio.sleep(1)
+        destination = floor.phones.placed[0].destination
+        assert destination.from_ is not None
+        assert (destination.from_.name, destination.from_.uri.user) == ("Sales +8613800138000", "+8613800138000")
+        assert ("Alert-Info", "<http://127.0.0.1/Bellcore-dr2>;info=Bellcore-dr2") in destination.headers
+
+    on_floor(body)
+
+
+def test_phones_ring_otherwise_for_a_trunk_that_says_so() -> None:
+    async def body() -> None:
+        config = office()
+        config["trunks"]["line"]["ring"] = ";info=external"
+        floor = Floor(config, PHONES)
+        floor.call("trunk/line", "1002", "+8613800138000")
+        floor.call("endpoint/1001", "1003")
+        await asyncio.sleep(1)
+        headers = [dict(placed.destination.headers) for placed in floor.phones.placed]
+        assert [found.get("Alert-Info") for found in headers] == [";info=external", None]
+
+    on_floor(body)
+
+
+def test_who_is_put_on_hold_hears_music_and_then_the_other_again() -> None:
+    async def body() -> None:
+        floor = Floor(office(), PHONES)
+        customer, bob = await talking(floor)
+        assert bob.signal is not None
+        bob.signal.ask_hold(True)  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+        assert floor.heard(customer)[-1] == "default"
+        assert hears(customer) == set()
+        bob.signal.ask_hold(False)  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+        assert hears(customer) == {bob.port}
+
+    on_floor(body)
+
+
+def test_a_recorded_queue_call_is_recorded_on_after_a_transfer() -> None:
+    async def body() -> None:
+        floor = Floor(hotline(), PHONES)
+        customer, _ = floor.call("trunk/line", "800", "+8613800138000")
+        await asyncio.sleep(5)
+        agent = customer.peer
+        assert agent is not None
+        floor.press(agent, "##")
+        await asyncio.sleep(0.5)
+        floor.press(agent, "1003#")
+        await asyncio.sleep(3)
+        assert customer.peer is not None
+        assert customer.peer.party == "endpoint/1003"
+        customer.hangup()
+        await floor.calls.drained()
+        kinds = [e.KIND for e in floor.log.events if e.KIND in ("recording.started", "recording.ended")]
+        assert kinds == ["recording.started", "recording.ended"] * 2
+
+    on_floor(body)

@@ -13,9 +13,10 @@ from pbx import events as ev
 from pbx.store.export import read_log
 from tests.interop.baresip import Baresip
 from tests.interop.capture import capture, datagrams
+from tests.interop.referrer import connect
 from tests.interop.server import LiveServer
 from tests.interop.sipp import Sipp
-from tests.interop.sound import loudness
+from tests.interop.sound import heard, loudness
 from tests.interop.waiting import wait_for
 from tests.interop.watcher import watch
 
@@ -56,6 +57,7 @@ def test_a_parked_call_lights_its_lamp_and_a_pickup_tells_the_loser(
     bob.command("transfer", "sip:70@127.0.0.1")
     wait_for(lambda: [e.state for e in events(desk, ev.CallParked)] == ["parked"], 10, "the call is not parked")  # type: ignore[attr-defined]
     bob.wait("CALL_CLOSED")
+    assert [(p["place"], p["by"]) for p in desk.ask("/v1/parking")] == [("701", "endpoint/1002")]
     alice.dial("701")
     alice.wait("CALL_ESTABLISHED")
     assert caller.finish(20) == GOOD, caller.errors()
@@ -113,3 +115,18 @@ def test_no_digit_of_a_payment_reaches_the_agent_or_the_recording(
 
 def marks(server: LiveServer) -> list[str]:
     return [e.mark for e in events(server, ev.RecordingMarked)]  # type: ignore[attr-defined]
+
+
+def test_two_are_connected_by_refer_with_replaces(desk: LiveServer, desk_phone: Make, tmp_path: Path) -> None:
+    alice, bob = desk_phone("1001", 440.0, answer="auto"), desk_phone("1002", 1000.0, answer="auto")
+    clerk = connect(tmp_path / "clerk", "1001", "1002", 5085)
+    assert clerk.finish(30) == GOOD, clerk.errors()
+    wait_for(lambda: talkers(desk) == {"endpoint/1001", "endpoint/1002"}, 5, lambda: f"{talkers(desk)}")
+    begun = alice.said_s()
+    wait_for(lambda: alice.said_s() > begun + 1.5, 10, "alice says nothing")
+    samples, rate_hz = heard(alice.heard())
+    assert loudness(samples[-rate_hz:], rate_hz, 1000.0) > 0.9
+    assert [e.outcome for e in events(desk, ev.LegTransferred)] == ["started", "connected"]  # type: ignore[attr-defined]
+    assert "P-Asserted-Identity: <sip:1002@127.0.0.1>" in alice.output()  # its display was told
+    alice.hang_up()
+    bob.wait("CALL_CLOSED")

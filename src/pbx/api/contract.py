@@ -15,6 +15,7 @@ from pbx.config.config import Config
 from pbx.dialplan.equipment import Equipment
 from pbx.media.engine import Engine
 from pbx.signaling.agent import UserAgent
+from pbx.signaling.notices import Notices
 from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
 from pbx.store.archive import Archive
@@ -37,6 +38,7 @@ class State(Protocol):
     equipment: Equipment
     log: Log
     media: Engine
+    notices: Notices
     pulse: Pulse
     reader: Reader
     tally: Tally

@@ -13,6 +13,7 @@ from pbx.api.answers import answer, errors
 from pbx.api.callbacks import CallbackRoutes
 from pbx.api.calls import CallRoutes
 from pbx.api.contract import State
+from pbx.api.desk_phones import DeskPhoneRoutes
 from pbx.api.feed import Feed
 from pbx.api.lines import Lines
 from pbx.api.phones import PhoneRoutes
@@ -42,6 +43,7 @@ class Control:
         for topic in (
             CallRoutes,
             PhoneRoutes,
+            DeskPhoneRoutes,
             QueueRoutes,
             AgentRoutes,
             RecordingRoutes,

@@ -22,7 +22,7 @@ from pbx.apps.callbacks import Callbacks, Promised
 from pbx.apps.desk_events import event_of
 from pbx.apps.desk_store import AgentMemory, DeskStore, MemoryDeskStore
 from pbx.apps.recording import Recording
-from pbx.apps.ringing import Ringing
+from pbx.apps.ringing import Ringing, Shown
 from pbx.call import audio
 from pbx.call.calls import Calls
 from pbx.call.contract import Emit
@@ -256,7 +256,9 @@ class Desk(AgentVerbs):
         self._placing = True
         try:
             seat = self._seats.get(output.agent, "")
-            ringing.start(self.calls, visit.leg, self.config.agents[output.agent], seat)
+            queue = self.config.queues.get(visit.entered.queue)
+            shown = Shown(queue.name or visit.entered.queue, queue.ring) if queue is not None else None
+            ringing.start(self.calls, visit.leg, self.config.agents[output.agent], seat, shown)
         finally:
             self._placing = False
 

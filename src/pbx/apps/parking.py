@@ -33,6 +33,7 @@ class Parked:
 
     leg: Leg
     by: str  # endpoint/1001: who is rung when nobody fetches it
+    since_wall: float = 0.0
 
 
 class Lots:
@@ -79,7 +80,7 @@ class Lots:
             return Full()
         self._reserved.pop(place, None)
         await audio.open_sound(leg)
-        self._parked[place] = Parked(leg, by)
+        self._parked[place] = Parked(leg, by, leg.calls.wall())
         self._tell(leg, place, by, "parked")
         leg.log.info("- parked at %s by %s", place, by or "nobody")
         try:

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from pbx.acd import inputs
 from pbx.call.calls import Calls
+from pbx.call.contract import Party
 from pbx.call.leg import ELSEWHERE, Leg, LegState
 from pbx.config.queues import Agent
 from pbx.errors import Busy, CallFailed, Declined, NoAnswer, failure_of
+from pbx.signaling.contract import Destination, alert_info
+from pbx.sip.headers import NameAddr
+from pbx.sip.uri import Uri
 
 Feed = Callable[[inputs.Input], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an agent's phone shows of the queue, and how it rings for it."""
+
+    queue: str
+    ring: str = ""
+
+    def on(self, destination: Destination, caller: Party) -> Destination:
+        """Let a phone show queue, name and number."""
+        words = " ".join(word for word in (self.queue, caller.name, caller.number) if word)
+        headers = destination.headers
+        if self.ring:
+            headers = (*(h for h in headers if h[0] != "Alert-Info"), alert_info(self.ring))
+        return replace(destination, from_=NameAddr(Uri("sip", caller.number, "invalid"), words), headers=headers)
 
 
 class Ringing:
@@ -25,7 +46,7 @@ class Ringing:
         self._over = False
         self._starting = False
 
-    def start(self, calls: Calls, origin: Leg, spec: Agent, seat: str) -> None:
+    def start(self, calls: Calls, origin: Leg, spec: Agent, seat: str, shown: Shown | None = None) -> None:
         """Send the INVITEs; forwards and 302 of the phone are not followed."""
         target, number = (f"endpoint/{seat}", "") if seat else (spec.contact, spec.number or self.agent)
         try:
@@ -35,6 +56,8 @@ class Ringing:
             return
         self._starting = True
         for destination in destinations:
+            if shown is not None and seat:
+                destination = shown.on(destination, origin.identity)
             self._legs.append(calls.ring_out(origin, destination, self._changed))
         self._starting = False
         self._verdict()

@@ -1,4 +1,4 @@
-"""Voicemail: a greeting, the beep, a message; and a mailbox checked by keys behind its PIN."""
+"""Voicemail: a greeting, the beep, a message; a mailbox checked by keys behind its PIN, with greetings of its own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from pbx.media.contract import Clip
 SHORTEST_S = 1.0  # what is shorter is a hang-up, not a message
 SILENCE_S = 5.0
 PIN_TRIES = 3
+SHORTEST_PIN = 4
+OWNER_KEY, SETTINGS_KEY = "*", "0"
 GREETINGS = {"unavailable": "voicemail-unavailable", "busy": "voicemail-busy", "temporary": "voicemail-temporary"}
 
 
@@ -58,19 +60,30 @@ class Mailboxes(Protocol):
 
     def discard(self, message: Message) -> None: ...
 
+    def greeting(self, mailbox: str, kind: str) -> Path | None:
+        """Return the owner's own greeting of a kind (unavailable, busy, temporary)."""
+
+    def greeting_path(self, mailbox: str, kind: str) -> Path:
+        """Return where a greeting may be recorded; it counts once :meth:`keep_greeting` is told."""
+
+    def keep_greeting(self, mailbox: str, kind: str, draft: Path | None) -> None:
+        """Take a recording as a greeting; None brings the usual one back."""
+
+    def change_pin(self, mailbox: str, pin: str) -> None: ...
+
 
 async def leave_message(
     leg: Leg, mailbox: str, greeting: str, boxes: Mailboxes, emit: Emit, wall: Callable[[], float]
 ) -> Outcome:
-    """Greet, beep, and record until ``#``, silence, the limit or the hang-up."""
+    """Greet, beep, and record until ``#``, silence, the limit or the hang-up; ``*`` in the greeting is the owner."""
     limits = boxes.limits(mailbox)
     if limits is None:
         return Unreachable()
     if len(boxes.messages(mailbox)) >= limits.max_messages:
         await audio.play(leg, "voicemail-full")
         return Full()
-    if greeting != "none":
-        await audio.play(leg, GREETINGS.get(greeting, greeting), keys="#")
+    if greeting != "none" and await _greet(leg, mailbox, greeting, boxes) == OWNER_KEY and limits.pin:
+        return await check_mailbox(leg, mailbox, boxes, emit, trusted=False)
     await leg.answer()
     await audio.beep(leg)
     message_id = f"{int(wall())}-{leg.call_id[-10:]}"
@@ -82,6 +95,14 @@ async def leave_message(
         _file(replace(message, duration_s=wall() - message.at_utc), boxes, emit, leg)
     await audio.play(leg, "voicemail-saved")
     return LeftMessage(mailbox)
+
+
+async def _greet(leg: Leg, mailbox: str, greeting: str, boxes: Mailboxes) -> str:
+    """Play the owner's temporary greeting, else the one of this kind, else the usual one; return a key."""
+    own = (boxes.greeting(mailbox, "temporary") or boxes.greeting(mailbox, greeting)) if greeting in GREETINGS else None
+    if own is not None:
+        return await audio.play_clip(leg, Clip(f"greeting {mailbox}", own), keys="#" + OWNER_KEY)
+    return await audio.play(leg, GREETINGS.get(greeting, greeting), keys="#" + OWNER_KEY)
 
 
 def _file(message: Message, boxes: Mailboxes, emit: Emit, leg: Leg) -> None:
@@ -121,7 +142,9 @@ async def check_mailbox(leg: Leg, mailbox: str, boxes: Mailboxes, emit: Emit, *,
     for message in [*new, *(m for m in messages if m.heard)]:
         if not await _hear(leg, message, boxes, emit):
             break
-    await audio.play(leg, ["voicemail-no-more", "goodbye"])
+    if await audio.ask(leg, ["voicemail-no-more", "voicemail-options"], SETTINGS_KEY, 3.0):
+        await change_settings(leg, mailbox, boxes)
+    await audio.play(leg, "goodbye")
     return Ended()
 
 
@@ -169,3 +192,46 @@ async def _hear(leg: Leg, message: Message, boxes: Mailboxes, emit: Emit) -> boo
         if key != "1":
             return key != "*"
     return True
+
+
+async def change_settings(leg: Leg, mailbox: str, boxes: Mailboxes) -> None:
+    """Let the owner record greetings (1–3) and change the PIN (4); ``*`` and silence leave."""
+    kinds = dict(zip("123", GREETINGS, strict=True))
+    for _ in range(10):
+        key = await audio.ask(leg, ["voicemail-settings"], "1234*", 5.0)
+        if key in kinds:
+            await _record_greeting(leg, mailbox, kinds[key], boxes)
+        elif key == "4":
+            await _change_pin(leg, mailbox, boxes)
+        else:
+            return
+
+
+async def _record_greeting(leg: Leg, mailbox: str, kind: str, boxes: Mailboxes) -> None:
+    draft = boxes.greeting_path(mailbox, kind)
+    limits = boxes.limits(mailbox)
+    assert limits is not None
+    key = "3"
+    for _ in range(10):
+        if key == "3":
+            await audio.play(leg, "voicemail-greet")
+            await audio.beep(leg)
+            await audio.take_message(leg, draft, silence_s=SILENCE_S, limit_s=limits.max_message_s, keys="#")
+        elif key == "2":
+            await audio.play_clip(leg, Clip("recording", draft), keys="1234")
+        else:
+            break
+        key = await audio.ask(leg, ["voicemail-greet-choice"], "1234", 5.0)
+    if key in ("1", "4"):
+        boxes.keep_greeting(mailbox, kind, draft if key == "1" else None)
+        await audio.play(leg, "voicemail-greet-kept" if key == "1" else "voicemail-greet-gone")
+
+
+async def _change_pin(leg: Leg, mailbox: str, boxes: Mailboxes) -> None:
+    first = await audio.collect(leg, ["new-pin"], most=16, secret=True)
+    again = await audio.collect(leg, ["new-pin-again"], most=16, secret=True)
+    if len(first.digits) < SHORTEST_PIN or not hmac.compare_digest(first.digits, again.digits):
+        await audio.play(leg, "new-pin-wrong")
+        return
+    boxes.change_pin(mailbox, first.digits)
+    await audio.play(leg, "new-pin-kept")

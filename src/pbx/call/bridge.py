@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pbx import events as ev
-from pbx.call.buttons import Buttons
+from pbx.call.buttons import Buttons, play_music
 from pbx.call.leg import Leg, LegState
 
 if TYPE_CHECKING:
@@ -20,13 +20,21 @@ async def bridge(calls: Calls, caller: Leg, callee: Leg) -> str:
     await caller.answer()
     ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
+    music: set[Leg] = set()  # who hears it, because the other side holds
+
     def changed(leg: Leg) -> None:
         if leg.state is LegState.ENDED and not ended.done():
             ended.set_result("caller" if leg is caller else "callee")
+        elif not ended.done():
+            _follow_hold(leg, callee if leg is caller else caller, music)
 
     before = (caller.peer, callee.peer)  # during a consultation one of them has another conversation aside
     _join(calls, caller, callee)
     sides = ((caller, callee), (callee, caller))
+    for one, other in sides:
+        if one.introduce:
+            one.introduce = False
+            one.show(other.identity)
     buttons = [Buttons(one, other, codes) for one, other in sides if (codes := calls.router.in_call(one))]
     try:
         caller.on_change.append(changed)
@@ -50,6 +58,20 @@ def _join(calls: Calls, one: Leg, other: Leg) -> None:
         other.media.port.hear(one.media.port)
     calls.emit(ev.LegBridged(call_id=one.call_id, leg_id=one.leg_id, other=other.leg_id))
     _tell(one, other)
+
+
+def _follow_hold(holder: Leg, other: Leg, music: set[Leg]) -> None:
+    """Let who is put on hold hear music, and the other side again when the hold is over."""
+    if holder.media is None or other.media is None or holder.apart_from is other or other.state is LegState.ENDED:
+        return
+    if holder.media.held and other not in music:
+        music.add(other)
+        other.media.port.unhear(holder.media.port)
+        play_music(other)
+    elif not holder.media.held and other in music:
+        music.discard(other)
+        other.media.port.stop()
+        other.media.port.hear(holder.media.port)
 
 
 def _part(calls: Calls, one: Leg, other: Leg) -> None:

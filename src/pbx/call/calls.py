@@ -210,7 +210,7 @@ class Calls:
             call.call_id,
             "out",
             destination.party,
-            origin.caller,
+            origin.identity,
             Party(destination.uri.user),
         )
         call.legs[leg.leg_id] = leg
@@ -226,7 +226,7 @@ class Calls:
             return leg
         if (hops := _hops_left(origin)) != destination.max_forwards:
             destination = dataclasses.replace(destination, max_forwards=hops)
-        introduced = NameAddr(Uri("sip", origin.caller.number, "invalid"), origin.caller.name)
+        introduced = NameAddr(Uri("sip", origin.identity.number, "invalid"), origin.identity.name)
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
         leg.log.info("> %s rings %s (%s)", origin.caller.number, destination.party, destination.flow)

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from pbx import events as ev
 from pbx.call.contract import End, Party
+from pbx.call.ears import Ears
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
-from pbx.media.contract import Clip, MediaPort, MediaState, Room
+from pbx.media.contract import MediaPort, Room
 from pbx.signaling.info import digit_of, digit_request
-from pbx.sip.headers import parse_address
+from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
+from pbx.sip.uri import Uri
 
 if TYPE_CHECKING:
     from pbx.call.calls import Calls
@@ -38,14 +40,13 @@ class LegState(Enum):
     ENDED = auto()
 
 
-class Leg:
+class Leg(Ears):
     """One dialog with its media. Verbs raise :class:`pbx.errors.CallEnded` once the leg is gone."""
 
     def __init__(
         self, calls: Calls, leg_id: str, call_id: str, direction: str, party: str, caller: Party, callee: Party
     ) -> None:
-        self.leg_id = leg_id
-        self.call_id = call_id
+        super().__init__(calls, leg_id, call_id, logging.LoggerAdapter(log, {"call": call_id, "leg": leg_id}))
         self.direction = direction  # in: they called us; out: we call them
         self.party = party  # endpoint/1001, trunk/carrier
         self.caller = caller
@@ -59,25 +60,18 @@ class Leg:
         self.rang = False
         self.over_limits = False  # an emergency: trunks and servers that are full take it all the same
         self.peer: Leg | None = None  # whom it is bridged with
-        self.digits: asyncio.Queue[str] = asyncio.Queue()
         self.kept = False  # taken from its script: who adopts it decides when it ends
         self.variables: dict[str, object] = {}  # what the script knows of the call
-        self.language = ""  # of the prompts that this leg hears; empty: the configured one
-        self.keeps_digits_secret = False  # in no log and no record while a card number or a PIN is typed
-        self.log = logging.LoggerAdapter(log, {"call": call_id, "leg": leg_id})
         self.answer_offer: bytes | None = None  # the offer of an INVITE that we have not answered
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
         self.on_bridged: list[Callable[[Leg], None]] = []  # joined with a peer, or parted from one
-        self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
         self.may_be_picked_up = False  # rings for a caller whom a colleague may take
+        self.introduce = False  # moved to another partner: its phone is told who that is
         self.apart_from: Leg | None = None  # bridged, but for a while they do not hear each other
         self.tape: Tape | None = None  # what records this conversation now
         self.moved_to = ""  # where a phone that answered 302 wants its calls
-        self.calls = calls
         self._scopes: list[HangupScope] = []
         self._sent_offer = False
-        self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
-        self.when_done: dict[int, Callable[[str], None]] = {}  # by token too: told also after the leg's end
         self._acked: asyncio.Future[None] | None = None
         self._reoffered: asyncio.Future[int] | None = None
 
@@ -125,6 +119,20 @@ class Leg:
         answered = self.state is LegState.UP
         self.signal.hangup(reason)
         self._ended(End(cause, 200 if answered else 487, "us", reason))
+
+    @property
+    def identity(self) -> Party:
+        """Who is at the other end of this leg, as others should see them."""
+        if self.direction == "in":
+            return self.caller
+        room, _, name = self.party.partition("/")
+        return Party(name) if room == "endpoint" else self.callee
+
+    def show(self, who: Party) -> None:
+        """Tell an answered phone with whom it talks now (RFC 3325 in an UPDATE, RFC 3311)."""
+        if self.signal is not None and self.state is LegState.UP and self.party.startswith("endpoint/") and who.number:
+            uri = Uri("sip", who.number, self.signal.advertised_address)
+            self.signal.request("UPDATE", (("P-Asserted-Identity", str(NameAddr(uri, who.name))),))
 
     def until_hangup(self) -> HangupScope:
         """Return a scope that ends quietly when this leg does."""
@@ -190,25 +198,6 @@ class Leg:
         """Open a conference."""
         return self.calls.room()
 
-    def asks(self, keys: str) -> None:
-        """Tell whoever plays this leg's part in a test that one of *keys* is waited for."""
-        if self.calls.on_ask is not None:
-            self.calls.on_ask(self, keys)
-
-    def clip(self, name: str) -> Clip | None:
-        """Return the prompt *name* in this leg's language."""
-        return self.calls.prompts.find(name, self.language or self.calls.language)
-
-    async def sounded(self, token: int) -> str:
-        """Wait until what the media port called *token* is over; return its outcome: ended, stopped, silence, limit."""
-        self._must_live()
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._sounding[token] = future
-        try:
-            return await future
-        finally:
-            del self._sounding[token]
-
     async def hold(self) -> int:
         """Put the peer on hold; return the SIP status of its answer."""
         return await self._change(holding=True)
@@ -261,8 +250,6 @@ class Leg:
         self._sent_offer = True
         return media.offer()
 
-    # ---- what media tells ------------------------------------------------------------------------------------------
-
     def send_digits(self, digits: str) -> None:
         """Press keys towards the peer, in the way that it understands."""
         if self.media is None or self.media.wishes.dtmf != "info":
@@ -281,25 +268,6 @@ class Leg:
             return
         if by_signalling or peer.media.wishes.dtmf == "info":
             peer.send_digits(digit)
-
-    def on_digit(self, digit: str, duration_ms: int, *, by_signalling: bool = False) -> None:
-        if not self.keeps_digits_secret:
-            self.calls.emit(ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms))
-        self.digits.put_nowait(digit)
-        self._pass_on(digit, by_signalling=by_signalling)
-        for tell in list(self.on_digit_pressed):
-            tell(self, digit)
-
-    def on_media(self, state: MediaState) -> None:
-        self.log.info("media: %s", state.value)
-        self.calls.emit(ev.LegMedia(call_id=self.call_id, leg_id=self.leg_id, state=state.value))
-
-    def on_done(self, token: int, outcome: str) -> None:
-        future = self._sounding.get(token)
-        if future is not None and not future.done():
-            future.set_result(outcome)
-        if (tell := self.when_done.pop(token, None)) is not None:
-            tell(outcome)
 
     # ---- what signalling tells -------------------------------------------------------------------------------------
 

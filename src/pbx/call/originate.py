@@ -54,6 +54,19 @@ def originate(
     return call
 
 
+def ring_for(
+    calls: Calls, introduction: Introduction, destinations: Sequence[Destination], routed: Routed, *, ring_s: float
+) -> Call:
+    """Ring somewhere on behalf of *introduction*'s caller; who answers gets *routed*'s script, in a call of its own."""
+    call_id = calls.new_call_id()
+    shown = Party(introduction.caller, introduction.caller_name)
+    asker = Leg(calls, f"{call_id}.0", call_id, "in", "api", shown, Party(introduction.dialled))
+    call = begin(calls, call_id, introduction.source, shown, introduction.dialled, routed.number)
+    work = _run(calls, call, asker, destinations, introduction, routed, ring_s)
+    call.task = asyncio.get_running_loop().create_task(work, name=f"call {call_id}")
+    return call
+
+
 def begin(
     calls: Calls,
     call_id: str,

@@ -289,7 +289,7 @@ def complete(leg: Leg, partner: Leg, consulted: Leg) -> None:
     calls = leg.calls
     call = calls.calls[partner.call_id]
     _tell(calls, leg, "attended", consulted.party, "connected")
-    consulted.kept = True
+    consulted.kept = consulted.introduce = True
     take(calls, call, partner)
 
     async def joined(moved: Leg) -> None:
@@ -304,7 +304,7 @@ def complete(leg: Leg, partner: Leg, consulted: Leg) -> None:
 
 def take(calls: Calls, call: Call, leg: Leg) -> None:
     """Free *leg* from the script that holds it: from now on whoever adopts it decides when it ends."""
-    leg.kept = True
+    leg.kept = leg.introduce = True
     if call.owner is leg and call.task is not None:
         call.task.cancel("transfer")
 

@@ -25,6 +25,7 @@ def load_commands() -> None:
     from pbx.cli import (
         backups,
         configuration,
+        desks,
         follow,
         live,
         prompts,
@@ -42,9 +43,11 @@ def load_commands() -> None:
     from pbx.cli.test import test
 
     steer.log.add_command(follow.log_follow)
+    for command in (desks.forward, desks.dnd, desks.sync):
+        endpoint.add_command(command)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
+        *prompts.COMMANDS, desks.phones, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
         follow.events, live.watch, live.top, console,
         schemas.schema,
     ):  # fmt: skip

@@ -32,6 +32,7 @@ from pbx.config.general import (
     Sip,
     StoreSpec,
 )
+from pbx.config.phones import Mac, Phone, Provisioning
 from pbx.config.queues import Agent, Disposition, PauseReason, Queue, Survey, Team
 from pbx.config.testfile import TestCase
 
@@ -70,6 +71,8 @@ class Config(Spec):
     conferences: dict[str, ConferenceSpec] = {}
     parking: Parking | None = None
     feature_codes: FeatureCodesTable | None = None
+    provisioning: Provisioning | None = None
+    phones: dict[Mac, Phone] = {}
     pause_reasons: dict[str, PauseReason] = {}
     dispositions: dict[str, Disposition] = {}
     surveys: dict[str, Survey] = {}

@@ -9,7 +9,17 @@ from pbx.config.config import Config
 
 MOST_NAMED = 8
 # What is opened once: sockets, threads, files. A reload keeps the old ones and says so.
-RESTART = ("sip.listen", "sip.tls", "media.ports", "media.threads", "media.tones", "store.path", "control", "log")
+RESTART = (
+    "sip.listen",
+    "sip.tls",
+    "media.ports",
+    "media.threads",
+    "media.tones",
+    "store.path",
+    "control",
+    "log",
+    "provisioning",
+)
 
 
 def same(one: object, other: object) -> bool:

@@ -71,7 +71,7 @@ class Endpoint(Spec):
     algorithms: tuple[Literal["sha-256", "md5"], ...] = ()
     srtp: Literal["off", "optional", "required"] | None = None
     auto_answer: bool = False
-    site: str = ""  # its emergency line
+    site: str = ""  # the trunk of its site, tried first when it calls for help
 
 
 class TrunkRegistration(Spec):
@@ -100,6 +100,7 @@ class Trunk(Spec):
     codecs: tuple[CodecName, ...] = ()
     dtmf: Dtmf = "auto"
     redirects: Literal["obey", "refuse"] = "refuse"
+    ring: str = ""  # how phones ring for its calls: "Bellcore-dr2", or a whole Alert-Info value
     privacy: bool = True  # honour Privacy towards this trunk
     srtp: Literal["off", "optional", "required"] | None = None
     transport: Literal["", "udp", "tcp", "tls"] = ""

@@ -89,6 +89,7 @@ class Queue(Spec):
     auto_pause_after: int = Field(2, ge=0)  # consecutive missed offers; 0 never
     autofill: bool = True
     on: Branches | None = None
+    ring: str = ""  # how agents' phones ring for it: "Bellcore-dr2", or a whole Alert-Info value
     group: str = ""  # for first-call resolution
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pbx.config.config import Config
 from pbx.config.endpoints import SecretFrom
 from pbx.config.general import parse_listener
+from pbx.config.phones import Provisioning
 from pbx.config.where import Finding, Severity
 from pbx.errors import ConfigError
 
@@ -74,12 +75,36 @@ def trunk_secrets(config: Config, base: Path, environment: Mapping[str, str]) ->
     return found
 
 
+def provisioning_key(spec: Provisioning, base: Path, environment: Mapping[str, str]) -> str:
+    """Return what phones' tokens are made of; made at the first start.
+
+    :raises ConfigError: where it can be neither read nor made.
+    """
+    key = read_secret(spec.secret, base, environment)
+    if key is None and isinstance(spec.secret, SecretFrom):
+        key = make_secret(spec.secret, base)
+    if not key:
+        raise ConfigError(f"{spec.where_of('secret')}: no secret for provisioning")
+    return key
+
+
 def check_secrets(config: Config, base: Path, environment: Mapping[str, str]) -> list[Finding]:
     """Refuse literal secrets on reachable addresses; warn of those that are still to be made."""
     hosts = [parse_listener(text)[1] for text in config.sip.listen]
     local = all(host in ("127.0.0.1", "::1") or host.startswith("127.") for host in hosts)
     findings = []
     missing = []
+    fetched = config.provisioning
+    inside = fetched is None or fetched.http.startswith(("127.", "[::1]", "localhost"))
+    if fetched is not None and isinstance(fetched.secret, str) and not inside:
+        findings.append(
+            Finding(
+                fetched.where_of("secret"),
+                Severity.ERROR,
+                "the secret of provisioning is in the file, and its listener is reachable from outside",
+                'write secret = { file = "var/secrets/provisioning" }, or listen on 127.0.0.1 only',
+            )
+        )
     for number, endpoint in config.endpoints.items():
         if isinstance(endpoint.secret, str) and not local:
             findings.append(

@@ -27,7 +27,7 @@ async def call_for_help(script: Script) -> None:
     telling = asyncio.get_running_loop().create_task(_notify(script, spec.notify, endpoint, number))
     failure: CallFailed = Unreachable("no emergency trunk")
     try:
-        for index, name in enumerate(spec.trunks):
+        for index, name in enumerate(_lines(script, endpoint)):
             step = DialStep(dial=(f"trunk/{name}",))
             plan = Plan(step, step.dial, "failover", OUTSIDE_RING_S, number, _caller(script, endpoint))
             script.tell(trace_words(script, plan, step.dial), began=index == 0)
@@ -41,6 +41,12 @@ async def call_for_help(script: Script) -> None:
     finally:
         telling.cancel()
     raise failure
+
+
+def _lines(script: Script, endpoint: str) -> list[str]:
+    """Return the trunks to try: the one of the phone's site first, since help comes to where the line is."""
+    own = script.plan.config.endpoints[endpoint].site if endpoint in script.plan.config.endpoints else ""
+    return list(dict.fromkeys(name for name in (own, *script.plan.config.emergency.trunks) if name))
 
 
 def _caller(script: Script, endpoint: str) -> str:

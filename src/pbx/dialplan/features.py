@@ -18,6 +18,7 @@ from pbx.config.steps import FeatureStep, PageStep, ParkStep, PickupStep
 from pbx.dialplan.dialling import way_outside
 from pbx.dialplan.lamp import may_pick_up
 from pbx.dialplan.queueing import desk_of
+from pbx.dialplan.router import Dialplan
 from pbx.dialplan.script import Finished, Script, runs
 from pbx.dialplan.sounding import turn_switch
 from pbx.errors import CallFailed, PbxError
@@ -75,7 +76,8 @@ async def _asked(script: Script, value: str, prompt: str = "enter-number") -> st
 async def _forward(script: Script, value: str, what: str) -> None:
     number = await _asked(script, value)
     endpoint = own(script)
-    if not may_forward(script, endpoint, number):
+    if why := may_forward(script.plan, endpoint, number):
+        script.leg.log.info("x %s", why)
         script.tell(f"forward {what} {number} declined")
         await audio.play(script.leg, "not-allowed")
         return
@@ -85,18 +87,17 @@ async def _forward(script: Script, value: str, what: str) -> None:
     await audio.say(script.leg, number, "digits")
 
 
-def may_forward(script: Script, endpoint: str, number: str) -> bool:
-    """Say whether an endpoint may have its calls sent to a number: a colleague, or outside by its own rights."""
+def may_forward(plan: Dialplan, endpoint: str, number: str) -> str:
+    """Say why an endpoint may not have its calls sent to a number, "" where it may: inside, or outside by right."""
     if number == endpoint or not number:
-        return False
-    if number in script.plan.config.endpoints:
-        return True
+        return f"endpoint {endpoint} cannot forward to itself"
+    if number in plan.config.endpoints:
+        return ""
     try:
-        way_outside(script.plan, endpoint, number)
+        way_outside(plan, endpoint, number)
     except CallFailed as error:
-        script.leg.log.info("x %s", error)
-        return False
-    return True
+        return str(error)
+    return ""
 
 
 async def _forward_off(script: Script, value: str, what: str) -> None:

@@ -99,6 +99,7 @@ def recording_rule(
         if policy(*wanted) != "always":
             yield
             return
+        leg.variables.setdefault("record", "always")  # and wherever the caller is transferred to
         path = equipment.recording_path(leg.call_id)
         async with recorded(leg, other, path, emit or equipment.emit, queue=queue, agent=agent):
             yield

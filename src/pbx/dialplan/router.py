@@ -72,6 +72,9 @@ class Dialplan:
         """Make the script of a leg that begins with a route or a code."""
         leg.language = str(values.get("language") or self.config.language)
         leg.variables["values"] = values
+        trunk = self.config.trunks.get(introduction.source.removeprefix("trunk/"))
+        if trunk is not None and trunk.ring:
+            leg.variables["ring"] = trunk.ring
         script = Script(self, leg, values, context)
         if introduction.peer in ("transfer", "api") and leg.party != introduction.source:
             script.transferred_by = introduction.source

@@ -34,6 +34,7 @@ from pbx.config.steps import (
     WaitStep,
 )
 from pbx.dialplan.script import Finished, Script, runs
+from pbx.dialplan.summoning import summon
 from pbx.dialplan.values import as_text
 from pbx.errors import MediaError
 
@@ -118,7 +119,9 @@ async def voicemail(script: Script, step: VoicemailStep) -> None:
 async def voicemail_check(script: Script, step: VoicemailCheckStep) -> None:
     mailbox = script.fill(step.voicemail_check)
     script.tell(f"voicemail-check {mailbox}", step)
-    trusted = bool(mailbox) and mailbox == script.values["endpoint"]
+    own, box = str(script.values["endpoint"]), script.plan.config.mailboxes.get(mailbox)
+    shared = box is not None and own in (lamp.removeprefix("endpoint/") for lamp in box.lamps)
+    trusted = bool(mailbox and own) and (mailbox == own or shared)
     boxes = script.plan.equipment.mailboxes
     await script.follow(step, await check_mailbox(script.leg, mailbox, boxes, script.emit, trusted=trusted))
 
@@ -133,8 +136,13 @@ async def conference(script: Script, step: ConferenceStep) -> None:
     terms = Terms(
         most=step.max or (spec.max if spec is not None else 0),
         pin=script.fill(step.pin) or (spec.pin if spec is not None else ""),
+        moderator_pin=spec.moderator_pin if spec is not None else "",
         announce=step.announce,
         muted=step.muted,
+        moderator=step.moderator,
+        record=step.record or (spec is not None and spec.record),
+        path=script.plan.equipment.recording_path,
+        summon=lambda leg, number: summon(script, name, leg, number),
     )
     await script.follow(step, await script.plan.equipment.rooms.join(script.leg, name, terms))
 

@@ -13,7 +13,7 @@ from pbx.config.endpoints import Trunk
 from pbx.dialplan.number import Wanted, outward
 from pbx.dialplan.rota import on_duty
 from pbx.errors import Busy, CallFailed, Unreachable
-from pbx.signaling.contract import AUTO_ANSWER, Destination
+from pbx.signaling.contract import AUTO_ANSWER, Destination, alert_info
 from pbx.sip.headers import NameAddr
 from pbx.sip.uri import Uri
 
@@ -67,6 +67,8 @@ class PlanTargets:
         found = self._introduced(self._inner.resolve(target, leg, number=number, caller=caller), leg, caller)
         if room == "endpoint" and leg.variables.get("auto-answer"):
             found = [replace(d, headers=tuple(dict.fromkeys((*d.headers, *AUTO_ANSWER)))) for d in found]
+        if room == "endpoint" and (ring := str(leg.variables.get("ring", ""))) and not leg.variables.get("auto-answer"):
+            found = [replace(d, headers=(*d.headers, alert_info(ring))) for d in found]
         return found
 
     def _introduced(self, found: Sequence[Destination], leg: Leg, caller: str) -> list[Destination]:

@@ -249,7 +249,9 @@ class UserAgent:
 
     def _invite(self, destination: Destination, flow: Flow, uri: Uri, caller: NameAddr, sdp: bytes | None) -> Session:
         host, _ = self._transports.advertised(flow)
-        introduced = destination.from_ or NameAddr(Uri("sip", caller.uri.user, host), caller.name)
+        introduced = destination.from_ or caller
+        if introduced.uri.host == "invalid":  # who calls is known by number alone
+            introduced = NameAddr(Uri("sip", introduced.uri.user, host), introduced.name)
         request = Request("INVITE", uri)
         request.headers = {
             "Via": [],
@@ -261,6 +263,8 @@ class UserAgent:
         }
         if destination.routes:
             request.headers["Route"] = list(destination.routes)
+        if destination.party.startswith("endpoint/") and introduced.uri.user:
+            request.headers["P-Asserted-Identity"] = [str(introduced)]  # RFC 3325: phones of ours trust us
         for name, value in destination.headers:
             request.add(name, value)
         if sdp:

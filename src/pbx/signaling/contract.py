@@ -19,6 +19,12 @@ AUTO_ANSWER = (
 )
 
 
+def alert_info(ring: str) -> tuple[str, str]:
+    """Return the header that makes a phone ring otherwise: a name as phones list them, or a whole value."""
+    value = ring if ring.startswith(("<", ";")) else f"<http://127.0.0.1/{ring}>;info={ring}"
+    return "Alert-Info", value
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """One INVITE to send: who it is for, where it goes, how we introduce ourselves there."""

@@ -163,7 +163,8 @@ class VirtualSignal:
         self.history.append(f"refuse reoffer {status}")
 
     def request(self, method: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> None:
-        self.history.append(f"request {method}")
+        shown = [f"{name}: {value}" for name, value in headers if name == "P-Asserted-Identity"]
+        self.history.append(" ".join([f"request {method}", *shown]))
 
     def respond(self, transaction: ServerTransaction, request: Request, status: int) -> None:
         self.history.append(f"respond {request.method} {status}")

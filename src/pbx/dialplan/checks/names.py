@@ -179,6 +179,11 @@ class _Names:
         for context in config.contexts.values():
             for included in context.include:
                 yield from self.one(context, "include", "context", included, config.contexts)
+        for endpoint in config.endpoints.values():
+            if endpoint.site:
+                yield from self.one(endpoint, "site", "trunk", endpoint.site, config.trunks)
+        for phone in config.phones.values():
+            yield from self.one(phone, "endpoint", "endpoint", phone.endpoint, config.endpoints)
         for group in config.groups.values():
             yield from self.targets(group, "members", group.members)
         for rota in config.rotas.values():

@@ -72,6 +72,7 @@ def safety(config: Config, routes: Routes) -> Iterator[Finding]:
     yield from _queues(config)
     yield from _alerts(config)
     yield from codes.codes(config, routes)
+    yield from _mail(config)
     yield from _unbuilt(config)
 
 
@@ -217,6 +218,16 @@ def figures_of(config: Config) -> frozenset[str]:
     return frozenset((*HOUSE, *(f"queue.{key}" for key in FIGURES), *of_queues))
 
 
+def _mail(config: Config) -> Iterator[Finding]:
+    boxes = [*config.mailboxes.values(), *(e.voicemail for e in config.endpoints.values() if e.voicemail is not None)]
+    for box in boxes:
+        if box.mail and config.mail is None:
+            yield warning(box.where_of("mail"), "messages are mailed, and nothing says by which server",
+                          'add [mail] smtp = "127.0.0.1:25", from = "pbx@example.com"')  # fmt: skip
+        if box.webhook and not box.webhook.startswith(("http://", "https://")):
+            yield error(box.where_of("webhook"), f'"{box.webhook}" is no address', "write http://… or https://…")
+
+
 def _unbuilt(config: Config) -> Iterator[Finding]:
     told: set[type] = set()
     for _, steps in lists_of(config):
@@ -225,12 +236,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 told.add(type(step))
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
-    for name, box in config.mailboxes.items():
-        for field in sorted({"webhook", "retain_days", "mail"} & box.model_fields_set):
-            yield warning(box.where_of(field), f"mailbox {name}: {field.replace('_', '-')} is not built yet")
-    for name, room in config.conferences.items():
-        for field in sorted({"record", "moderator_pin"} & room.model_fields_set):
-            yield warning(room.where_of(field), f"conference {name}: {field.replace('_', '-')} is not built yet")
 
 
 def today() -> date:
