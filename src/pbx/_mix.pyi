@@ -55,6 +55,20 @@ class Engine:
         e: int = 0,
         f: int = 0,
     ) -> None: ...
+    def put(
+        self,
+        op: int,
+        port: int,
+        generation: int,
+        token: int = 0,
+        a: int = 0,
+        b: int = 0,
+        c: int = 0,
+        d: int = 0,
+        e: int = 0,
+        f: int = 0,
+    ) -> None: ...
+    def wake(self) -> None: ...
     def drain(self) -> list[tuple[int, int, int, int, int, int]]: ...
     def stats(self, index: int) -> dict[str, int | float | bytes]: ...
     def run(self) -> None: ...

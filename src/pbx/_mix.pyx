@@ -49,6 +49,7 @@ cdef enum:
     MANY = 500                  # legs: with fewer a coarser grid spares waking up
     SOME = 100
     BUSY_PACKETS = 60           # in one scan: from here on read on the grid, many sockets at a time
+    WAKE_EVERY = 256            # commands that may wait for the end of a turn of the loop
 
 
 cdef class Engine:
@@ -102,7 +103,16 @@ cdef class Engine:
 
     def post(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
              int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
-        """Hand one command to the engine.
+        """Hand one command to the engine and wake it.
+
+        :raises BufferError: when the ring is full.
+        """
+        self.put(op, port, generation, token, a, b, c, d, e, f)
+        pbx_signal(self.core.wake)
+
+    def put(self, int op, uint32_t port, uint32_t generation, uint32_t token=0, int64_t a=0, int64_t b=0,
+            int64_t c=0, int64_t d=0, int64_t e=0, int64_t f=0) -> None:
+        """Hand one command to the engine; it is looked at when :meth:`wake` says so, or earlier.
 
         :raises BufferError: when the ring is full.
         """
@@ -112,7 +122,13 @@ cdef class Engine:
         command.args[0], command.args[1], command.args[2] = a, b, c
         command.args[3], command.args[4], command.args[5] = d, e, f
         if not put_command(&self.core.commands, &command):
+            pbx_signal(self.core.wake)
             raise BufferError("the media engine's command ring is full")
+        if self.core.commands.head % WAKE_EVERY == 0:
+            pbx_signal(self.core.wake)
+
+    def wake(self) -> None:
+        """Let the engine look at its commands now."""
         pbx_signal(self.core.wake)
 
     def drain(self) -> list:

@@ -24,13 +24,11 @@ class Event:
     call_id: str = ""
     leg_id: str = ""
 
+    OWN: ClassVar[tuple[str, ...]] = ()  # the fields that have no column of their own
+
     def payload(self) -> dict[str, Any]:
         """Return the fields that are neither empty nor kept in columns of their own."""
-        return {
-            f.name: value
-            for f in fields(self)
-            if f.name not in ("call_id", "leg_id") and (value := getattr(self, f.name)) not in ("", None, (), {})
-        }
+        return {name: value for name in self.OWN if (value := getattr(self, name)) not in ("", None, (), {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ def kind(name: str, *, detail: bool = False) -> Any:
         made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         made.KIND = name
         made.DETAIL = detail
+        made.OWN = tuple(f.name for f in fields(made) if f.name not in ("call_id", "leg_id"))
         KINDS[name] = made
         return made
 
@@ -500,9 +499,12 @@ class CallbackChanged(Event):
 @kind("recording.started")
 class RecordingStarted(Event):
     recording_id: str = ""
-    path: str = ""
+    path: str = ""  # below recordings.path; made of our own ids
+    other: str = ""  # leg_id of the right channel
     queue: str = ""
     agent: str = ""
+    caller: str = ""
+    dialled: str = ""
 
 
 @kind("recording.marked")
@@ -517,8 +519,25 @@ class RecordingMarked(Event):
 class RecordingEnded(Event):
     recording_id: str = ""
     duration_ms: int = 0
+
+
+@kind("recording.written")
+class RecordingWritten(Event):
+    recording_id: str = ""
+    outcome: str = ""  # ended, stopped, failed
+
+
+@kind("recording.sealed")
+class RecordingSealed(Event):
+    """The file is whole: its hash, and that of the chain up to it."""
+
+    recording_id: str = ""
+    path: str = ""
     size_bytes: int = 0
-    sha256: str = ""
+    sha256: str = ""  # empty: there is no file
+    previous: str = ""  # the chain before it
+    chain: str = ""
+    cause: str = ""  # restart: sealed by the run after the one that made it
 
 
 @kind("recording.touched")
@@ -526,6 +545,14 @@ class RecordingTouched(Event):
     recording_id: str = ""
     who: str = ""
     what: str = ""  # played, exported, deleted, held, released
+
+
+@kind("caller.forgotten")
+class CallerForgotten(Event):
+    pseudonym: str = ""
+    who: str = ""
+    events: int = 0
+    recordings: int = 0
 
 
 @kind("voicemail.changed")

@@ -56,6 +56,7 @@ from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
+from pbx.store.archive import Archive
 from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.configs import Configs
 from pbx.store.database import Log
@@ -233,6 +234,14 @@ class Server:
             postroom.start()
             self._opened.callback(postroom.stop)
         self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
+        self.archive = Archive(
+            self.log,
+            lambda: self.base / self.config.recordings.path,
+            lambda: self.config.recordings.retain_days,
+            time.time,
+        )
+        self.archive.start()
+        self._opened.push_async_callback(self.archive.stop)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)

@@ -29,6 +29,7 @@ from pbx.signaling.trunk import Line
 from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.virtual import Behaviour
 from pbx.sip.location import Location
+from pbx.store.archive import Archive
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.today import Today
@@ -102,6 +103,8 @@ class Running:
         self.log.listeners += [self.tally.take, self.today.take]
         self.timed = Timed(self.desk, self.texts, time.time)
         self.timed.start()
+        self.archive = Archive(self.log, lambda: self.directory / "recordings", lambda: None, time.time)
+        self.archive.start()
         self.media.ports = self.house.media.ports
         self.control = Control(self)  # type: ignore[arg-type]
         self.socket = self.directory / "pbx.sock"
@@ -116,6 +119,7 @@ class Running:
         self.calls.end_all("lost")
         await self.calls.drained()
         self.desk.stop()
+        await self.archive.stop()
         await self.reader.stop()
         await self.log.stop()
 

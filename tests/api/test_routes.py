@@ -23,6 +23,7 @@ VIEWS = {
     "agents": "/v1/agents", "agent": "/v1/agents/zhang", "conferences": "/v1/conferences", "codecs": "/v1/codecs",
     "limits": "/v1/limits", "threads": "/v1/threads", "uptime": "/v1/uptime", "pulse": "/v1/pulse",
     "status": "/v1/status", "cdr": "/v1/cdr", "loggers": "/v1/log", "config": "/v1/config",
+    "recordings": "/v1/recordings",
 }  # fmt: skip
 
 
@@ -60,9 +61,8 @@ async def test_every_view_has_the_shape_that_its_schema_promises(tmp_path: Path)
         jsonschema.validate(one, schema("call"))
         assert one["waiting"]["queue"] == "support"
         assert one["waiting"]["position"] == 1
-        assert set(VIEWS) | {"call", "did", "why", "callbacks", "versions"} == set(
-            SHAPES
-        )  # the rest has tests of its own
+        shown_elsewhere = {"call", "did", "recording", "verified", "why", "callbacks", "versions"}
+        assert set(VIEWS) | shown_elsewhere == set(SHAPES)
 
 
 async def test_a_queue_shows_its_members_its_callers_and_its_day(tmp_path: Path) -> None:

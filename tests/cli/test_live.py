@@ -87,8 +87,8 @@ def run(server: LiveServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 SHOWN = {
     "calls", "channels", "endpoints", "registrations", "trunks", "queues", "queue support", "agents", "agent zhang",
-    "conferences", "codecs", "limits", "threads", "loggers", "cdr", "endpoint 1001", "uptime", "status", "pulse",
-    "config",
+    "conferences", "codecs", "recordings", "limits", "threads", "loggers", "cdr", "endpoint 1001", "uptime", "status",
+    "pulse", "config",
 }  # fmt: skip
 
 
@@ -124,6 +124,42 @@ def test_what_the_server_refuses_is_told_in_a_line(run: Run) -> None:
     assert "is no time" in run("agent login zhang --until soon")
     assert "No such command" in run("show nothing")
     assert "a quote is not closed" in run('agent pause zhang --reason "lunch')
+
+
+REGISTER = """REGISTER sip:127.0.0.1 SIP/2.0\r
+Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKtrace\r
+From: <sip:1001@127.0.0.1>;tag=1\r
+To: <sip:1001@127.0.0.1>\r
+Call-ID: traced@test\r
+CSeq: 1 REGISTER\r
+Authorization: Digest username="1001", realm="x", nonce="NONCE", uri="sip:x", response="RESPONSE"\r
+Content-Length: 0\r
+\r
+"""
+
+
+def test_a_trace_is_drawn_as_a_ladder_and_written_as_a_capture(server: LiveServer, run: Run, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        phone.settimeout(5)
+        listening = server.ask("/v1/status")["listening"][0]
+        phone.sendto(
+            REGISTER.format(port=phone.getsockname()[1]).encode(), ("127.0.0.1", int(listening.split(":")[-1]))
+        )
+        assert phone.recv(4096).startswith(b"SIP/2.0 401")
+    head, asked, answered = run("trace traced@test").splitlines()
+    assert "us" in head
+    assert ("REGISTER" in asked, "401 Unauthorized" in answered) == (True, True)
+    told = run(f"trace traced@test --full --pcap {tmp_path / 'one.pcap'}")
+    capture = (tmp_path / "one.pcap").read_bytes()
+    assert "2 messages written" in told
+    assert capture.startswith(b"\xd4\xc3\xb2\xa1")
+    assert b"REGISTER sip:127.0.0.1" in capture
+    for secret in ("NONCE", "RESPONSE"):
+        assert secret not in told
+        assert secret.encode() not in capture
+    assert run("trace nothing").startswith("no call nothing")
+    jsonschema.validate(orjson.loads(run("trace traced@test --follow --json")), schema("trace"))
 
 
 def test_statuses_of_the_shell_tell_what_went_wrong(server: LiveServer) -> None:

@@ -133,7 +133,7 @@ def test_a_waiting_caller_hears_notice_music_and_position_in_mandarin(
     with capture(tmp_path / "waiting.pcap") as pcap:
         caller.dial("800")
         agent.wait("CALL_INCOMING")
-        time.sleep(10.0)
+        time.sleep(15.0)
     sound = alaw_heard(pcap, caller.rtp_ports)
     notice = found_at(sound, "zh-CN", "recording-notice")
     before = found_at(sound, "zh-CN", "queue-position-before")

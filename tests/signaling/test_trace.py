@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import pytest
+
 from pbx.signaling import trace as tracing
 from pbx.signaling.trace import Trace, ladder, masked, pcap
 from pbx.sip.message import Flow
@@ -17,24 +19,33 @@ def ring(count: int = 1) -> Trace:
     clock = iter(range(1000, 100_000))
     made = Trace(lambda: float(next(clock)))
     for number in range(count):
-        made.note(message(Call_ID=f"c{number}"), FLOW, received=True, now=0.0)
+        made.note(message(Call_ID=f"c{number}"), FLOW, received=True)
     return made
 
 
 def test_messages_are_found_by_call_id_in_order() -> None:
     made = ring()
-    made.note(message("SIP/2.0 180 Ringing", body="", i="c0", Call_ID=None), FLOW, received=False, now=0.0)
+    made.note(message("SIP/2.0 180 Ringing", body="", i="c0", Call_ID=None), FLOW, received=False)
     assert [(one.received, one.title) for one in made.of(["c0"])] == [(True, "INVITE (SDP)"), (False, "180 Ringing")]
     assert made.of(["other"]) == []
 
 
-def test_the_ring_is_bounded_by_calls_and_by_messages() -> None:
-    made = ring(tracing.MAX_CALLS + 10)
-    assert made.sizes[0] == tracing.MAX_CALLS
+def test_the_ring_is_bounded_by_messages_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "MAX_MESSAGES", 20)
+    made = ring(30)
+    assert made.sizes[0] == 20
     assert made.of(["c0"]) == []
-    for _ in range(tracing.MAX_MESSAGES + 10):
-        made.note(message(Call_ID="long"), FLOW, received=True, now=0.0)
-    assert len(made.of(["long"])) == tracing.MAX_MESSAGES
+    assert len(made.of(["c29"])) == 1
+    size = len(message(Call_ID="c1"))
+    monkeypatch.setattr(tracing, "MAX_BYTES", 5 * size)
+    made.note(message(Call_ID="c1"), FLOW, received=True)
+    assert made.sizes[1] <= 5 * size
+
+
+def test_a_call_id_that_another_message_merely_mentions_is_not_taken_for_its_own() -> None:
+    made = ring()
+    made.note(message("REFER sip:a@b SIP/2.0", Call_ID="other", Refer_To="<sip:x@y?Replaces=c0>"), FLOW, received=True)
+    assert [one.title for one in made.of(["c0"])] == ["INVITE (SDP)"]
 
 
 def test_secrets_are_masked() -> None:
@@ -47,9 +58,16 @@ def test_secrets_are_masked() -> None:
         assert secret not in shown
 
 
+def test_digits_and_passwords_are_masked() -> None:
+    info = masked(b"INFO sip:1001:pass;word@a.example SIP/2.0\r\nContent-Type: application/dtmf\r\nX: y\r\n\r\n7\r\n")
+    assert info == b"INFO sip:1001:***@a.example SIP/2.0\r\nContent-Type: application/dtmf\r\nX: y\r\n\r\n***\r\n"
+    plain = b"INVITE sip:1001@a.example:5060;transport=udp SIP/2.0\r\nTo: <sip:a.example:5060>, <sip:b@c>\r\n\r\n"
+    assert masked(plain) == plain
+
+
 def test_a_ladder_names_the_peer_and_points_the_way() -> None:
     made = ring()
-    made.note(message("SIP/2.0 200 OK", body="", Call_ID="c0"), FLOW, received=False, now=0.0)
+    made.note(message("SIP/2.0 200 OK", body="", Call_ID="c0"), FLOW, received=False)
     head, asked, answered = ladder(made.of(["c0"])).splitlines()
     assert "udp:192.0.2.2:5060" in head
     assert "|<" in asked

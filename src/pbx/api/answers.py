@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import pwd
 import socket
@@ -14,11 +16,13 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from pbx.errors import CallFailed, MediaError, PbxError, StoreError
+from pbx.store.database import Log
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
+SETTLE_S = 2.0
 
 
 class Refused(PbxError):
@@ -99,6 +103,13 @@ def operator(request: web.Request) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+
+
+async def settled(events: Log) -> None:
+    """Let what has happened be on the disk before somebody reads it there; a disk that stalls is not waited for."""
+    with contextlib.suppress(StoreError, TimeoutError):
+        async with asyncio.timeout(SETTLE_S):
+            await events.durable()
 
 
 @web.middleware

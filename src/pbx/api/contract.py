@@ -18,6 +18,7 @@ from pbx.signaling.agent import UserAgent
 from pbx.signaling.notices import Notices
 from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
+from pbx.store.archive import Archive
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.today import Today
@@ -31,6 +32,7 @@ class State(Protocol):
     version: str
     started_wall: float
     agent: UserAgent
+    archive: Archive
     calls: Calls
     desk: Desk
     equipment: Equipment

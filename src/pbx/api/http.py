@@ -18,8 +18,10 @@ from pbx.api.feed import Feed
 from pbx.api.lines import Lines
 from pbx.api.phones import PhoneRoutes
 from pbx.api.queues import AgentRoutes, QueueRoutes
+from pbx.api.recordings import RecordingRoutes
 from pbx.api.supervision import SupervisionRoutes
 from pbx.api.system import SystemRoutes
+from pbx.api.trace import TraceRoutes
 from pbx.api.why import WhyRoutes
 from pbx.errors import PbxError
 
@@ -44,9 +46,11 @@ class Control:
             DeskPhoneRoutes,
             QueueRoutes,
             AgentRoutes,
+            RecordingRoutes,
             CallbackRoutes,
             SupervisionRoutes,
             WhyRoutes,
+            TraceRoutes,
             SystemRoutes,
         ):
             made.add_routes(topic(self._state).table())

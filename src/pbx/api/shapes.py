@@ -11,6 +11,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from pbx.api.trace_shapes import TraceShape
+
 VERSION = 1  # of the protocol; grows when something that was there changes its meaning
 closed = with_config(ConfigDict(extra="forbid"))  # an object with these members and no other
 
@@ -310,6 +312,41 @@ class CdrShape(TypedDict):
 
 
 @closed
+class RecordingShape(TypedDict):
+    recording_id: str
+    call_id: str
+    leg_id: str
+    other: str
+    queue: str
+    agent: str
+    caller: str
+    dialled: str
+    path: str
+    started_utc: float
+    ended_utc: float | None
+    duration_ms: int
+    marks: list[list[Any]]
+    size_bytes: int
+    sha256: str
+    sealed_seq: int
+    held: bool
+    deleted_utc: float | None
+    deleted_by: str
+
+
+@closed
+class FaultShape(TypedDict):
+    recording_id: str
+    fault: str
+
+
+@closed
+class VerifiedShape(TypedDict):
+    did: str
+    faults: list[FaultShape]
+
+
+@closed
 class LoggerShape(TypedDict):
     room: str
     level: str
@@ -366,8 +403,9 @@ SHAPES: dict[str, Any] = {
     "queues": list[QueueShape], "queue": QueueDetailShape, "agents": list[AgentShape], "agent": AgentShape,
     "conferences": list[ConferenceShape], "codecs": list[CodecShape], "limits": list[LimitShape],
     "threads": list[ThreadShape], "uptime": UptimeShape, "pulse": PulseShape, "status": StatusShape,
-    "cdr": list[CdrShape], "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
-    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape],
+    "cdr": list[CdrShape], "recordings": list[RecordingShape], "recording": RecordingShape,
+    "verified": VerifiedShape, "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
+    "why": WhyShape, "callbacks": list[CallbackShape], "versions": list[VersionShape], "trace": TraceShape,
 }  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import resource
@@ -16,16 +15,14 @@ from typing_extensions import NotRequired, TypedDict  # noqa: UP035 — pydantic
 
 from pbx import events as ev
 from pbx.api import pulse
-from pbx.api.answers import answer, body, did, operator, whole
+from pbx.api.answers import answer, body, did, operator, settled, whole
 from pbx.api.contract import State
 from pbx.api.shapes import SHAPES, CodecShape, LimitShape, LoggerShape, PulseShape, UptimeShape, closed, schema
 from pbx.call.leg import LegState
-from pbx.errors import StoreError
 from pbx.sdp.codec import BY_NAME
 
 ROOMS = ("acd", "api", "apps", "call", "config", "dialplan", "media", "server", "signaling", "sip", "store")
 SECRET = frozenset({"secret", "pin", "password", "headers"})
-SETTLE_S = 2.0
 LEVELS = Literal["debug", "info", "warning", "error"]
 
 
@@ -149,18 +146,11 @@ class SystemRoutes:
 
     async def _cdr(self, request: web.Request) -> web.Response:
         limit = whole(request, "limit", 50, 1, 100_000)
-        await settled(self._state)
+        await settled(self._state.log)
         return answer([asdict(record) for record in await self._state.reader.records(limit)])
 
     async def _schemas(self, request: web.Request) -> web.Response:
         return answer({name: schema(name) for name in SHAPES})
-
-
-async def settled(state: State) -> None:
-    """Let what has happened be on the disk before somebody reads it there; a disk that stalls is not waited for."""
-    with contextlib.suppress(StoreError, TimeoutError):
-        async with asyncio.timeout(SETTLE_S):
-            await state.log.durable()
 
 
 def pulse_view(state: State) -> PulseShape:

@@ -27,12 +27,14 @@ def policy(*most_specific_first: str | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def recorded(leg: Leg, other: Leg, path: Path, emit: Emit) -> AsyncIterator[None]:
+async def recorded(
+    leg: Leg, other: Leg, path: Path, emit: Emit, *, queue: str = "", agent: str = ""
+) -> AsyncIterator[None]:
     """Record *leg* and *other* while the body runs."""
     if leg.media is None or other.media is None:
         yield
         return
-    tape = Tape(leg, other, path, emit)
+    tape = Tape(leg, other, path, emit, queue=queue, agent=agent)
     try:
         yield
     finally:

@@ -223,8 +223,10 @@ class Calls:
             self._leg_created(leg, "", str(destination.flow))
             leg.on_failed(error.status, error.reason, ())
             return leg
-        destination = dataclasses.replace(destination, max_forwards=_hops_left(origin))
-        introduced = NameAddr(Uri("sip", origin.identity.number, "invalid"), origin.identity.name)
+        if (hops := _hops_left(origin)) != destination.max_forwards:
+            destination = dataclasses.replace(destination, max_forwards=hops)
+        caller = origin.identity
+        introduced = NameAddr(Uri("sip", caller.number, "invalid"), caller.name)
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
         leg.log.info("> %s rings %s (%s)", origin.caller.number, destination.party, destination.flow)

@@ -28,6 +28,7 @@ class Ears(ABC):
         self.keeps_digits_secret = False  # in no log and no record while a card number or a PIN is typed
         self.digits: asyncio.Queue[str] = asyncio.Queue()
         self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
+        self.when_done: dict[int, Callable[[str], None]] = {}  # by token: told also after the leg's end
         self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
 
     @abstractmethod
@@ -69,3 +70,5 @@ class Ears(ABC):
         future = self._sounding.get(token)
         if future is not None and not future.done():
             future.set_result(outcome)
+        if (tell := self.when_done.pop(token, None)) is not None:
+            tell(outcome)

@@ -131,9 +131,10 @@ class MediaSide:
 
     def _written(self, write: object) -> bytes:
         assert callable(write)
-        same: bytes = write(self._version)
-        if same == self._last:
-            return same
+        if self._last:
+            same: bytes = write(self._version)
+            if same == self._last:
+                return same
         self._version += 1
         self._last = write(self._version)
         return self._last

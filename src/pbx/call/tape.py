@@ -13,7 +13,7 @@ from pbx.call.leg import Leg
 class Tape:
     """Caller left, called party right, from the moment both are joined."""
 
-    def __init__(self, leg: Leg, other: Leg, path: Path, emit: Emit) -> None:
+    def __init__(self, leg: Leg, other: Leg, path: Path, emit: Emit, *, queue: str = "", agent: str = "") -> None:
         self._leg, self._other = leg, other
         self._emit = emit
         self._loop = asyncio.get_running_loop()
@@ -22,13 +22,19 @@ class Tape:
         self.recording_id = path.stem
         self.began = self._loop.time()
         self.running = True
-        leg.port.record(path, other=other.port)
+        token = leg.port.record(path, other=other.port)
+        leg.when_done[token] = self._written
         leg.tape = other.tape = self
         emit(
             ev.RecordingStarted(
-                call_id=leg.call_id, leg_id=leg.leg_id, recording_id=self.recording_id, path=str(path)
+                call_id=leg.call_id, leg_id=leg.leg_id, recording_id=self.recording_id, path="/".join(path.parts[-4:]),
+                other=other.leg_id, queue=queue, agent=agent, caller=leg.caller.number, dialled=leg.callee.number,
             )
         )  # fmt: skip
+
+    def _written(self, outcome: str) -> None:
+        """Hear that the file is whole on the disk, or is not."""
+        self._emit(ev.RecordingWritten(call_id=self._call_id, recording_id=self.recording_id, outcome=outcome))
 
     @property
     def at_ms(self) -> int:
@@ -61,11 +67,9 @@ class Tape:
         if not self.running:
             return
         self.running = False
-        if self._leg.media is not None:
-            self._leg.media.port.stop_recording()
         for leg in (self._leg, self._other):
             if leg.tape is self:
                 leg.tape = None
-        self._emit(
-            ev.RecordingEnded(call_id=self._call_id, recording_id=self.recording_id, duration_ms=self.at_ms)
-        )  # fmt: skip
+        self._emit(ev.RecordingEnded(call_id=self._call_id, recording_id=self.recording_id, duration_ms=self.at_ms))
+        if self._leg.media is not None:
+            self._leg.media.port.stop_recording()

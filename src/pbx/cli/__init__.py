@@ -22,7 +22,21 @@ def cli() -> None:
 
 def load_commands() -> None:
     """Hang every command into the tree."""
-    from pbx.cli import configuration, desks, follow, live, prompts, records, schemas, show, simulate, steer, why
+    from pbx.cli import (
+        configuration,
+        desks,
+        follow,
+        live,
+        prompts,
+        recordings,
+        records,
+        schemas,
+        show,
+        simulate,
+        steer,
+        trace,
+        why,
+    )  # fmt: skip
     from pbx.cli.check import check
     from pbx.cli.console import console
     from pbx.cli.test import test
@@ -32,7 +46,8 @@ def load_commands() -> None:
         endpoint.add_command(command)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, desks.phones, *why.COMMANDS, follow.events, live.watch, live.top, console, schemas.schema,
+        *prompts.COMMANDS, *recordings.COMMANDS, *why.COMMANDS, *trace.COMMANDS, desks.phones, follow.events,
+        live.watch, live.top, console, schemas.schema,
     ):  # fmt: skip
         cli.add_command(command)
 

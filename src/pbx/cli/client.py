@@ -65,6 +65,17 @@ def ask(path: Path, method: str, url: str, body: object = None, *, timeout_s: fl
     :raises NotThere: when the server knows nothing of that name.
     :raises PbxError: when it says no.
     """
+    text, _ = fetch(path, url, method, body, timeout_s=timeout_s)
+    return orjson.loads(text) if text else None
+
+
+def fetch(
+    path: Path, url: str, method: str = "GET", body: object = None, *, timeout_s: float = 30.0
+) -> tuple[bytes, http.client.HTTPMessage]:
+    """Send one request and return the body and the headers of the answer.
+
+    :raises NoServer, NotThere, PbxError: as :func:`ask`.
+    """
     connection = _UnixConnection(path, timeout_s)
     try:
         connection.request(method, url, body=None if body is None else orjson.dumps(body))
@@ -75,13 +86,14 @@ def ask(path: Path, method: str, url: str, body: object = None, *, timeout_s: fl
         raise NoServer(f"no server answers on {path}: {why}; is `pbx serve` running?") from error
     finally:
         connection.close()
-    try:
-        data = orjson.loads(text) if text else None
-    except orjson.JSONDecodeError:
-        data = None
     if response.status >= 400:
-        why = (
-            data.get("error", f"status {response.status}") if isinstance(data, dict) else text.decode(errors="replace")
-        )
-        raise (NotThere if response.status == 404 else PbxError)(why)
-    return data
+        raise (NotThere if response.status == 404 else PbxError)(_why(response.status, text))
+    return text, response.headers
+
+
+def _why(status: int, text: bytes) -> str:
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text.decode(errors="replace") or f"status {status}"
+    return str(data.get("error", f"status {status}")) if isinstance(data, dict) else f"status {status}"

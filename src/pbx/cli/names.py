@@ -63,6 +63,7 @@ QUEUE = Live("queue", "/v1/queues", _pairs("queue", "strategy"))
 AGENT = Live("agent", "/v1/agents", _pairs("agent", "name", "state"))
 ENDPOINT = Live("number", "/v1/endpoints", _pairs("endpoint", "name", "state"))
 TRUNK = Live("trunk", "/v1/trunks", _pairs("trunk", "state"))
+RECORDING = Live("recording", "/v1/recordings", _pairs("recording_id", "caller", "agent"))
 ENTRY = Live("caller", "/v1/calls", lambda rows: [
     (row["call_id"], f"{row['caller']} in {row['waiting']['queue']}") for row in rows if row["waiting"]
 ])  # fmt: skip

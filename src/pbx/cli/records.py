@@ -17,6 +17,7 @@ from pbx.config.loader import load
 from pbx.events import Logged
 from pbx.store import export
 from pbx.store.audit import audit as audit_log
+from pbx.store.audit import audit_recordings
 from pbx.store.cdr import call_record
 from pbx.store.cdr_csv import to_csv
 from pbx.store.queue_log import QueueLog
@@ -83,10 +84,15 @@ def queue_log(directory: Path, state: Path | None) -> None:
 
 @click.command()
 @_where
-def audit(directory: Path, state: Path | None) -> None:
-    """Prove that the figures add up; exit status 1 where a row does not."""
-    entries = list(export.read_log(database_of(directory, state)))
+@click.option("--recordings/--no-recordings", default=True, help="Read every recording too; slow where there are many.")
+def audit(directory: Path, state: Path | None, recordings: bool) -> None:
+    """Prove that the figures add up and the recordings are as recorded; exit status 1 where a row does not."""
+    config, base = load(directory).valid(), state or directory
+    path = base / config.store.path
+    entries = list(export.read_log(path))
     faults = audit_log(entries, time.time())
+    if recordings:
+        faults += audit_recordings(path, base / config.recordings.path)
     for fault in faults:
         click.echo(str(fault), err=True)
     click.echo(f"{len(entries)} events: " + (f"{len(faults)} faults" if faults else "everything adds up"))

@@ -164,6 +164,15 @@ VIEWS: dict[str, View] = {
         "/v1/log",
         [Column("room", lambda r: r["room"] or "(all)"), column("level", "level")],
     ),
+    "recordings": View(
+        "The newest recordings; `pbx recording find` chooses.",
+        "/v1/recordings",
+        [
+            Column("started", lambda r: clock(r["started_utc"])), column("caller", "caller"), column("queue", "queue"),
+            column("agent", "agent"), Column("lasts", lambda r: lasted(r["duration_ms"] / 1000), right=True),
+            Column("held", lambda r: "held" if r["held"] else "–"), column("recording", "recording_id"),
+        ],
+    ),
     "cdr": View(
         "The newest call records.",
         "/v1/cdr",

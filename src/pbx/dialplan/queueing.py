@@ -100,7 +100,8 @@ def recording_rule(
             yield
             return
         leg.variables.setdefault("record", "always")  # and wherever the caller is transferred to
-        async with recorded(leg, other, equipment.recording_path(leg.call_id), emit or equipment.emit):
+        path = equipment.recording_path(leg.call_id)
+        async with recorded(leg, other, path, emit or equipment.emit, queue=queue, agent=agent):
             yield
 
     return record

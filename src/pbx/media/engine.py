@@ -62,6 +62,7 @@ class Engine:
         self._writing = threading.Thread(target=self._write, name="media-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._disk_failed = False
+        self._waking = False  # the engine will be woken in this turn of the loop
         self.sounds = Sounds()
         self.writer = Writer()
         self.on_disk_failure: Callable[[str], None] = functools.partial(log.error, "x recordings: %s")
@@ -156,10 +157,18 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
 
     def post(self, op: int, port: Port, token: int, args: tuple[int, ...]) -> None:
+        """Hand over a command; the engine is woken once a turn of the loop, for waking costs more than telling."""
         try:
-            self._native.post(op, port.index, port.generation, token, *args)
+            self._native.put(op, port.index, port.generation, token, *args)
         except BufferError as error:
             raise MediaError(str(error)) from error
+        if not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._waking = False
+        self._native.wake()
 
     def stats_of(self, index: int) -> PortStats:
         found = self._native.stats(index)
@@ -177,7 +186,7 @@ class Engine:
             undecryptable=count["undecryptable"],
             encrypted=bool(found["encrypted"]),
             jitter_ms=float(found["jitter_ms"]) if count["packets_in"] > 1 else None,
-            remote=(str(ipaddress.ip_address(ip)), number) if number else None,
+            remote=(_shown(ip), number) if number else None,
         )
 
     def _write(self) -> None:
@@ -208,6 +217,11 @@ class Engine:
             port = self._recording.pop((index, generation, token), None)
             if port is not None:
                 port.recorded(token, "failed" if error else OUTCOMES[outcome])
+
+
+@functools.lru_cache(maxsize=4096)
+def _shown(packed: bytes) -> str:
+    return str(ipaddress.ip_address(packed))
 
 
 class Room:

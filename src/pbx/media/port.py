@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import os
@@ -27,6 +28,15 @@ log = logging.getLogger(__name__)
 
 CODECS = {"pcmu": 1, "pcma": 2, "g722": 3}
 DIGIT_MS = 100
+
+
+@functools.lru_cache(maxsize=4096)
+def _words(address: str) -> tuple[int, int, int]:
+    """Return an IP address as the engine takes it: its version, and its bytes as two words."""
+    found = ipaddress.ip_address(address)
+    packed = found.packed.ljust(16, b"\0")
+    high, low = (int.from_bytes(packed[i : i + 8], "little", signed=True) for i in (0, 8))
+    return found.version, high, low
 
 
 class Port:
@@ -61,15 +71,13 @@ class Port:
 
     def send_to(self, agreed: Agreed) -> None:
         """Follow what was agreed: where to send, which codec, which directions."""
-        address = ipaddress.ip_address(agreed.remote[0])
-        packed = address.packed.ljust(16, b"\0")
-        high, low = (int.from_bytes(packed[i : i + 8], "little", signed=True) for i in (0, 8))
+        version, high, low = _words(agreed.remote[0])
         events = 0xFF if agreed.events_pt is None else agreed.events_pt
         kinds = agreed.codec.payload_type | events << 8 | CODECS.get(agreed.codec.name, 0) << 16 | agreed.ptime_ms << 24
         before = self._agreed
         self._use_key(0, agreed.crypto_in, before.crypto_in if before is not None else None)
         self._use_key(1, agreed.crypto_out, before.crypto_out if before is not None else None)
-        self.post(_mix.OP_REMOTE, address.version, high, low, agreed.remote[1], kinds)
+        self.post(_mix.OP_REMOTE, version, high, low, agreed.remote[1], kinds)
         receive = agreed.direction in ("sendrecv", "recvonly")
         self.post(_mix.OP_DIRECTION, int(agreed.we_send), int(receive))
         self._agreed = agreed

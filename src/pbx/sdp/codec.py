@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,10 @@ class Codec:
         return f"{self.payload_type} {shown}/{self.clock_hz}{tail}"
 
     def at(self, payload_type: int, *, fmtp: str = "") -> Codec:
-        return replace(self, payload_type=payload_type, fmtp=fmtp or self.fmtp)
+        fmtp = fmtp or self.fmtp
+        if payload_type == self.payload_type and fmtp == self.fmtp:
+            return self
+        return Codec(self.name, self.rate_hz, self.clock_hz, payload_type, self.ptime_ms, fmtp, self.channels)
 
 
 PCMU = Codec("pcmu", 8000, 8000, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pbx.errors import NegotiationError
 from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
@@ -135,20 +135,16 @@ def make_answer(
     place, audio = audio_of(theirs)
     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
-    others = tuple(_line(line) for index, line in enumerate(theirs.media) if index != place)
-    agreed = replace(
-        _agree(theirs, audio, codecs),
-        crypto_in=crypto_in,
-        crypto_out=crypto_out,
-        layout=Layout(place, others, audio.protocol),
-    )
+    others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
     direction = _both(_direction(theirs, audio), willing)
+    layout = Layout(place, others, audio.protocol)
+    agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout)
     media = [_refusal(line, address) for line in others]
     ours = [crypto_out] if crypto_out is not None else []
     media.insert(
         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
     )
-    return _write(address, session_id, version, media), replace(agreed, direction=direction)
+    return _write(address, session_id, version, media), agreed
 
 
 def take_answer(
@@ -169,13 +165,9 @@ def take_answer(
     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
     if cryptos and crypto_out is None:
         raise NegotiationError("the answer takes none of our keys")
-    return replace(
-        _agree(theirs, audio, codecs, theirs_first=True),
-        direction=_both(_direction(theirs, audio), willing),
-        crypto_in=crypto_in,
-        crypto_out=crypto_out,
-        layout=replace(layout, protocol=audio.protocol),
-    )
+    direction = _both(_direction(theirs, audio), willing)
+    layout = Layout(layout.place, layout.others, audio.protocol)
+    return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, theirs_first=True)
 
 
 def _their_crypto(audio: Media, srtp: str) -> Crypto | None:
@@ -203,7 +195,16 @@ def _refusal(line: Line, address: str) -> Media:
     return Media(line.kind, 0, line.protocol, [line.format], address)
 
 
-def _agree(theirs: Description, audio: Media, ours: Sequence[Codec], *, theirs_first: bool = False) -> Agreed:
+def _agree(
+    theirs: Description,
+    audio: Media,
+    ours: Sequence[Codec],
+    direction: str,
+    cryptos: tuple[Crypto | None, Crypto | None],
+    layout: Layout,
+    *,
+    theirs_first: bool = False,
+) -> Agreed:
     named = codecs_of(audio)
     voices = [c for c in named if c.name != EVENTS.name]
     if theirs_first:
@@ -222,9 +223,12 @@ def _agree(theirs: Description, audio: Media, ours: Sequence[Codec], *, theirs_f
         rtcp=_rtcp(audio),
         codec=chosen,
         events_pt=events,
-        direction="sendrecv",
+        direction=direction,
         ptime_ms=ptime_ms,
         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
+        crypto_in=cryptos[0],
+        crypto_out=cryptos[1],
+        layout=layout,
     )
 
 
@@ -241,9 +245,9 @@ def _rtcp(audio: Media) -> tuple[str, int]:
 def _both(one: str, other: str) -> str:
     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
-    return {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly", (False, False): "inactive"}[
-        send, receive
-    ]
+    if send:
+        return "sendrecv" if receive else "sendonly"
+    return "recvonly" if receive else "inactive"
 
 
 def _audio(

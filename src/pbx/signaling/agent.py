@@ -28,6 +28,9 @@ from pbx.sip.uri import Uri
 log = logging.getLogger(__name__)
 
 
+GRAIN_S = 0.01  # how late a timer may be
+
+
 class Transports(Protocol):
     """What the agent needs of the sockets."""
 
@@ -65,7 +68,7 @@ class UserAgent:
                 self._transports.send(answer, flow)
             return
         if self.trace is not None:
-            self.trace.note(data, flow, received=True, now=now)
+            self.trace.note(data, flow, received=True)
         self.stack.receive(data, flow, now)
         self.pump()
 
@@ -111,11 +114,12 @@ class UserAgent:
         if deadline is None:
             return
         if self._timer is not None:
-            if self._timer_at <= deadline:
+            if self._timer_at <= deadline + GRAIN_S:
                 return
             self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_at(deadline, self._fire)
+        # Timers that come close together fire together: a wake-up costs more than what most of them do.
+        self._timer_at = max(deadline, self._loop.time() + GRAIN_S)
+        self._timer = self._loop.call_at(self._timer_at, self._fire)
 
     def _fire(self) -> None:
         self._timer = None
@@ -127,7 +131,7 @@ class UserAgent:
     def _dispatch(self, output: out.Output) -> None:
         if isinstance(output, out.Send):
             if self.trace is not None:
-                self.trace.note(output.data, output.flow, received=False, now=self._loop.time())
+                self.trace.note(output.data, output.flow, received=False)
             if not self._transports.send(output.data, output.flow):
                 self._loop.call_soon(self.flow_closed, output.flow)
         elif isinstance(output, out.Invited):

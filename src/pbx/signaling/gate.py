@@ -167,9 +167,12 @@ class AccountGate:
         algorithms = account.algorithms if account is not None else self._algorithms
         offered = challenges(self.realm, nonce, algorithms, stale=stale)
         response.headers["WWW-Authenticate"] = offered
-        limit = 2 * len(request.to_bytes())  # nobody can use us to multiply what they send to a forged address
-        if len(response.to_bytes()) > limit:
-            response.headers["WWW-Authenticate"] = offered[-1:]
+        limit = 2 * (
+            request.size or len(request.to_bytes())
+        )  # nobody can use us to multiply what they send to a forged address
+        if len(response.to_bytes()) <= limit:
+            return response
+        response.headers["WWW-Authenticate"] = offered[-1:]
         return response if len(response.to_bytes()) <= limit else None
 
 

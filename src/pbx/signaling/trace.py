@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import struct
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pbx.sip.message import Flow
 
-MAX_CALLS = 2_000
-MAX_MESSAGES = 200  # of one call
-MAX_BYTES = 64 * 1024 * 1024
+MAX_MESSAGES = 40_000
+MAX_BYTES = 24 * 1024 * 1024
 _CALL_ID = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _SECRETS = re.compile(
-    rb"((?:response|nonce|cnonce|opaque)=\"?)[^\",;\r\n]*|(a=crypto:\d+ \S+ inline:)\S*|(\bSignal=).", re.IGNORECASE
+    rb"""((?:response|nonce|cnonce|opaque)="?)[^",;\r\n]*   # digests
+    |(a=crypto:\d+[ ]\S+[ ]inline:)\S*                     # keys
+    |(\bSignal=).                                          # digits, by INFO
+    |(application/dtmf\r\n(?:[^\r\n]+\r\n)*\r\n)[^\r\n]+
+    |(sips?:[^@:;<>\s]+:)[^@<>\s]+(?=@)                     # a password in a URI
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -39,48 +44,44 @@ class Traced:
 
 
 class Trace:
-    """A bounded ring: the calls that were longest silent go first."""
+    """A bounded ring: the oldest messages go first. Noting costs next to nothing; asking looks through all."""
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._calls: OrderedDict[str, list[Traced]] = OrderedDict()
+        self._kept: deque[tuple[float, bool, Flow, bytes]] = deque()
         self._bytes = 0
 
-    def note(self, data: bytes, flow: Flow, *, received: bool, now: float) -> None:
+    def note(self, data: bytes, flow: Flow, *, received: bool) -> None:
         """Keep a message."""
-        match = _CALL_ID.search(data)
-        if match is None:
-            return
-        call_id = match.group(1).strip().decode("utf-8", "replace")
-        kept = self._calls.get(call_id)
-        if kept is None:
-            kept = self._calls[call_id] = []
-        elif len(kept) >= MAX_MESSAGES:
-            self._bytes -= len(kept.pop(0).data)
-        self._calls.move_to_end(call_id)
-        kept.append(Traced(self._wall(), received, flow, data))
+        kept = self._kept
+        kept.append((self._wall(), received, flow, data))
         self._bytes += len(data)
-        while self._bytes > MAX_BYTES or len(self._calls) > MAX_CALLS:
-            _, gone = self._calls.popitem(last=False)
-            self._bytes -= sum(len(one.data) for one in gone)
+        while self._bytes > MAX_BYTES or len(kept) > MAX_MESSAGES:
+            self._bytes -= len(kept.popleft()[3])
 
     def of(self, call_ids: Sequence[str]) -> list[Traced]:
         """Return the messages of some SIP Call-IDs in order of time, secrets masked."""
-        found = [one for call_id in call_ids for one in self._calls.get(call_id, ())]
+        wanted = {call_id.encode("utf-8", "surrogateescape") for call_id in call_ids}
         return [
-            Traced(one.at_wall, one.received, one.flow, masked(one.data))
-            for one in sorted(found, key=lambda one: one.at_wall)
+            Traced(at, received, flow, masked(data))
+            for at, received, flow, data in self._kept
+            if any(name in data for name in wanted) and call_id_of(data) in wanted
         ]
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """How many calls, how many bytes."""
-        return len(self._calls), self._bytes
+        """How many messages, how many bytes."""
+        return len(self._kept), self._bytes
+
+
+def call_id_of(data: bytes) -> bytes:
+    match = _CALL_ID.search(data)
+    return match.group(1).strip() if match is not None else b""
 
 
 def masked(data: bytes) -> bytes:
     """Hide digests, keys and digits."""
-    return _SECRETS.sub(lambda m: (m.group(1) or m.group(2) or m.group(3)) + b"***", data)
+    return _SECRETS.sub(lambda m: m.group(m.lastindex or 0) + b"***", data)
 
 
 def ladder(messages: Sequence[Traced]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -43,11 +44,7 @@ def parse_credentials(text: str) -> Credentials | None:
     scheme, _, rest = text.strip().partition(" ")
     if scheme.lower() != "digest":
         return None
-    try:
-        params = split_params(rest.replace(",", ";")) if '"' not in rest else split_params(_commas(rest))
-    except ParseError:
-        return None
-    values = {name: unquote(value or "") for name, value in params}
+    values = _values(rest)
     if not all(values.get(name) for name in ("username", "realm", "nonce", "uri", "response")):
         return None
     return Credentials(
@@ -62,6 +59,25 @@ def parse_credentials(text: str) -> Credentials | None:
         nc=values.get("nc", ""),
         opaque=values.get("opaque", ""),
     )
+
+
+_VALUE = re.compile(r'[ \t]*([A-Za-z0-9\-]+)=(?:"([^"\\]*)"|([^",;\s\\]*))[ \t]*(?:,|$)')
+
+
+def _values(text: str) -> dict[str, str]:
+    """Read ``a="b", c=d`` with quotes undone; empty for what cannot be read."""
+    values: dict[str, str] = {}
+    at, end = 0, len(text)
+    while at < end and (match := _VALUE.match(text, at)) is not None:
+        name, quoted, plain = match.groups()
+        values[name.lower()] = plain if quoted is None else quoted
+        at = match.end()
+    if at >= end:
+        return values
+    try:  # escapes, semicolons, spaces in odd places
+        return {name: unquote(value or "") for name, value in split_params(_commas(text))}
+    except ParseError:
+        return {}
 
 
 def _commas(text: str) -> str:
@@ -184,7 +200,7 @@ def answer_challenge(
     scheme, _, rest = challenge.strip().partition(" ")
     if scheme.lower() != "digest":
         return None
-    values = {name: unquote(value or "") for name, value in split_params(_commas(rest))}
+    values = _values(rest)
     algorithm = values.get("algorithm", "md5").lower()
     if algorithm not in ALGORITHMS:
         return None

@@ -168,12 +168,21 @@ class NameAddr:
         return f"{name}<{self.uri}>{format_params(self.params)}"
 
 
-@lru_cache(maxsize=4096)
 def parse_address(text: str) -> NameAddr:
     """Parse name-addr or addr-spec with parameters (§20.10).
 
     :raises ParseError: for unbalanced quotes or brackets, or a bad URI.
     """
+    at = text.rfind(">;")
+    if at < 0 or '"' in text[at:]:
+        return _parse_address(text)
+    # A peer's address comes again and again, each time with another tag: only the tag is read anew.
+    address = _parse_address(text[: at + 1])
+    return NameAddr(address.uri, address.name, (*address.params, *split_params(text[at + 2 :].strip())))
+
+
+@lru_cache(maxsize=4096)
+def _parse_address(text: str) -> NameAddr:
     text = text.strip()
     name = ""
     if text.startswith('"'):

@@ -38,4 +38,4 @@ class Ids:
         return self._random.uniform(low, high)
 
     def integer(self, low: int, high: int) -> int:
-        return self._random.randint(low, high)
+        return low + int(self.token(64), 16) % (high - low + 1)

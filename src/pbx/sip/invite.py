@@ -209,7 +209,7 @@ class Session:
         return response
 
     def await_ack(self, response: Response, now: float) -> None:
-        flow = self._stack.return_flow(response, self.flow)
+        flow = self._stack.return_flow(response.via, self.flow)
         self.unacked = Repeater(self._stack, response, flow, now, T2_S, self._no_ack)
 
     def _no_ack(self, now: float) -> None:

@@ -57,7 +57,7 @@ REASONS: Final[dict[int, str]] = {
 
 
 _LINE_ENDS = re.compile("[\\r\\n]+")
-_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL_BYTES = bytes({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D})
 
 
 class Message:
@@ -164,7 +164,8 @@ class Message:
             return self.body
         return sdp_part(self.get("Content-Type") or "", self.body) if kind.startswith("multipart/") else None
 
-    def _write(self, first_line: str) -> bytes:
+    def _head(self, first_line: str) -> bytes:
+        """Write everything before the body."""
         lines = [first_line]
         for name, values in self.headers.items():
             if name != "Content-Length":
@@ -175,11 +176,11 @@ class Message:
         if text.count("\n") > len(lines) + 1 or text.count("\r") > len(lines) + 1:
             # A line end inside a value would be a header that nobody wrote.
             text = "\r\n".join([_LINE_ENDS.sub(" ", line) for line in lines[:-1]] + lines[-1:])
-        return text.encode("utf-8", "surrogateescape") + self.body
+        return text.encode("utf-8", "surrogateescape")
 
 
 class Request(Message):
-    __slots__ = ("method", "uri_text")
+    __slots__ = ("method", "size", "uri_text")
 
     def __init__(
         self, method: str, uri: Uri | str, headers: dict[str, list[str]] | None = None, body: bytes = b""
@@ -187,6 +188,7 @@ class Request(Message):
         super().__init__(headers, body)
         self.method = method
         self.uri_text = str(uri)
+        self.size = 0  # bytes on the wire, of one that was received
 
     @property
     def uri(self) -> Uri:
@@ -216,11 +218,7 @@ class Request(Message):
 
     def to_bytes(self) -> bytes:
         """Write it; control characters that a number or a name brought along are left out (a request is ours)."""
-        data = self._write(f"{self.method} {self.uri_text} SIP/2.0")
-        head, separator, body = data.partition(b"\r\n\r\n")
-        if _CONTROL_BYTES.search(head):
-            head = _CONTROL_BYTES.sub(b"", head)
-        return head + separator + body
+        return self._head(f"{self.method} {self.uri_text} SIP/2.0").translate(None, _CONTROL_BYTES) + self.body
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.uri_text}>"
@@ -237,7 +235,7 @@ class Response(Message):
         self.reason = reason or REASONS.get(status, "Unknown")
 
     def to_bytes(self) -> bytes:
-        return self._write(f"SIP/2.0 {self.status} {self.reason}")
+        return self._head(f"SIP/2.0 {self.status} {self.reason}") + self.body
 
     def __repr__(self) -> str:
         return f"<{self.status} {self.reason}>"
@@ -256,19 +254,24 @@ def sdp_part(content_type: str, body: bytes) -> bytes | None:
     return None
 
 
+_COPIED = ("Via", "From", "To", "Call-ID", "CSeq")  # by every response, in this order
+
+
 def response_to(request: Request, status: int, reason: str = "", *, to_tag: str = "", body: bytes = b"") -> Response:
     """Make a response with the headers that every response copies (§8.2.6.2)."""
-    headers: dict[str, list[str]] = {}
-    for name in ("Via", "From", "To", "Call-ID", "CSeq", "Timestamp", "Record-Route"):
-        if name == "Timestamp" and status != 100:
-            continue
-        if name == "Record-Route" and not (100 < status < 300):
-            continue
-        if (found := request.headers.get(name)) is not None:
-            headers[name] = list(found)
+    asked = request.headers
+    headers = {name: asked[name][:] for name in _COPIED if name in asked}
+    if status == 100:
+        if (found := asked.get("Timestamp")) is not None:
+            headers["Timestamp"] = found[:]
+    elif status < 300 and (found := asked.get("Record-Route")) is not None:
+        headers["Record-Route"] = found[:]
     if to_tag and status > 100 and (to := headers.get("To")) and ";tag=" not in to[0].lower():
         to[0] = f"{to[0]};tag={to_tag}"
-    return Response(status, reason, headers, body)
+    response = Response(status, reason, headers, body)
+    if (via := request._parsed.get("via")) is not None:
+        response._parsed["via"] = via  # the same text: where it goes back to needs no second look
+    return response
 
 
 __all__ = ["REASONS", "Flow", "Message", "Request", "Response", "canonical", "response_to"]

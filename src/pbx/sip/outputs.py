@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pbx.sip.message import Flow, Request, Response
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from pbx.sip.transaction import ServerTransaction
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Put these bytes on the wire."""
 
     data: bytes

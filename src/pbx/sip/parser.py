@@ -30,6 +30,8 @@ def parse_message(data: bytes) -> Request | Response:
         text = re.sub(r"\r?\n[ \t]+", " ", text)  # 7.3.1: folded lines
     lines = text.split("\r\n") if "\r\n" in text else text.split("\n")
     message, broken = _first_line(lines[0])
+    if isinstance(message, Request):
+        message.size = len(data)
     try:
         _headers(message, lines)
         _body(message, body)

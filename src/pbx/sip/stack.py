@@ -328,11 +328,10 @@ class Stack:
             return again
         return None
 
-    def return_flow(self, response: Response, flow: Flow) -> Flow:
+    def return_flow(self, via: Via, flow: Flow) -> Flow:
         """Where a response goes (§18.2.2, RFC 3581)."""
         if flow.reliable:
             return flow
-        via = response.via
         if (rport := via.param("rport")) is not None and rport.isdigit():
             return flow
         return Flow(flow.transport, flow.local, (flow.remote[0], via.port or 5060))
@@ -397,8 +396,7 @@ class Stack:
 
     def _new_server(self, request: Request, key: Key, flow: Flow) -> ServerTransaction:
         made = ServerInvite if request.method == "INVITE" else ServerOther
-        probe = response_to(request, 100)
-        transaction = made(key, request, self.return_flow(probe, flow), self)
+        transaction = made(key, request, self.return_flow(request.via, flow), self)
         self._servers[key] = transaction
         return transaction
 
@@ -538,7 +536,7 @@ class Stack:
     def _send_plain(self, response: Response, flow: Flow) -> None:
         """Send a response without a transaction: nothing is remembered."""
         self._count(response)
-        self.transmit(response.to_bytes(), self.return_flow(response, flow))
+        self.transmit(response.to_bytes(), self.return_flow(response.via, flow))
 
     def _count(self, response: Response) -> None:
         self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
@@ -552,7 +550,7 @@ class Stack:
         try:
             self._note_source(request, flow)
             response.headers["Via"] = request.headers["Via"]
-            flow = self.return_flow(response, flow)
+            flow = self.return_flow(response.via, flow)
         except ParseError:
             pass  # the Via itself is broken: back to where it came from
         self._count(response)

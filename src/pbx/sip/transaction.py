@@ -20,6 +20,7 @@ TIMER_D_S = 32.0
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # the members are single, and Enum's own hash is a Python function: every step asks
     CALLING = auto()
     TRYING = auto()
     PROCEEDING = auto()
@@ -32,6 +33,7 @@ class State(Enum):
 class On(Enum):
     """What may happen to a transaction."""
 
+    __hash__ = object.__hash__
     R1XX = auto()  # a provisional response: received by a client, sent by a server
     R2XX = auto()
     R3_6XX = auto()

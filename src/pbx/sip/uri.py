@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from pbx.errors import ParseError
@@ -75,11 +75,11 @@ class Uri:
         return host if self.port is None else f"{host}:{self.port}"
 
     def with_user(self, user: str) -> Uri:
-        return replace(self, user=user)
+        return Uri(self.scheme, user, self.host, self.port, self.params, self.headers, self.password)
 
     def bare(self) -> Uri:
         """Return it without parameters and headers: an address of record (§10.3)."""
-        return replace(self, params=(), headers="", port=self.port, password="")
+        return Uri(self.scheme, self.user, self.host, self.port)
 
     def __str__(self) -> str:
         if self.scheme == "tel":
@@ -93,7 +93,9 @@ class Uri:
 
 
 def format_params(params: Params) -> str:
-    return "".join(f";{k}" if v is None else f";{k}={v}" for k, v in params)
+    if not params:
+        return ""
+    return "".join([f";{k}" if v is None else f";{k}={v}" for k, v in params])
 
 
 @lru_cache(maxsize=4096)
@@ -131,6 +133,7 @@ def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
     return Uri(scheme, unescape(user), host, port, _params(params), headers, password)
 
 
+@lru_cache(maxsize=4096)
 def split_host_port(text: str) -> tuple[str, int | None]:
     """Split ``host:port``; IPv6 stands in brackets.
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from pbx import events as ev
 from pbx.events import Logged
 from pbx.store.agent_time import LOGGED_OUT, seconds_by_state, spells
+from pbx.store.archive import verify
 from pbx.store.entries import EXITS, entries_of, sums
+from pbx.store.export import open_read_only, read_kinds
+from pbx.store.recordings import COLUMNS, KINDS, derive, table
 
 TOLERANCE_S = 0.001
 
@@ -27,6 +32,28 @@ class Fault:
 def audit(log: list[Logged], until_utc: float) -> list[Fault]:
     """Check a whole log."""
     return [*_order(log), *_calls(log), *_legs(log), *_exits(log), *_offers(log), *_agents(log, until_utc)]
+
+
+def audit_recordings(path: Path, folder: Path) -> list[Fault]:
+    """Check that every recording is what was recorded, and that its index is what the log says.
+
+    :raises StoreError: when the database cannot be read.
+    """
+    found = [Fault(text, f"recording {name}") for name, text in verify(path, folder)]
+    derived = derive(read_kinds(path, KINDS))
+    with closing(open_read_only(path)) as database:
+        kept = table(database)
+    for name in sorted(derived.keys() | kept.keys()):
+        one, other = kept.get(name), derived.get(name)
+        if one is None or other is None:
+            found.append(Fault("is in the log and not in the index" if one is None else "is not in the log",
+                               f"recording {name}"))  # fmt: skip
+            continue
+        for column in COLUMNS:
+            if getattr(one, column) != getattr(other, column):
+                said = f"the index says {column}={getattr(one, column)!r}, the log {getattr(other, column)!r}"
+                found.append(Fault(said, f"recording {name}"))
+    return found
 
 
 def _order(log: Iterable[Logged]) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sqlite3
 from typing import Any
@@ -11,7 +12,14 @@ import orjson
 from pbx.sip.location import Binding
 from pbx.sip.message import Flow
 from pbx.sip.uri import parse_uri
-from pbx.store.database import Log, Statement
+from pbx.store.database import Log
+
+CLEAR = "DELETE FROM bindings WHERE account IN (SELECT value FROM json_each(?))"
+INSERT = """
+INSERT OR REPLACE INTO bindings
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?)
+"""
+Row = tuple[str, str, str]  # account, key, the rest as JSON
 
 
 class Bindings:
@@ -19,14 +27,20 @@ class Bindings:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._waiting: dict[str, list[Row]] = {}  # by account
+        self._batch: asyncio.Task[None] | None = None
 
     async def save(self, account: str, bindings: list[Binding]) -> None:
-        """Replace an account's bindings; done when durable."""
-        statements: list[Statement] = [("DELETE FROM bindings WHERE account = ?", (account,))]
-        for b in bindings:
-            row = (account, b.key, orjson.dumps(_plain(b)).decode())
-            statements.append(("INSERT OR REPLACE INTO bindings VALUES (?, ?, ?)", row))
-        await self._log.execute(statements)
+        """Replace an account's bindings; done when durable. All of one turn of the loop go in two statements."""
+        self._waiting[account] = [(account, b.key, orjson.dumps(_plain(b)).decode()) for b in bindings]
+        if self._batch is None:
+            self._batch = asyncio.get_running_loop().create_task(self._write())
+        await asyncio.shield(self._batch)
+
+    async def _write(self) -> None:
+        waiting, self._waiting, self._batch = self._waiting, {}, None
+        rows = [row for found in waiting.values() for row in found]
+        await self._log.execute([(CLEAR, (_json(list(waiting)),)), (INSERT, (_json(rows),))])
 
     def load(self) -> list[tuple[str, Binding]]:
         with sqlite3.connect(self._log.path) as database:
@@ -42,6 +56,10 @@ def nonce_key(log: Log) -> bytes:
         (key,) = database.execute("SELECT value FROM settings WHERE name = 'nonce-key'").fetchone()
     database.close()
     return bytes(key)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _plain(b: Binding) -> dict[str, object]:

@@ -104,7 +104,8 @@ class Log:
         self._waiting.append(logged)
         if len(self._waiting) > MAX_WAITING:
             self._drop_detail()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
         for listen in self.listeners:
             listen(logged)
         return self._seq

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -40,6 +40,18 @@ def read_log(path: Path, after_seq: int = 0) -> Iterator[Logged]:
             except KeyError:
                 continue
             yield Logged(seq, at_utc, at_mono, event)
+
+
+def read_kinds(path: Path, kinds: Sequence[str]) -> Iterator[Logged]:
+    """Yield the events of some kinds.
+
+    :raises StoreError: when the database cannot be read.
+    """
+    marks = ", ".join("?" * len(kinds))
+    sql = EVENTS.replace("seq > ?", f"kind IN ({marks})")
+    with closing(open_read_only(path)) as database:
+        for seq, at_utc, at_mono, kind, call_id, leg_id, data in database.execute(sql, tuple(kinds)):
+            yield Logged(seq, at_utc, at_mono, event_from(kind, call_id, leg_id, orjson.loads(data)))
 
 
 def query(path: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -33,6 +33,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             changes TEXT NOT NULL, files TEXT NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE recordings (
+            recording_id TEXT PRIMARY KEY, call_id TEXT NOT NULL, leg_id TEXT NOT NULL, other TEXT NOT NULL,
+            queue TEXT NOT NULL, agent TEXT NOT NULL, caller TEXT NOT NULL, dialled TEXT NOT NULL, path TEXT NOT NULL,
+            started_utc REAL NOT NULL, ended_utc REAL, duration_ms INTEGER NOT NULL, marks TEXT NOT NULL,
+            size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, sealed_seq INTEGER NOT NULL, held INTEGER NOT NULL,
+            deleted_utc REAL, deleted_by TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX recordings_by_call ON recordings (call_id)",
+        "CREATE INDEX recordings_by_caller ON recordings (caller, started_utc)",
+        "CREATE INDEX recordings_by_agent ON recordings (agent, started_utc)",
+        "CREATE INDEX recordings_by_queue ON recordings (queue, started_utc)",
+        "CREATE INDEX recordings_by_time ON recordings (started_utc)",
+    ),
 )
 
 
