@@ -225,6 +225,23 @@ class ConferenceShape(TypedDict):
 
 
 @closed
+class ParkedShape(TypedDict):
+    place: str
+    call_id: str
+    caller: str
+    by: str  # endpoint/1001: who gets it back
+    parked_s: float
+
+
+@closed
+class MailboxShape(TypedDict):
+    mailbox: str
+    new: int
+    old: int
+    newest_utc: float | None
+
+
+@closed
 class CodecShape(TypedDict):
     codec: str
     rate_hz: int
@@ -401,7 +418,8 @@ SHAPES: dict[str, Any] = {
     "calls": list[CallShape], "call": CallShape, "channels": list[ChannelShape], "endpoints": list[EndpointShape],
     "endpoint": EndpointShape, "registrations": list[RegistrationShape], "trunks": list[TrunkShape],
     "queues": list[QueueShape], "queue": QueueDetailShape, "agents": list[AgentShape], "agent": AgentShape,
-    "conferences": list[ConferenceShape], "codecs": list[CodecShape], "limits": list[LimitShape],
+    "conferences": list[ConferenceShape], "parking": list[ParkedShape],
+    "mailboxes": list[MailboxShape], "codecs": list[CodecShape], "limits": list[LimitShape],
     "threads": list[ThreadShape], "uptime": UptimeShape, "pulse": PulseShape, "status": StatusShape,
     "cdr": list[CdrShape], "recordings": list[RecordingShape], "recording": RecordingShape,
     "verified": VerifiedShape, "loggers": list[LoggerShape], "config": dict[str, Any], "did": DidShape,
