@@ -10,14 +10,16 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport (
-    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, lost_of, mouth_of, notify, soil,
+    D_STOPPED, MAX_ROOMS, N_DONE, N_RELEASED, WHEEL, Core, Port, Room, keypad_of, lost_of, mouth_of, notify, soil,
     wheel_take,
 )
+from pbx.native.dtmf cimport Keypad, keypad_reset
 from pbx.native.ear cimport Ear
 from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear, unlink
 from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
 from pbx.native.recorder cimport Recording, end_recording
 from pbx.native.ring cimport Command, Notice, put_command, take_command, take_notice
+from pbx.native.rtcp cimport farewell
 from pbx.native.srtp cimport forget
 from pbx.native.tick cimport scan, stop_playing, stop_recording, tick
 from pbx.native.transmit cimport queue_digit
@@ -89,6 +91,7 @@ cdef class Engine:
             for i in range(self.core.high):
                 free(self.core.ports[i].ear)
                 free(self.core.ports[i].mouth)
+                free(self.core.ports[i].keypad)
         free(self.core.ports)
         free(self.core.dirty)
         free(self.core.rooms)
@@ -157,7 +160,10 @@ cdef class Engine:
             "duplicates": ear.jitter.duplicates if ear != NULL else 0,
             "concealed_ms": ear.concealed * 1000 // ear.rate_hz if hears and ear.rate_hz else 0,
             "delay_ms": <int>ear.delay_ms if hears else 0,
-            "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
+            "round_trip_ns": port.round_trip_ns if port.trips else -1,
+            "peer_reports": port.peer_reports, "peer_lost": port.peer_lost, "peer_jitter_ms": port.peer_jitter / 8.0,
+            "control_in": port.control_in, "control_out": port.control_out, "control_invalid": port.control_invalid,
+            "byes": port.byes, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
             "remote_port": pbx_address_port(&port.remote),
         }
 
@@ -362,12 +368,15 @@ cdef class Engine:
     cdef void _open(self, Port *port, Command *c) noexcept nogil:
         cdef Ear *ear = port.ear
         cdef Mouth *mouth = port.mouth
+        cdef Keypad *keypad = port.keypad
         memset(port, 0, sizeof(Port))
-        port.ear, port.mouth = ear, mouth       # made once, used again: the last call's counters go
+        port.ear, port.mouth, port.keypad = ear, mouth, keypad      # made once, used again: the last call's counters go
         if ear != NULL:
             memset(ear, 0, sizeof(Ear))
             ear.written_ms = -1000000
             ear.codec = -1
+        if keypad != NULL:
+            keypad_reset(keypad)
         if mouth != NULL:
             memset(mouth, 0, sizeof(Mouth))
             mouth.codec = -1
@@ -393,6 +402,7 @@ cdef class Engine:
         stop_recording(&self.core, index, D_STOPPED)
         unlink(&self.core, index)
         wheel_take(&self.core, index)
+        farewell(&self.core, index, pbx_now_ns())
         unsettle(&self.core, index)
         close(port.rtp_fd)      # leaves epoll by itself
         close(port.rtcp_fd)
@@ -407,8 +417,9 @@ cdef class Engine:
         pbx_address_set(&named, <int>c.args[0], ip, <uint16_t>c.args[3])
         port.audio_pt = <int>(c.args[4] & 0xFF)
         port.events_pt = <int>((c.args[4] >> 8) & 0xFF)
-        if port.events_pt == 0xFF:
-            port.events_pt = -1
+        if port.events_pt > 127:
+            port.events_pt -= 256       # NO_EVENTS, OTHER_WAY
+        port.inband = <int>((c.args[4] >> 32) & 1) and keypad_of(port) != NULL
         port.codec = <int>((c.args[4] >> 16) & 0xFF)
         port.ptime_ms = <int>((c.args[4] >> 24) & 0xFF)
         port.in_ms = port.last_in_ms = 0
@@ -421,6 +432,11 @@ cdef class Engine:
             port.has_in = 0
             port.has_remote = 1
             port.state_from_ns = pbx_now_ns()
+            port.control_learned = 0
+        port.has_control = (c.args[5] & 0xFFFF) != 0
+        port.control_mux = <int>(c.args[5] >> 16) & 1
+        if not port.control_learned:
+            pbx_address_set(&port.control_to, <int>c.args[0], ip, <uint16_t>(c.args[5] & 0xFFFF))
         plan(&self.core, index)
 
     cdef void _set_keys(self, Port *port, int outwards, void *context) noexcept nogil:

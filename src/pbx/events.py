@@ -250,7 +250,8 @@ class LegQuality(Event):
     late: int = 0
     jitter_ms: float | None = None
     round_trip_ms: float | None = None
-    mos: float | None = None  # None: unknown
+    r_factor: float | None = None  # by the E-model; None: unknown
+    mos: float | None = None
 
 
 @kind("leg.ended")

@@ -52,7 +52,9 @@ def furnish(config: Callable[[], Config], base: Path, log: Log) -> Equipment:
 def media_wishes(config: Config, party: str) -> MediaWishes:
     """Say how a party's sound travels: its own settings before those of all."""
     own = config.party(party)
-    return MediaWishes(srtp=(own.srtp if own is not None else None) or config.media.srtp)
+    if own is None:
+        return MediaWishes(srtp=config.media.srtp)
+    return MediaWishes(srtp=own.srtp or config.media.srtp, dtmf=own.dtmf)
 
 
 class Shelf:

@@ -17,7 +17,6 @@ from pbx import events as ev
 from pbx.alerts import Alerts, Figures, live_figures
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
-from pbx.api.tally import Tally
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
 from pbx.apps.mailboxes import FileMailboxes
@@ -34,6 +33,7 @@ from pbx.dialplan.targets import PlanTargets
 from pbx.errors import PbxError
 from pbx.furnishing import furnish, media_wishes
 from pbx.housekeeping import Housekeeping
+from pbx.keeping import Keeping
 from pbx.lamps import light
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
@@ -56,14 +56,12 @@ from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
 from pbx.sip.message import Flow
 from pbx.sip.stack import Ids
-from pbx.store.archive import Archive
 from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.configs import Configs
 from pbx.store.database import Log
 from pbx.store.reader import Reader
 from pbx.store.recovery import end_interrupted_calls
 from pbx.store.settings import Settings
-from pbx.store.today import KINDS, Today
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +130,8 @@ class Server:
         self.log = Log(self.base / config.store.path, time.time, time.monotonic)
         self.log.start(self.version)
         opened.push_async_callback(self.log.stop)
+        self.keeping = Keeping(self.log, lambda: self.config, self.base)
+        self.tally, self.today, self.archive = self.keeping.tally, self.keeping.today, self.keeping.archive
         ids = Ids()
         self.transports = Transports(config.sip, self.base)
         gate = self.gate = AccountGate(
@@ -219,13 +219,12 @@ class Server:
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
 
     async def _watch(self) -> None:
-        """Begin to count what the API shows: the business day from the log, the rest from now on."""
-        self.tally, self.pulse = Tally(), Pulse()
-        self.today = Today(time.time, self.config.business_day_starts, self._thresholds)
-        self.today.load(await self.reader.since(self.today.begins, [kind.KIND for kind in KINDS]))
-        self.log.listeners += [self.tally.take, self.today.take]
+        """Begin to count what the API shows."""
+        self.pulse = Pulse()
         self.pulse.start()
         self._opened.callback(self.pulse.stop)
+        await self.keeping.start(self.reader)
+        self._opened.push_async_callback(self.keeping.stop)
         self.post = Post(lambda: self.config.mail)
         self._opened.push_async_callback(self.post.close)
         if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
@@ -234,14 +233,6 @@ class Server:
             postroom.start()
             self._opened.callback(postroom.stop)
         self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
-        self.archive = Archive(
-            self.log,
-            lambda: self.base / self.config.recordings.path,
-            lambda: self.config.recordings.retain_days,
-            time.time,
-        )
-        self.archive.start()
-        self._opened.push_async_callback(self.archive.stop)
         self.timed = Timed(self.desk, Settings(self.log, "until:"), time.time)
         self.timed.start()
         self._opened.callback(self.timed.stop)
@@ -251,10 +242,6 @@ class Server:
         registered = sum(len(location.bindings(account, now)) for account in location.accounts())
         down = sum(line.state not in (TrunkState.UP, TrunkState.DISABLED) for line in self.trunks.lines.values())
         return live_figures(self.desk, self.today, len(self.calls.calls), registered, down)
-
-    def _thresholds(self, queue: str) -> tuple[float, float]:
-        spec = self.config.queues.get(queue)
-        return (spec.service_level_s, spec.short_abandon_s) if spec is not None else (20.0, 5.0)
 
     # ---- configuration ---------------------------------------------------------------------------------------------
 

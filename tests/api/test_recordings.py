@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from pbx import events as ev
-from pbx.api.shapes import schema
+from pbx.api.schemas import schema
 from pbx.apps.recording import recorded
 from pbx.call.leg import Leg
 from tests.api.running import SOON, Running, running, until

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from pbx import events as ev
-from pbx.api.shapes import adapter, schema
+from pbx.api.schemas import adapter, schema
 from pbx.signaling.trace import Trace
 from pbx.sip.message import Flow
 from tests.api.running import Running, running

@@ -10,7 +10,7 @@ import pytest
 
 from pbx import events as ev
 from pbx.acd import inputs
-from pbx.api.shapes import adapter, schema
+from pbx.api.schemas import adapter, schema
 from tests.api.running import RINGS, SOON, running, until
 
 pytestmark = pytest.mark.asyncio

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from pbx import events as ev
 from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import Leg, LegState
+from pbx.call.offer import MediaWishes
 from pbx.signaling.contract import Introduction
 from pbx.signaling.virtual import Behaviour, VirtualSignal, introduction
 from pbx.sip.message import Request
+from pbx.sip.transaction import ServerTransaction
 from tests.fakes.house import House, in_house
 
 
@@ -228,6 +231,28 @@ def test_a_pickup_takes_the_ringing_call() -> None:
         signal.leave()
         await house.calls.drained()
         assert caller.state is LegState.ENDED
+
+    in_house(body)
+
+
+@pytest.mark.parametrize("consumed", [False, True])
+def test_keys_by_info_are_pressed_on_the_other_side_by_its_own_way(consumed: bool) -> None:
+    async def body() -> None:
+        house = Exchange({"endpoint/1002": Behaviour(answer_after_s=1)})
+        house.calls.wishes = lambda party: MediaWishes(dtmf="info" if party == "endpoint/1001" else "auto")
+        leg, signal = house.caller()
+        await asyncio.sleep(2)
+        other = leg.peer
+        assert other is not None
+        leg.port.consume_digits(consumed)
+        press = Request("INFO", "sip:x@y", {"Content-Type": ["application/dtmf-relay"]}, b"Signal=5\r\nDuration=90")
+        leg.on_request(press, cast(ServerTransaction, None))
+        other.on_digit("7", 100)
+        said = [said.what for port in house.media.ports if port is other.port for said in port.said]
+        assert said == ([] if consumed else ["digits 5"])
+        assert [entry for entry in signal.history if entry.startswith("request")] == ["request INFO"]
+        signal.leave()
+        await house.calls.drained()
 
     in_house(body)
 

@@ -18,7 +18,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from pbx.api.shapes import schema
+from pbx.api.schemas import schema
 from pbx.cli import cli, load_commands, names
 from pbx.cli.console import Shell, Words, console, split
 from tests.interop.server import LiveServer

@@ -102,7 +102,8 @@ def test_no_digit_of_a_payment_reaches_the_agent_or_the_recording(
     from_buyer = [p for _, source, _, p in datagrams(wire) if source in buyer.rtp_ports and len(p) >= 12]
     assert sum(p[1] & 127 == EVENTS_PT for p in from_buyer) > 10  # they were typed
     assert sum(p[1] & 127 == EVENTS_PT for p in to_agent) == 0
-    path = desk.directory / "var" / "recordings" / events(desk, ev.RecordingStarted)[0].path  # type: ignore[attr-defined]
+    name = events(desk, ev.RecordingStarted)[0].path  # type: ignore[attr-defined]
+    path = desk.directory / "var" / "recordings" / name
     paused, resumed = (e.at_ms for e in events(desk, ev.RecordingMarked))  # type: ignore[attr-defined]
     samples, rate_hz = soundfile.read(path)
     whole_ms = events(desk, ev.RecordingEnded)[0].duration_ms  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from tests.interop.capture import alaw_heard, capture
 from tests.interop.conftest import registered
 from tests.interop.server import ROOT, LiveServer
 from tests.interop.sound import loudness
-from tests.interop.test_first_call import hears, talk
+from tests.interop.test_first_call import digits, hears, talk
 from tests.interop.waiting import wait_for
 
 pytestmark = pytest.mark.interop
@@ -24,6 +24,10 @@ MORE = """
 [endpoints.1004]
 secret = { file = "var/secrets/1004" }
 srtp = "required"
+
+[endpoints.1005]
+secret = { file = "var/secrets/1005" }
+dtmf = "info"
 """
 
 
@@ -89,3 +93,17 @@ def test_encryption_is_taken_where_it_is_offered(office: LiveServer, phone: Make
     assert loudness(alaw_heard(wire, alice.rtp_ports), 8000, 440.0) < 0.1, "in clear on the wire"
     alice.hang_up()
     wait_for(lambda: len(office.records()) == 1, 5, "no record")
+
+
+def test_keys_reach_a_phone_that_wants_them_by_info(office: LiveServer, phone: Make) -> None:
+    old, new = phone("1005", 440.0), phone("1001", 1000.0)
+    talk(old, new)
+    time.sleep(0.5)
+    for digit in "7*":
+        new.command("sndcode", digit)
+        time.sleep(0.3)
+    wait_for(lambda: digits(old) == "7*", 5, lambda: f"the old one saw the digits {digits(old)!r}")
+    assert hears(old, 1000.0)
+    assert "application/dtmf-relay" in old.output()
+    old.hang_up()
+    new.wait("CALL_CLOSED")

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pbx.api.shapes import schema
+from pbx.api.schemas import schema
 from pbx.cli.client import ask
 from pbx.errors import PbxError
 from tests.interop.server import LiveServer

@@ -12,7 +12,7 @@ from pbx.errors import MediaError
 from pbx.media.contract import Clip
 from pbx.media.prompts import Prompts
 from pbx.media.sounds import Sounds, resample
-from pbx.media.tones import TONES, digits, tone
+from pbx.media.tones import TONES, tone
 
 
 def write(path: Path, seconds: float = 0.5, rate_hz: int = 8000) -> Path:
@@ -97,10 +97,3 @@ def test_every_country_has_every_tone_and_its_turn_joins_without_a_click(country
     assert np.abs(np.diff(joined)).max() < 3500
     seconds = sum(TONES[country][name].on_off_s) or 1.0
     assert len(sound) == round(8000 * seconds)
-
-
-def test_digits_are_two_frequencies_each() -> None:
-    sound = digits("5", 8000)[:800].astype(float)
-    spectrum = np.abs(np.fft.rfft(sound))
-    peaks = sorted(np.argsort(spectrum)[-2:] * 10)
-    assert peaks == [770, 1340]

@@ -57,12 +57,37 @@ class Book:
                             position=1),
         )  # fmt: skip
 
-    def left(self, second: float, call_id: str, entry: str, exit_: str, wait_s: float, *, agent: str = "") -> Book:
+    def left(
+        self, second: float, call_id: str, entry: str, exit_: str, wait_s: float, *, agent: str = "",
+        queue: str = "support",
+    ) -> Book:  # fmt: skip
         return self.at(
             second,
-            ev.QueueLeft(call_id=call_id, entry_id=entry, queue="support", exit=exit_, agent=agent,
+            ev.QueueLeft(call_id=call_id, entry_id=entry, queue=queue, exit=exit_, agent=agent,
                          wait_ms=round(wait_s * 1000), position=1, entered_position=1),
         )  # fmt: skip
+
+    def offered(self, made: float, over: float, call_id: str, entry: str, agent: str, outcome: str) -> Book:
+        """An agent is rung and answers, or does not."""
+        offer_id = f"{entry}.{agent}.{made}"
+        self.at(made, ev.OfferMade(call_id=call_id, offer_id=offer_id, entry_id=entry, queue="support", agent=agent))
+        return self.at(
+            over,
+            ev.OfferEnded(call_id=call_id, offer_id=offer_id, entry_id=entry, queue="support", agent=agent,
+                          outcome=outcome, ring_ms=round((over - made) * 1000)),
+        )  # fmt: skip
+
+    def served(self, second: float, call_id: str, entry: str, agent: str, by: str, talk_s: float) -> Book:
+        return self.at(
+            second,
+            ev.QueueServed(call_id=call_id, entry_id=entry, queue="support", agent=agent, by=by,
+                           talk_ms=round(talk_s * 1000)),
+        )  # fmt: skip
+
+    def ordered(self) -> list[Logged]:
+        """Return the log as it would have been written: by time, numbered anew."""
+        found = sorted(self.entries, key=lambda entry: entry.at_mono)
+        return [Logged(n, entry.at_utc, entry.at_mono, entry.event) for n, entry in enumerate(found, 1)]
 
     def agent(self, second: float, name: str, was: str, now: str, reason: str = "") -> Book:
         return self.at(second, ev.AgentState(agent=name, was=was, now=now, reason=reason, endpoint="2001"))

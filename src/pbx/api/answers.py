@@ -79,6 +79,20 @@ def whole(request: web.Request, name: str, default: int, least: int, most: int) 
     return int(text)
 
 
+def instant_of(request: web.Request, name: str) -> float | None:
+    """Read an instant of the query; None where there is none.
+
+    :raises Refused: where it is no number.
+    """
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise Refused(f"{name} must be seconds since the epoch") from None
+
+
 def known(table: Any, name: str, what: str) -> Any:
     """Return an entry of a table.
 

@@ -48,6 +48,7 @@ class Control:
             AgentRoutes,
             RecordingRoutes,
             CallbackRoutes,
+            RecordingRoutes,
             SupervisionRoutes,
             WhyRoutes,
             TraceRoutes,

@@ -10,7 +10,7 @@ from aiohttp import web
 from typing_extensions import TypedDict
 
 from pbx import events as ev
-from pbx.api.answers import NotHere, Refused, answer, body, did, known, operator, settled, whole
+from pbx.api.answers import NotHere, Refused, answer, body, did, instant_of, known, operator, settled, whole
 from pbx.api.contract import State
 from pbx.api.shapes import closed
 from pbx.call import audio
@@ -60,8 +60,8 @@ class RecordingRoutes:
             agent=query.get("agent", ""),
             queue=query.get("queue", ""),
             call_id=query.get("call", ""),
-            since_utc=_instant(request, "since"),
-            until_utc=_instant(request, "until"),
+            since_utc=instant_of(request, "since"),
+            until_utc=instant_of(request, "until"),
             held=True if query.get("held") == "true" else None,
             deleted=query.get("deleted") == "true",
             limit=whole(request, "limit", 100, 1, MOST),
@@ -154,13 +154,3 @@ class RecordingRoutes:
             when = time.strftime("%Y-%m-%d", time.localtime(row.deleted_utc))
             raise Refused(f"recording {named} was deleted by {row.deleted_by} on {when}", 410)
         return row
-
-
-def _instant(request: web.Request, name: str) -> float | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise Refused(f"{name} must be seconds since the epoch") from None

@@ -15,9 +15,10 @@ from typing_extensions import NotRequired, TypedDict  # noqa: UP035 — pydantic
 
 from pbx import events as ev
 from pbx.api import pulse
-from pbx.api.answers import answer, body, did, operator, settled, whole
+from pbx.api.answers import answer, body, did, instant_of, operator, settled, whole
 from pbx.api.contract import State
-from pbx.api.shapes import SHAPES, CodecShape, LimitShape, LoggerShape, PulseShape, UptimeShape, closed, schema
+from pbx.api.schemas import SHAPES, schema
+from pbx.api.shapes import CodecShape, LimitShape, LoggerShape, PulseShape, UptimeShape, closed
 from pbx.call.leg import LegState
 from pbx.sdp.codec import BY_NAME
 
@@ -147,7 +148,8 @@ class SystemRoutes:
     async def _cdr(self, request: web.Request) -> web.Response:
         limit = whole(request, "limit", 50, 1, 100_000)
         await settled(self._state.log)
-        return answer([asdict(record) for record in await self._state.reader.records(limit)])
+        since, until = instant_of(request, "since"), instant_of(request, "until")
+        return answer([asdict(record) for record in await self._state.reader.records(limit, since, until)])
 
     async def _schemas(self, request: web.Request) -> web.Response:
         return answer({name: schema(name) for name in SHAPES})

@@ -221,7 +221,9 @@ class Waiting:
             async with self._entry.recording(self.leg, agent, ringing.agent):
                 by = "agent" if await self.leg.bridge(agent) == "callee" else "caller"
         finally:
-            if by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
+            if by == "system" and self.leg.kept:
+                by = "transfer"
+            elif by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
                 by = "caller"
             self._over(ringing.agent, agent, by, began)
         if by == "agent" and self._spec.survey:

@@ -61,7 +61,7 @@ class Buttons:
         self._stop_timer()
         typed, self._typed = self._typed, ""
         if typed and self._other.media is not None and self._other.state is LegState.UP:
-            self._other.media.port.send_digits(typed)
+            self._other.send_digits(typed)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -225,8 +226,7 @@ class Calls:
             return leg
         if (hops := _hops_left(origin)) != destination.max_forwards:
             destination = dataclasses.replace(destination, max_forwards=hops)
-        caller = origin.identity
-        introduced = NameAddr(Uri("sip", caller.number, "invalid"), caller.name)
+        introduced = NameAddr(Uri("sip", origin.identity.number, "invalid"), origin.identity.name)
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
         leg.log.info("> %s rings %s (%s)", origin.caller.number, destination.party, destination.flow)
@@ -280,20 +280,34 @@ class Calls:
         stats = leg.media.port.stats()
         if leg.media.agreed is None or not (stats.packets_in or stats.packets_out):
             return
+        about = functools.partial(
+            ev.LegQuality, call_id=leg.call_id, leg_id=leg.leg_id, codec=leg.media.agreed.codec.name
+        )
+        trip_ms = _rounded(stats.round_trip_ms)
         self.emit(
-            ev.LegQuality(
-                call_id=leg.call_id,
-                leg_id=leg.leg_id,
+            about(
                 direction="received",
-                codec=leg.media.agreed.codec.name,
                 packets=stats.packets_in,
                 lost=stats.lost,
                 late=stats.late,
-                jitter_ms=None if stats.jitter_ms is None else round(stats.jitter_ms, 2),
-                round_trip_ms=stats.round_trip_ms,
-                mos=stats.mos,
+                jitter_ms=_rounded(stats.jitter_ms),
+                round_trip_ms=trip_ms,
+                r_factor=_rounded(stats.r_factor),
+                mos=_rounded(stats.mos),
             )
         )
+        if stats.peer_lost is not None:
+            self.emit(
+                about(
+                    direction="sent",
+                    packets=stats.packets_out,
+                    lost=stats.peer_lost,
+                    jitter_ms=_rounded(stats.peer_jitter_ms),
+                    round_trip_ms=trip_ms,
+                    r_factor=_rounded(stats.peer_r_factor),
+                    mos=_rounded(stats.peer_mos),
+                )
+            )
 
     def finish(self, call: Call) -> None:
         """Tell of a call's end, exactly once."""
@@ -400,3 +414,7 @@ def _hops_left(origin: Leg) -> int:
         return 70
     text = (introduction.headers.get("Max-Forwards") or ["70"])[0].strip()
     return max(0, int(text) - 1) if text.isdigit() else 70
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

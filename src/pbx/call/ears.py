@@ -34,6 +34,10 @@ class Ears(ABC):
     @abstractmethod
     def _must_live(self) -> None: ...
 
+    @abstractmethod
+    def _pass_on(self, digit: str, *, by_signalling: bool) -> None:
+        """Tell a bridged peer of a key that the engine could not."""
+
     def asks(self, keys: str) -> None:
         """Tell whoever plays this leg's part in a test that one of *keys* is waited for."""
         if self.calls.on_ask is not None:
@@ -55,10 +59,11 @@ class Ears(ABC):
 
     # ---- what media tells ------------------------------------------------------------------------------------------
 
-    def on_digit(self, digit: str, duration_ms: int) -> None:
+    def on_digit(self, digit: str, duration_ms: int, *, by_signalling: bool = False) -> None:
         if not self.keeps_digits_secret:
             self.calls.emit(ev.LegDigit(call_id=self.call_id, leg_id=self.leg_id, digit=digit, duration_ms=duration_ms))
         self.digits.put_nowait(digit)
+        self._pass_on(digit, by_signalling=by_signalling)
         for tell in list(self.on_digit_pressed):
             tell(self, digit)  # type: ignore[arg-type]
 

@@ -15,7 +15,7 @@ from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
 from pbx.media.contract import MediaPort, Room
-from pbx.signaling.info import digit_of
+from pbx.signaling.info import digit_of, digit_request
 from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DIGIT_MS = 100
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326, to the losers of a race
 
 
@@ -249,6 +250,25 @@ class Leg(Ears):
         self._sent_offer = True
         return media.offer()
 
+    def send_digits(self, digits: str) -> None:
+        """Press keys towards the peer, in the way that it understands."""
+        if self.media is None or self.media.wishes.dtmf != "info":
+            self.port.send_digits(digits)
+            return
+        assert self.signal is not None
+        for digit in digits:
+            self.signal.request("INFO", *digit_request(digit, DIGIT_MS))
+
+    def _pass_on(self, digit: str, *, by_signalling: bool) -> None:
+        """Tell a bridged peer of a key that the engine could not: it came by signalling, or has to go by it."""
+        peer = self.peer
+        if peer is None or peer.state is not LegState.UP or peer.media is None or self.apart_from is peer:
+            return
+        if self.media is not None and self.media.port.consuming:
+            return
+        if by_signalling or peer.media.wishes.dtmf == "info":
+            peer.send_digits(digit)
+
     # ---- what signalling tells -------------------------------------------------------------------------------------
 
     def on_progress(self, status: int, sdp: bytes | None) -> None:
@@ -336,7 +356,7 @@ class Leg(Ears):
             self.calls.refer(self, request, transaction)
             return
         if request.method == "INFO" and (found := digit_of(request)) is not None:
-            self.on_digit(*found)
+            self.on_digit(*found, by_signalling=True)
         self.signal.respond(transaction, request, 200 if request.method in ("INFO", "NOTIFY", "MESSAGE") else 501)
 
     def on_ended(self, by: str, status: int, reason: str) -> None:

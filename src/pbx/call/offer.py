@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbx.media.contract import MediaPort
 from pbx.sdp.codec import BY_NAME, Codec
@@ -17,6 +17,17 @@ class MediaWishes:
     """What the configuration wants of one party's media."""
 
     srtp: str = "off"  # off; optional: where the peer offers it; required
+    dtmf: str = "auto"  # rfc4733, info, inband; auto: rfc4733 where the peer has it, else listen to its sound
+
+    @property
+    def events(self) -> bool:
+        """Whether digits may travel beside the sound (RFC 4733)."""
+        return self.dtmf in ("auto", "rfc4733")
+
+    @property
+    def digits(self) -> str:
+        """Where digits are, without events."""
+        return {"info": "signalling", "rfc4733": ""}.get(self.dtmf, "sound")
 
 
 PLAIN = MediaWishes()
@@ -32,7 +43,7 @@ class MediaSide:
         self.codecs: list[Codec] = [BY_NAME[name] for name in codecs]
         self.agreed: Agreed | None = None
         self.holding = False  # we put the peer on hold
-        self._srtp = wishes.srtp
+        self.wishes = wishes
         self._keys: list[Crypto] = []  # what we offered, or answered with: the same for the whole session
         self._address = address
         self._session_id = session_id
@@ -51,7 +62,7 @@ class MediaSide:
             first = self.agreed.codec
             codecs = [first, *(c for c in codecs if c.name != first.name)]  # 8.3.2: keep the payload types
         direction = "sendonly" if self.holding else "sendrecv"
-        if self._srtp == "required" and not self._keys:
+        if self.wishes.srtp == "required" and not self._keys:
             self._keys = keys_for(OFFERED, secrets.token_bytes)
         layout = self.agreed.layout if self.agreed is not None else ALONE
         return self._written(
@@ -64,6 +75,7 @@ class MediaSide:
                 direction=direction,
                 layout=layout,
                 cryptos=self._keys,
+                events=self.wishes.events,
             )
         )
 
@@ -88,8 +100,9 @@ class MediaSide:
                 session_id=self._session_id,
                 version=version,
                 willing="sendonly" if self.holding else "sendrecv",
-                srtp=self._srtp,
+                srtp=self.wishes.srtp,
                 make_key=self._key,
+                events=self.wishes.events,
             )
             found.append(agreed)
             return text
@@ -126,8 +139,8 @@ class MediaSide:
         return self.agreed is not None and self.agreed.held
 
     def _follow(self, agreed: Agreed) -> None:
-        self.agreed = agreed
-        self.port.send_to(agreed)
+        self.agreed = replace(agreed, digits=self.wishes.digits)
+        self.port.send_to(self.agreed)
 
     def _written(self, write: object) -> bytes:
         assert callable(write)

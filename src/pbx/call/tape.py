@@ -27,13 +27,14 @@ class Tape:
         leg.tape = other.tape = self
         emit(
             ev.RecordingStarted(
-                call_id=leg.call_id, leg_id=leg.leg_id, recording_id=self.recording_id, path="/".join(path.parts[-4:]),
-                other=other.leg_id, queue=queue, agent=agent, caller=leg.caller.number, dialled=leg.callee.number,
+                call_id=leg.call_id, leg_id=leg.leg_id, recording_id=self.recording_id,
+                path="/".join(path.parts[-4:]), other=other.leg_id, queue=queue, agent=agent,
+                caller=leg.caller.number, dialled=leg.callee.number,
             )
         )  # fmt: skip
 
     def _written(self, outcome: str) -> None:
-        """Hear that the file is whole on the disk, or is not."""
+        """The file is whole: whoever keeps it may seal it."""
         self._emit(ev.RecordingWritten(call_id=self._call_id, recording_id=self.recording_id, outcome=outcome))
 
     @property

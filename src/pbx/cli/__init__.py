@@ -23,6 +23,7 @@ def cli() -> None:
 def load_commands() -> None:
     """Hang every command into the tree."""
     from pbx.cli import (
+        backups,
         configuration,
         desks,
         follow,
@@ -36,7 +37,7 @@ def load_commands() -> None:
         steer,
         trace,
         why,
-    )  # fmt: skip
+    )
     from pbx.cli.check import check
     from pbx.cli.console import console
     from pbx.cli.test import test
@@ -46,8 +47,9 @@ def load_commands() -> None:
         endpoint.add_command(command)
     for command in (
         check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
-        *prompts.COMMANDS, *recordings.COMMANDS, *why.COMMANDS, *trace.COMMANDS, desks.phones, follow.events,
-        live.watch, live.top, console, schemas.schema,
+        *prompts.COMMANDS, desks.phones, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
+        follow.events, live.watch, live.top, console,
+        schemas.schema,
     ):  # fmt: skip
         cli.add_command(command)
 

@@ -13,13 +13,16 @@ from typing import Any
 import click
 import orjson
 
+from pbx.config.config import Config
 from pbx.config.loader import load
 from pbx.events import Logged
 from pbx.store import export
 from pbx.store.audit import audit as audit_log
-from pbx.store.audit import audit_recordings
+from pbx.store.audit import audit_recordings, audit_rollups
 from pbx.store.cdr import call_record
 from pbx.store.cdr_csv import to_csv
+from pbx.store.families import Seats, families
+from pbx.store.paths import leg_quality, menu_path, trunk_use
 from pbx.store.queue_log import QueueLog
 from pbx.store.segments import segments_of
 
@@ -30,6 +33,12 @@ def database_of(directory: Path, state: Path | None) -> Path:
     :raises ConfigError: where the configuration cannot be read.
     """
     return (state or directory) / load(directory).valid().store.path
+
+
+def thresholds_of(config: Config, queue: str) -> tuple[float, float]:
+    """Return a queue's seconds of service level and of a short abandon."""
+    spec = config.queues.get(queue)
+    return (spec.service_level_s, spec.short_abandon_s) if spec is not None else (20.0, 5.0)
 
 
 def _where(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,10 +77,37 @@ def cdr(directory: Path, state: Path | None, as_csv: bool, last: int | None) -> 
 @click.argument("call", required=False)
 def segments(directory: Path, state: Path | None, call: str | None) -> None:
     """Print who talked with whom, one JSON line a segment; of one CALL or of all."""
-    for entries in _calls(database_of(directory, state)):
-        if call in (None, entries[0].event.call_id):
-            for segment in segments_of(entries):
+    log = list(export.read_log(database_of(directory, state)))
+    seats = Seats(log)
+    for entries in families(log):
+        if call is None or call in {entry.event.call_id for entry in entries}:
+            for segment in segments_of(entries, seats):
                 click.echo(orjson.dumps(asdict(segment)).decode())
+
+
+@click.command("menu-paths")
+@_where
+def menu_paths(directory: Path, state: Path | None) -> None:
+    """Print each caller's way through the menus and where it ended, one JSON line a call."""
+    for entries in families(export.read_log(database_of(directory, state))):
+        if (path := menu_path(entries)) is not None:
+            click.echo(orjson.dumps(asdict(path)).decode())
+
+
+@click.command("trunk-use")
+@_where
+def trunk_uses(directory: Path, state: Path | None) -> None:
+    """Print calls, seconds and the most legs at one time of each trunk, one JSON line each."""
+    for use in trunk_use(export.read_log(database_of(directory, state))).values():
+        click.echo(orjson.dumps(asdict(use)).decode())
+
+
+@click.command()
+@_where
+def quality(directory: Path, state: Path | None) -> None:
+    """Print packets, loss, jitter and MOS of every leg that ended, one JSON line each."""
+    for leg in leg_quality(export.read_log(database_of(directory, state))):
+        click.echo(orjson.dumps(asdict(leg)).decode())
 
 
 @click.command("queue-log")
@@ -90,7 +126,7 @@ def audit(directory: Path, state: Path | None, recordings: bool) -> None:
     config, base = load(directory).valid(), state or directory
     path = base / config.store.path
     entries = list(export.read_log(path))
-    faults = audit_log(entries, time.time())
+    faults = audit_log(entries, time.time()) + audit_rollups(path, lambda name: thresholds_of(config, name))
     if recordings:
         faults += audit_recordings(path, base / config.recordings.path)
     for fault in faults:
@@ -114,4 +150,4 @@ def sql(directory: Path, state: Path | None, question: str, as_json: bool) -> No
         click.echo("\t".join("" if value is None else str(value) for value in row))
 
 
-COMMANDS = (cdr, segments, queue_log, audit, sql)
+COMMANDS = (cdr, segments, menu_paths, trunk_uses, quality, queue_log, audit, sql)

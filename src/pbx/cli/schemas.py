@@ -12,8 +12,8 @@ from pbx.cli.client import NotThere
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
     """Print the JSON schema of what `pbx show NAME --json` prints; without NAME, the names."""
-    from pbx.api.shapes import SHAPES
-    from pbx.api.shapes import schema as schema_of
+    from pbx.api.schemas import SHAPES
+    from pbx.api.schemas import schema as schema_of
 
     if name is None:
         click.echo("\n".join(SHAPES))

@@ -28,6 +28,7 @@ from pbx.config.general import (
     Mail,
     MediaSpec,
     Recordings,
+    Records,
     Sip,
     StoreSpec,
 )
@@ -45,6 +46,7 @@ class Config(Spec):
     media: MediaSpec = MediaSpec()
     store: StoreSpec = StoreSpec()
     recordings: Recordings = Recordings()
+    records: Records = Records()
     control: Control = Control()
     limits: Limits = Limits()
     log: Log = Log()

@@ -89,6 +89,13 @@ class StoreSpec(Spec):
     retain_days: int = Field(1825, ge=1)
 
 
+class Records(Spec):
+    """Files in other systems' formats, written as things happen; empty: none."""
+
+    queue_log: str = ""  # Asterisk's queue_log
+    cdr_csv: str = ""  # Asterisk's Master.csv
+
+
 class Recordings(Spec):
     path: str = "var/recordings"
     retain_days: int | None = Field(None, ge=1)

@@ -224,7 +224,7 @@ async def send_digits(script: Script, step: SendDigitsStep) -> None:
     digits = script.fill(step.send_digits)
     script.tell(f"send-digits {digits}", step)
     await script.leg.answer()
-    script.leg.port.send_digits(digits)
+    script.leg.send_digits(digits)
 
 
 @runs(RecordPromptStep)

@@ -40,9 +40,16 @@ class PortStats:
     wrong_source: int = 0
     undecryptable: int = 0  # SRTP with a wrong tag
     encrypted: bool = False  # both ways
+    duplicates: int = 0
+    concealed_ms: int = 0  # of sound that had to be invented
     jitter_ms: float | None = None
     round_trip_ms: float | None = None
+    r_factor: float | None = None  # what we hear, by the E-model
     mos: float | None = None
+    peer_lost: int | None = None  # what the peer says of our packets; None: it said nothing
+    peer_jitter_ms: float | None = None
+    peer_r_factor: float | None = None
+    peer_mos: float | None = None
     remote: tuple[str, int] | None = None
 
 
@@ -101,6 +108,9 @@ class MediaPort(Protocol):
 
     def consume_digits(self, on: bool) -> None:
         """Keep digits from whoever hears this port while an application reads them."""
+
+    @property
+    def consuming(self) -> bool: ...
 
     def stats(self) -> PortStats: ...
 

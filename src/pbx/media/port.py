@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pbx import _mix
 from pbx.errors import MediaError
-from pbx.media import tones
 from pbx.media.contract import DIGITS, Clip, MediaPort, PortEvents, PortStats
 from pbx.media.sounds import Sound
 from pbx.native import srtp
@@ -28,6 +27,7 @@ log = logging.getLogger(__name__)
 
 CODECS = {"pcmu": 1, "pcma": 2, "g722": 3}
 DIGIT_MS = 100
+NO_EVENTS = {"sound": 0xFF, "signalling": 0xFE, "": 0xFF}  # where digits go when they are not RFC 4733 events
 
 
 @functools.lru_cache(maxsize=4096)
@@ -49,6 +49,7 @@ class Port:
         self._engine = engine
         self._local = local
         self._closed = False
+        self.consuming = False  # an application reads the digits
         self._agreed: Agreed | None = None
         self._token = 0
         self._wanted: tuple[int, Sequence[Clip], bool] | None = None  # a play that waits for its files or its codec
@@ -72,12 +73,20 @@ class Port:
     def send_to(self, agreed: Agreed) -> None:
         """Follow what was agreed: where to send, which codec, which directions."""
         version, high, low = _words(agreed.remote[0])
-        events = 0xFF if agreed.events_pt is None else agreed.events_pt
-        kinds = agreed.codec.payload_type | events << 8 | CODECS.get(agreed.codec.name, 0) << 16 | agreed.ptime_ms << 24
+        events = NO_EVENTS[agreed.digits] if agreed.events_pt is None else agreed.events_pt
+        inband = int(agreed.events_pt is None and agreed.digits == "sound") << 32
+        kinds = (
+            inband
+            | agreed.codec.payload_type
+            | events << 8
+            | CODECS.get(agreed.codec.name, 0) << 16
+            | agreed.ptime_ms << 24
+        )
+        control = agreed.rtcp[1] | (1 << 16 if agreed.rtcp == agreed.remote else 0)
         before = self._agreed
         self._use_key(0, agreed.crypto_in, before.crypto_in if before is not None else None)
         self._use_key(1, agreed.crypto_out, before.crypto_out if before is not None else None)
-        self.post(_mix.OP_REMOTE, version, high, low, agreed.remote[1], kinds)
+        self.post(_mix.OP_REMOTE, version, high, low, agreed.remote[1], kinds, control)
         receive = agreed.direction in ("sendrecv", "recvonly")
         self.post(_mix.OP_DIRECTION, int(agreed.we_send), int(receive))
         self._agreed = agreed
@@ -173,15 +182,12 @@ class Port:
 
     def send_digits(self, digits: str) -> None:
         """Send digits as RFC 4733 events, or as sound where the peer does not take those."""
-        if self._agreed is None or self._agreed.events_pt is not None:
-            for digit in digits:
-                if digit in DIGITS:
-                    self.post(_mix.OP_DIGIT, DIGITS.index(digit), DIGIT_MS)
-        elif not self._closed:
-            self.stop()
-            self._play_now(self._next_token(), [tones.digits(digits, self.rate_hz)], self.rate_hz, False)
+        for digit in digits:
+            if digit in DIGITS:
+                self.post(_mix.OP_DIGIT, DIGITS.index(digit), DIGIT_MS)
 
     def consume_digits(self, on: bool) -> None:
+        self.consuming = on
         self.post(_mix.OP_CONSUME, int(on))
 
     # ---- recording -------------------------------------------------------------------------------------------------

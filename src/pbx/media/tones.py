@@ -12,8 +12,6 @@ Sound = NDArray[np.int16]
 
 LEVEL = 3000.0  # amplitude of one frequency alone: about −18 dBm0
 RAMP_S = 0.003  # against clicks
-DIGIT_ROWS = (697, 770, 852, 941)
-DIGIT_COLUMNS = (1209, 1336, 1477, 1633)
 KEYPAD = ("123A", "456B", "789C", "*0#D")
 
 
@@ -65,17 +63,6 @@ def tone(name: str, country: str, rate_hz: int) -> tuple[Sound, bool]:
         frequencies = cadence.frequencies_hz if at % 2 == 0 else ()
         parts.append(_sine(frequencies, seconds, rate_hz, ramp=bool(cadence.on_off_s)))
     return np.concatenate(parts), not cadence.once
-
-
-def digits(text: str, rate_hz: int, *, on_s: float = 0.1, off_s: float = 0.1) -> Sound:
-    """Return digits as sound; what is no digit is left out."""
-    parts: list[Sound] = [np.zeros(0, np.int16)]
-    for digit in text:
-        for row, keys in enumerate(KEYPAD):
-            if digit in keys:
-                pair = (DIGIT_ROWS[row], DIGIT_COLUMNS[keys.index(digit)])
-                parts += [_sine(pair, on_s, rate_hz, ramp=True, level=2 * LEVEL), _sine((), off_s, rate_hz)]
-    return np.concatenate(parts)
 
 
 def _sine(

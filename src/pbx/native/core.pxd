@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from pbx.native.dtmf cimport Keypad
 from pbx.native.ear cimport Ear
 from pbx.native.recorder cimport Recording
 from pbx.native.ring cimport CommandRing, NoticeRing
@@ -15,6 +16,9 @@ cdef enum:
     PACKET_BYTES = 2048
     HEADER_BYTES = 12
     WHEEL = 20                  # ms: one turn is one frame
+    NO_EVENTS = -1
+    OTHER_WAY = -2
+    DIGIT_MS = 100              # a digit that is made anew
     PIN_PACKETS = 4             # valid packets from one source before it is pinned
 
 # Notices, engine to Python.
@@ -38,7 +42,7 @@ cdef struct Port:
     int fast_fd                 # connected: hears the peer alone; -1 until the peer is known
     int receive_on              # we want what the peer sends
     int audio_pt                # what the peer sends and wants
-    int events_pt               # -1: none
+    int events_pt               # NO_EVENTS: digits are sound, OTHER_WAY: they go by signalling
     int codec
     int in_ms                   # length of the peer's packets, 0 until known
     int pinned                  # valid packets from `remote` so far
@@ -95,6 +99,9 @@ cdef struct Port:
     Ear *ear                    # NULL until somebody needs sound
     Mouth *mouth
     Recording *recording
+    Keypad *keypad              # NULL until the peer's digits are to be found in its sound
+    int inband                  # they are
+    int tone_on                 # one sounds now
     # the rest
     int rtcp_fd
     int last_in_ms              # of the last one: two alike count
@@ -118,6 +125,27 @@ cdef struct Port:
     int64_t opened_ns
     int64_t state_from_ns       # since when packets are waited for
     pbx_address remote          # where we send
+    # RTCP
+    int has_control             # the peer takes reports
+    int control_mux             # on the RTP port (RFC 5761)
+    int control_learned
+    uint32_t control_chance
+    int64_t control_next_ns
+    int64_t control_packets_out # RTP packets out when the last report was written
+    int64_t expected_before
+    int64_t received_before
+    uint32_t sr_middle          # of the NTP time in the peer's last sender report
+    int64_t sr_at_ns
+    int64_t round_trip_ns
+    int64_t trips
+    int64_t peer_reports
+    int32_t peer_lost           # of what we sent
+    uint32_t peer_jitter
+    int64_t control_in
+    int64_t control_out
+    int64_t control_invalid
+    int64_t byes
+    pbx_address control_to
     pbx_address named           # where the session description says that the peer is
     # counters, read by Python without a lock: each is one word
     int64_t lost
@@ -181,6 +209,7 @@ cdef void notify(Core *core, int kind, uint32_t index, uint32_t token, int64_t v
 cdef void wheel_put(Core *core, int index, int slot) noexcept nogil
 cdef void wheel_take(Core *core, int index) noexcept nogil
 cdef Ear *ear_of(Port *port) noexcept nogil
+cdef Keypad *keypad_of(Port *port) noexcept nogil
 cdef Mouth *mouth_of(Port *port) noexcept nogil
 cdef void soil(Core *core, int index) noexcept nogil
 cdef int64_t lost_of(Port *port) noexcept nogil

@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc
 
+from pbx.native.dtmf cimport Keypad, keypad_reset
 from pbx.native.ear cimport Ear, ear_reset
 from pbx.native.ring cimport Notice, put_notice
 from pbx.native.udp cimport pbx_now_ns, pbx_signal
@@ -58,6 +59,15 @@ cdef Ear *ear_of(Port *port) noexcept nogil:
     elif port.ear.codec != port.codec:
         ear_reset(port.ear, port.codec)
     return port.ear
+
+
+cdef Keypad *keypad_of(Port *port) noexcept nogil:
+    """Return the port's detector of digits, made when first wanted; NULL without memory."""
+    if port.keypad == NULL:
+        port.keypad = <Keypad *>calloc(1, sizeof(Keypad))
+        if port.keypad != NULL:
+            keypad_reset(port.keypad)
+    return port.keypad
 
 
 cdef Mouth *mouth_of(Port *port) noexcept nogil:

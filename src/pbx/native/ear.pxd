@@ -20,6 +20,7 @@ cdef struct Ear:
     int64_t due                 # unwrapped time stamp of what is decoded next
     uint16_t due_seq
     int queued
+    int64_t ahead               # samples invented in the hope of a packet that had not come yet
     int rest                    # ms until the buffer may be shortened again
     int both_rates              # somebody listens at the other rate
     int64_t written_ms          # the ring holds sound up to this instant of the engine's clock

@@ -16,7 +16,10 @@ cdef enum:
     TICK_MS = 20
     STARVED_MS = 120            # without a packet this long: the peer is silent, not lossy
     SLACK_MS = 12               # more delay than wanted by this: shorten
+    MUCH_MS = 40                # by this: shorten in the midst of speech
     LONG_MS = 60                # by this: shorten without a rest
+
+cdef float SOME_DISORDER = 0.3
 
 
 cdef int rate_of(int codec) noexcept nogil:
@@ -28,6 +31,7 @@ cdef void ear_reset(Ear *ear, int codec) noexcept nogil:
     ear.codec = codec
     ear.rate_hz = rate_of(codec)
     ear.flowing = ear.starved = ear.queued = 0
+    ear.ahead = 0
     jitter_reset(&ear.jitter, TICKS_PER_MS)
     conceal_reset(&ear.conceal, ear.rate_hz)
     g722_reset(&ear.g722)
@@ -90,39 +94,66 @@ cdef void _start(Ear *ear, Slot *first, int64_t now_ms) noexcept nogil:
     ear.due = first.at - (<int64_t>(wait_ms * TICKS_PER_MS) if wait_ms > 0 else 0)
     ear.due_seq = first.seq
     ear.starved = 0
+    ear.ahead = 0
     ear.flowing = 1
 
 
-cdef void _fill(Ear *ear, int frame) noexcept nogil:
+cdef double _waited(Ear *ear, int64_t now_ms) noexcept nogil:
+    """Return for how long a packet without jitter that begins with what is due would have been here, in ms."""
+    return now_ms - ear.due / <double>TICKS_PER_MS - jitter_base(&ear.jitter)
+
+
+cdef void _fill(Ear *ear, int frame, int64_t now_ms) noexcept nogil:
     """Fill the queue to a frame."""
     cdef Slot *first
-    cdef int missing, per_tick = ear.rate_hz // 8000
-    cdef int64_t gap
+    cdef int missing
     while ear.queued < frame:
         first = jitter_first(&ear.jitter)
         if first != NULL and first.at + first.duration <= ear.due:
             first.size = 0
             ear.jitter.late += 1
-            continue
-        if first != NULL and first.at <= ear.due:
+        elif first != NULL and first.at <= ear.due:
+            ear.ahead = 0
             _decode(ear, first)
-            continue
-        missing = frame - ear.queued
-        if first != NULL:
-            gap = (first.at - ear.due) * per_tick
-            missing = <int>min(<int64_t>missing, gap)
-            # Sequence numbers in a row with a gap in time: the peer was silent, nothing was lost.
-            _invent(ear, missing, first.seq != ear.due_seq and ear.starved < STARVED_MS)
-            ear.due += missing // per_tick
-            continue
-        ear.starved += missing * 1000 // ear.rate_hz
-        if ear.starved > STARVED_MS:
-            ear.flowing = 0
-            _invent(ear, missing, False)
-            return
-        _invent(ear, missing, True)
-        if ear.delay_ms > ear.jitter.target_ms:
-            ear.due += missing // per_tick      # late now is lost; otherwise wait for it, and the delay grows
+        elif first != NULL:
+            _bridge(ear, first, frame - ear.queued, now_ms)
+        else:
+            missing = frame - ear.queued
+            ear.starved += missing * 1000 // ear.rate_hz
+            if ear.starved > STARVED_MS:
+                ear.flowing = 0
+                _invent(ear, missing, False)
+                return
+            _invent(ear, missing, True)
+            _pass_by(ear, missing, now_ms)
+
+
+cdef void _bridge(Ear *ear, Slot *first, int missing, int64_t now_ms) noexcept nogil:
+    """Fill the gap before the next packet, or a part of it."""
+    cdef int per_tick = ear.rate_hz // 8000
+    cdef int64_t gap = (first.at - ear.due) * per_tick, spent = min(gap, ear.ahead)
+    if spent > 0:               # what was hoped for is lost: it has been concealed already
+        ear.ahead -= spent
+        ear.due += spent // per_tick
+        return
+    missing = <int>min(<int64_t>missing, gap)
+    if first.seq == ear.due_seq or ear.starved >= STARVED_MS:
+        _invent(ear, missing, False)    # sequence numbers in a row: the peer was silent, nothing was lost
+        ear.due += missing // per_tick
+        return
+    _invent(ear, missing, True)
+    if ear.jitter.disorder < SOME_DISORDER:
+        ear.due += missing // per_tick  # a younger packet is here, and on this way none overtakes another
+    else:
+        _pass_by(ear, missing, now_ms)
+
+
+cdef void _pass_by(Ear *ear, int missing, int64_t now_ms) noexcept nogil:
+    """Give up a packet that is later than packets are; for another one wait, and the delay grows."""
+    if _waited(ear, now_ms) >= ear.jitter.target_ms:
+        ear.due += missing // (ear.rate_hz // 8000)
+    else:
+        ear.ahead += missing
 
 
 cdef void _measure(Ear *ear, int64_t now_ms) noexcept nogil:
@@ -131,29 +162,38 @@ cdef void _measure(Ear *ear, int64_t now_ms) noexcept nogil:
     ear.delay_ms = <float>(now_ms - next_ms - jitter_base(&ear.jitter))
 
 
-cdef void _shorten(Ear *ear, int frame) noexcept nogil:
+cdef bint _can_shorten(Ear *ear, int frame, int period, int64_t now_ms) noexcept nogil:
+    """Have two periods in the queue, and one to spare; another packet is taken where it has waited long enough."""
+    cdef Slot *first
+    if ear.queued >= frame + period and ear.queued >= 2 * period:
+        return True
+    first = jitter_first(&ear.jitter)
+    if first == NULL or first.at != ear.due or ear.queued + 480 * (ear.rate_hz // 8000) > QUEUE:
+        return False
+    if _waited(ear, now_ms) < ear.jitter.target_ms:
+        return False
+    _decode(ear, first)
+    return ear.queued >= frame + period and ear.queued >= 2 * period
+
+
+cdef void _shorten(Ear *ear, int frame, int64_t now_ms) noexcept nogil:
     """Leave out one pitch period, or 5 to 15 ms of quiet, where packets wait longer than they need to."""
-    cdef int period, i, quiet = 1
+    cdef int period, i, quiet = 1, longest = ear.rate_hz * 3 // 200
     cdef float likeness = 0.0, weight, over = ear.delay_ms - ear.jitter.target_ms
     cdef int16_t *x = ear.queue
-    cdef Slot *first
     if ear.rest > 0:
         ear.rest -= TICK_MS
     if over < SLACK_MS or ear.rest > 0 and over < LONG_MS:
         return
-    first = jitter_first(&ear.jitter)
-    if first == NULL or first.at != ear.due or ear.queued + 480 * (ear.rate_hz // 8000) > QUEUE:
-        return
-    _decode(ear, first)
-    if ear.queued < frame + ear.rate_hz * 3 // 200 or ear.queued < ear.rate_hz * 7 // 200:
+    if not _can_shorten(ear, frame, longest, now_ms) or ear.queued < ear.rate_hz * 7 // 200:
         return
     for i in range(ear.queued):
         if x[i] > 200 or x[i] < -200:
             quiet = 0
             break
     period = find_period(x + ear.queued, ear.rate_hz, &likeness)
-    if not quiet and likeness < 0.5 and over < LONG_MS:
-        return
+    if not quiet and (over < MUCH_MS or likeness < 0.5 and over < LONG_MS):
+        return              # in the midst of speech only where it matters
     for i in range(period):
         weight = <float>(i + 1) / (period + 1)
         x[i] = <int16_t>(x[i] * (1.0 - weight) + x[i + period] * weight)
@@ -174,8 +214,8 @@ cdef void ear_tick(Ear *ear, int64_t now_ms) noexcept nogil:
             _start(ear, first, now_ms)
     if ear.flowing:
         _measure(ear, now_ms)
-        _fill(ear, frame)
-        _shorten(ear, frame)
+        _fill(ear, frame, now_ms)
+        _shorten(ear, frame, now_ms)
     elif ear.queued < frame:
         _invent(ear, frame - ear.queued, False)
     if 0 < now_ms - TICK_MS - ear.written_ms <= 80 - TICK_MS:

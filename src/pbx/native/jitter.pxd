@@ -28,6 +28,7 @@ cdef struct Jitter:
     float weight                # of the next packet: old ones fade because new ones grow
     float total
     int counted
+    float disorder              # packets lately that came after younger ones
     float target_ms             # how long packets should wait, beyond the fastest
     Slot slots[SLOTS]
 

@@ -14,8 +14,9 @@ cdef enum:
     JUMP_MS = 5000              # a time stamp this far off begins a new stream
     PUT_OK = 0, PUT_LATE, PUT_DUPLICATE, PUT_JUMP
 
-cdef double QUANTILE = 0.993
+cdef double QUANTILE = 0.990
 cdef float GROWTH = 1.0015      # half of the weight lies in the last 460 packets
+cdef float MEMORY = 0.995
 cdef float FIRST_TARGET_MS = 20.0
 cdef float LARGEST_TARGET_MS = 480.0
 
@@ -85,9 +86,12 @@ cdef int jitter_put(Jitter *jitter, uint16_t seq, uint32_t time_stamp, int durat
         jitter.duplicates += 1
         return PUT_DUPLICATE
     _observe(jitter, now_ms - <double>at / jitter.ticks_per_ms, now_ms)
+    jitter.disorder *= MEMORY
     if at > jitter.newest:
         jitter.newest = at
         jitter.newest_seq = seq
+    elif at < jitter.newest:
+        jitter.disorder += 1
     if at + duration <= due:
         jitter.late += 1
         return PUT_LATE

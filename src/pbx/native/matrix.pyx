@@ -9,7 +9,7 @@ its peer's words as sound: a port that speaks, a room, a recording. `plan` deriv
 
 
 from pbx.native.core cimport (
-    MAX_LISTENERS, MAX_MEMBERS, WHEEL, Core, Port, Room, ear_of, mouth_of, wheel_put, wheel_take,
+    MAX_LISTENERS, MAX_MEMBERS, NO_EVENTS, WHEEL, Core, Port, Room, ear_of, mouth_of, wheel_put, wheel_take,
 )
 from pbx.native.ear cimport CODEC_OTHER, CODEC_PCMA, CODEC_PCMU, rate_of
 
@@ -34,6 +34,9 @@ cdef void _plan_speech(Core *core, int index) noexcept nogil:
     cdef bint speaks = port.room >= 0 or port.source_count > 1
     if port.source_count == 1 and not _alike(&core.ports[port.sources[0]], port):
         speaks = True
+    if port.source_count == 1 and core.ports[port.sources[0]].tone_on and (
+            core.ports[port.sources[0]].consume or port.events_pt != NO_EVENTS):
+        speaks = True       # a digit sounds that this port's peer is not to hear
     if port.mouth != NULL and (port.mouth.playing != NULL or port.mouth.digit_count or port.mouth.digit_ms >= 0):
         speaks = True
     if speaks and (port.codec == CODEC_OTHER or not port.has_remote or mouth_of(port) == NULL):
@@ -50,14 +53,14 @@ cdef void _plan_place(Core *core, int index) noexcept nogil:
     """Find out whether the port is heard, and put it on the wheel beside those it has to do with."""
     cdef Port *port = &core.ports[index]
     cdef Port *listener
-    cdef int i, heard = port.taps > 0 or port.room >= 0 and not port.muted
+    cdef int i, heard = port.taps > 0 or port.inband or port.room >= 0 and not port.muted
     cdef int rate = rate_of(port.codec), both = 0
     for i in range(port.listener_count):
         listener = &core.ports[port.listeners[i]]
         if listener.speaks:
             heard = 1
             both |= rate_of(listener.codec) != rate
-    if port.taps:
+    if port.taps or port.inband:
         both = 1
     if port.room >= 0:
         both |= core.rooms[port.room].wide and core.rooms[port.room].narrow

@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from pbx.native.core cimport PACKET_BYTES, PIN_PACKETS, WHEEL, Core, Port
 from pbx.native.receive cimport packet
+from pbx.native.rtcp cimport control
 from pbx.native.udp cimport (
     close, pbx_address, pbx_address_equal, pbx_connected, pbx_receive, pbx_receive_fast, pbx_unwatch, pbx_watch,
 )
@@ -174,7 +175,9 @@ cdef void readable(Core *core, uint32_t index, int which, int64_t now) noexcept 
         core.received += 1
         if size > PACKET_BYTES:
             port.truncated += 1
-        elif which != W_RTCP:
+        elif which == W_RTCP:
+            control(core, index, size, &source, now)
+        else:
             packet(core, index, size, &source, now)
             if port.moved:
                 port.moved = 0

@@ -4,10 +4,11 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from pbx.native.core cimport (
-    HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, PIN_PACKETS, Core, Port, lost_of, notify,
+    DIGIT_MS, HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, NO_EVENTS, PIN_PACKETS, Core, Port, lost_of, notify, soil,
 )
 from pbx.native.ear cimport CODEC_OTHER, ear_put, ear_reset
 from pbx.native.matrix cimport plan
+from pbx.native.rtcp cimport control
 from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, unprotect
 from pbx.native.transmit cimport forward, queue_digit
 from pbx.native.udp cimport pbx_address, pbx_address_equal
@@ -15,7 +16,6 @@ from pbx.native.udp cimport pbx_address, pbx_address_equal
 cdef enum:
     COMFORT_NOISE = 13          # RFC 3389
     STEADY_TICKS = 40           # 5 ms off: not regular
-    DIGIT_MS = 100              # a digit that is made anew
     AGAIN_NS = 1000000000       # after that, a stamp that was told is a new digit
 
 
@@ -30,8 +30,9 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
         port.invalid += 1
         return
     pt = p[1] & 0x7F
-    if 64 <= pt <= 95:
-        return              # RTCP on the same port (RFC 5761)
+    if 64 <= pt <= 95:      # RTCP on the same port (RFC 5761)
+        control(core, index, size, source, now)
+        return
     if port.keys_in != NULL and not _decrypt(port, p, &size):
         return
     header = HEADER_BYTES + 4 * (p[0] & 0x0F)
@@ -137,6 +138,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
         port.base_seq = seq
         port.max_seq_ext = seq
         port.received = 1
+        port.expected_before = port.received_before = 0
         port.transit = transit
         port.digits_seen = port.digit_open = 0
         if port.ear != NULL:
@@ -157,6 +159,7 @@ cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept 
 cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long size, int64_t now) noexcept nogil:
     """Report an RFC 4733 digit once, known by its time stamp: at its first end packet, or when it just stops."""
     cdef Port *port = &core.ports[index]
+    cdef Port *listener
     cdef uint32_t ts = port.in_ts_of_packet
     cdef int i
     if size < 4 or event[0] > 15:
@@ -173,8 +176,10 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
         port.digit_begun_ts = ts
         if not port.consume and port.receive_on:
             for i in range(port.listener_count):
-                if core.ports[port.listeners[i]].speaks:
-                    queue_digit(&core.ports[port.listeners[i]], event[0], DIGIT_MS)
+                listener = &core.ports[port.listeners[i]]
+                if listener.speaks or listener.events_pt == NO_EVENTS:
+                    queue_digit(listener, event[0], DIGIT_MS)
+                    soil(core, port.listeners[i])
     port.digit_event = event[0]
     port.digit_duration = <uint16_t>((event[2] << 8) | event[3])
     port.digit_at_ns = now

@@ -8,14 +8,16 @@ from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.string cimport memset
 
 from pbx.native.core cimport (
-    D_ENDED, M_BACK, M_NEVER_CAME, M_STOPPED, M_UNDECRYPTABLE, M_WRONG_SOURCE, N_DONE, N_MEDIA, WHEEL, Core, Port, Room, notify, soil,
+    D_ENDED, DIGIT_MS, M_BACK, M_NEVER_CAME, M_STOPPED, M_UNDECRYPTABLE, M_WRONG_SOURCE, N_DIGIT, N_DONE, N_MEDIA, NO_EVENTS, WHEEL, Core, Port, Room, notify, soil,
 )
+from pbx.native.dtmf cimport KEYPAD_ENDED, keypad_hear
 from pbx.native.ear cimport ear_read, ear_tick
 from pbx.native.matrix cimport plan_dirty
 from pbx.native.pcm cimport add, subtract
 from pbx.native.receive cimport close_digit
+from pbx.native.rtcp cimport report
 from pbx.native.recorder cimport end_recording, record_frame
-from pbx.native.transmit cimport speak
+from pbx.native.transmit cimport queue_digit, speak
 from pbx.native.voice cimport play_frame
 
 cdef enum:
@@ -32,6 +34,8 @@ cdef void tick(Core *core, int64_t now_ms, int64_t now) noexcept nogil:
         port = &core.ports[index]
         if port.heard and now_ms - port.ticked_ms >= TICK_MS:
             ear_tick(port.ear, now_ms)
+            if port.inband and port.keypad != NULL:
+                _find_digit(core, index, now_ms)
         index = port.next_in_slot
     index = first
     while index >= 0:
@@ -46,6 +50,24 @@ cdef void tick(Core *core, int64_t now_ms, int64_t now) noexcept nogil:
     plan_dirty(core)
 
 
+cdef void _find_digit(Core *core, int index, int64_t now_ms) noexcept nogil:
+    """Look for a digit in what the peer says; while it sounds nobody hears it who is told of it otherwise."""
+    cdef int16_t frame[320]
+    cdef Port *port = &core.ports[index]
+    cdef int told, length_ms = 0, i
+    ear_read(port.ear, now_ms, 8000, frame)
+    told = keypad_hear(port.keypad, frame, &length_ms)
+    if told < 0:
+        return
+    port.tone_on = told < KEYPAD_ENDED
+    if told >= KEYPAD_ENDED:
+        notify(core, N_DIGIT, index, length_ms * 8, told - KEYPAD_ENDED)
+    for i in range(port.listener_count):
+        if port.tone_on and not port.consume and port.receive_on and core.ports[port.listeners[i]].events_pt >= 0:
+            queue_digit(&core.ports[port.listeners[i]], told, DIGIT_MS)
+        soil(core, port.listeners[i])
+
+
 cdef void _say(Core *core, int index, int64_t now_ms, int64_t now) noexcept nogil:
     """Mix what the port's peer is to hear, and send it."""
     cdef int32_t total[320]
@@ -56,7 +78,7 @@ cdef void _say(Core *core, int index, int64_t now_ms, int64_t now) noexcept nogi
     memset(total, 0, count * sizeof(int32_t))
     for i in range(port.source_count):
         source = &core.ports[port.sources[i]]
-        if source.heard:
+        if source.heard and not (source.tone_on and (source.consume or port.events_pt != NO_EVENTS)):
             ear_read(source.ear, now_ms, rate, frame)
             add(total, frame, count)
     if port.room >= 0:
@@ -82,7 +104,7 @@ cdef void _add_room(Core *core, Port *port, int64_t now_ms, int rate, int32_t *t
         everybody = room.wide_sum
     for i in range(count):
         total[i] += everybody[i]
-    if port.heard and not port.muted:
+    if port.heard and not port.muted and not port.tone_on:
         ear_read(port.ear, now_ms, rate, frame)
         subtract(total, frame, count)
 
@@ -96,7 +118,7 @@ cdef void _sum(Core *core, Room *room, int64_t now_ms) noexcept nogil:
     memset(room.wide_sum, 0, sizeof(room.wide_sum))
     for i in range(room.count):
         member = &core.ports[room.members[i]]
-        if not member.heard or member.muted:
+        if not member.heard or member.muted or member.tone_on:
             continue
         if room.narrow:
             ear_read(member.ear, now_ms, 8000, frame)
@@ -161,6 +183,7 @@ cdef void scan(Core *core, int64_t now) noexcept nogil:
             continue
         if port.digit_open and now - port.digit_at_ns > DIGIT_NS:
             close_digit(core, i)
+        report(core, i, now)
         if not port.has_remote or not port.receive_on or port.media_state != M_BACK:
             continue
         if now - max(port.last_in_ns, port.state_from_ns) < SILENCE_NS:

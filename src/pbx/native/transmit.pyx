@@ -2,9 +2,10 @@
 """Packets out. A port's stream keeps its SSRC, and its sequence numbers have no gap, whatever feeds it."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
-from pbx.native.core cimport HEADER_BYTES, PACKET_BYTES, Core, Port, mouth_of
+from pbx.native.core cimport HEADER_BYTES, NO_EVENTS, PACKET_BYTES, Core, Port, mouth_of
+from pbx.native.dtmf cimport digit_tone
 from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_convert
 from pbx.native.pcm cimport saturate
@@ -87,7 +88,7 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
         port.out_seq, port.out_ts, port.out_ns = seq, ts, now
 
 
-cdef void speak(Core *core, Port *port, const int32_t *total, int64_t now) noexcept nogil:
+cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept nogil:
     """Send 20 ms of sound, in packets of the length that the peer wants, or a digit in its place."""
     cdef Mouth *mouth = port.mouth
     cdef int frame = mouth.rate_hz // 50, i, packet, length
@@ -99,7 +100,9 @@ cdef void speak(Core *core, Port *port, const int32_t *total, int64_t now) noexc
     if not port.send_on or not port.has_remote:
         mouth.fresh = 2
         return
-    if _speak_digit(core, port, now):
+    if port.events_pt == NO_EVENTS:
+        _sound_digit(mouth, total, frame)
+    elif _speak_digit(core, port, now):
         mouth.filled = 0
         mouth.next_ts += TICK_MS * 8
         return
@@ -114,6 +117,31 @@ cdef void speak(Core *core, Port *port, const int32_t *total, int64_t now) noexc
         _send(core, port, port.audio_pt, mouth.fresh, port.out_seq, mouth.next_ts, length)
         mouth.next_ts += port.ptime_ms * 8
         mouth.fresh = 0
+
+
+cdef void _sound_digit(Mouth *mouth, int32_t *total, int frame) noexcept nogil:
+    """Put a digit's tone, and silence after it, in the place of what would be said."""
+    if mouth.digit_ms < 0:
+        if mouth.pause_ms > 0:
+            mouth.pause_ms -= TICK_MS
+            memset(total, 0, frame * sizeof(int32_t))
+            return
+        if not mouth.digit_count:
+            return
+        mouth.digit_ms = 0
+    digit_tone(mouth.digits[0], mouth.digit_ms * mouth.rate_hz // 1000, total, frame, mouth.rate_hz)
+    mouth.digit_ms += TICK_MS
+    if mouth.digit_ms >= mouth.digit_length_ms:
+        _next_digit(mouth)
+
+
+cdef void _next_digit(Mouth *mouth) noexcept nogil:
+    cdef int i
+    mouth.digit_ms = -1
+    mouth.pause_ms = PAUSE_MS
+    mouth.digit_count -= 1
+    for i in range(mouth.digit_count):
+        mouth.digits[i] = mouth.digits[i + 1]
 
 
 cdef bint _speak_digit(Core *core, Port *port, int64_t now) noexcept nogil:
@@ -146,11 +174,7 @@ cdef bint _speak_digit(Core *core, Port *port, int64_t now) noexcept nogil:
     port.out_ts, port.out_ns = mouth.digit_ts, now - <int64_t>(mouth.digit_ms - TICK_MS) * 1000000
     mouth.fresh = 0
     if last:
-        mouth.digit_ms = -1
-        mouth.pause_ms = PAUSE_MS
-        mouth.digit_count -= 1
-        for i in range(mouth.digit_count):
-            mouth.digits[i] = mouth.digits[i + 1]
+        _next_digit(mouth)
     return True
 
 

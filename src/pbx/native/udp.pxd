@@ -41,6 +41,19 @@ cdef extern from *:
         const struct sockaddr_in *x = (const void *)&a->storage, *y = (const void *)&b->storage;
         return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
     }
+    static inline int pbx_address_same_host(const pbx_address *a, const pbx_address *b) {
+        if (a->storage.ss_family != b->storage.ss_family) return 0;
+        if (a->storage.ss_family == AF_INET6)
+            return !memcmp(&((const struct sockaddr_in6 *)&a->storage)->sin6_addr,
+                           &((const struct sockaddr_in6 *)&b->storage)->sin6_addr, 16);
+        return ((const struct sockaddr_in *)&a->storage)->sin_addr.s_addr
+            == ((const struct sockaddr_in *)&b->storage)->sin_addr.s_addr;
+    }
+    /* Seconds since 1900 in 32.32 bits (RFC 3550 4). */
+    static inline uint64_t pbx_ntp(void) {
+        struct timespec t; clock_gettime(CLOCK_REALTIME, &t);
+        return ((uint64_t)t.tv_sec + 2208988800u) << 32 | (((uint64_t)t.tv_nsec << 32) / 1000000000u);
+    }
     static inline uint16_t pbx_address_port(const pbx_address *a) {
         return a->storage.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a->storage)->sin6_port)
                                                 : ntohs(((struct sockaddr_in *)&a->storage)->sin_port);
@@ -131,6 +144,8 @@ cdef extern from *:
     int EFD_NONBLOCK, EFD_CLOEXEC, EPOLL_CLOEXEC
     void pbx_address_set(pbx_address *a, int family, const uint8_t *ip, uint16_t port) noexcept nogil
     bint pbx_address_equal(const pbx_address *a, const pbx_address *b) noexcept nogil
+    bint pbx_address_same_host(const pbx_address *a, const pbx_address *b) noexcept nogil
+    uint64_t pbx_ntp() noexcept nogil
     uint16_t pbx_address_port(const pbx_address *a) noexcept nogil
     int pbx_address_ip(const pbx_address *a, uint8_t *out) noexcept nogil
     long pbx_receive(int fd, uint8_t *buffer, size_t size, pbx_address *source) noexcept nogil

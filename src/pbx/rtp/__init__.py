@@ -1,0 +1,1 @@
+"""RTP without sockets: what its figures mean."""

@@ -51,6 +51,7 @@ class Agreed:
     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP
     crypto_out: Crypto | None = None  # what we encrypt with
     layout: Layout = ALONE
+    digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
 
     @property
     def we_send(self) -> bool:
@@ -103,13 +104,16 @@ def make_offer(
     direction: str = "sendrecv",
     layout: Layout = ALONE,
     cryptos: Sequence[Crypto] = (),
+    events: bool = True,
 ) -> bytes:
     """Write an offer of one audio stream, the session's other m= lines kept in place."""
     protocol = layout.protocol
     if cryptos and protocol in _PLAIN:
         protocol = "RTP/SAVP"
     media = [_refusal(line, address) for line in layout.others]
-    media.insert(layout.place, _audio(port, codecs, EVENTS.payload_type, direction, 20, protocol, cryptos))
+    media.insert(
+        layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
+    )
     return _write(address, session_id, version, media)
 
 
@@ -124,10 +128,11 @@ def make_answer(
     willing: str = "sendrecv",
     srtp: str = "off",
     make_key: MakeKey | None = None,
+    events: bool = True,
 ) -> tuple[bytes, Agreed]:
     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
 
-    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag.
+    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733.
 
     :raises NegotiationError: where nothing fits.
     """
@@ -138,12 +143,14 @@ def make_answer(
     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
     direction = _both(_direction(theirs, audio), willing)
     layout = Layout(place, others, audio.protocol)
-    agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout)
+    agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, takes_events=events)
     media = [_refusal(line, address) for line in others]
     ours = [crypto_out] if crypto_out is not None else []
     media.insert(
         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
     )
+    if audio.attribute("rtcp-mux") is not None:
+        media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)
     return _write(address, session_id, version, media), agreed
 
 
@@ -204,6 +211,7 @@ def _agree(
     layout: Layout,
     *,
     theirs_first: bool = False,
+    takes_events: bool = True,
 ) -> Agreed:
     named = codecs_of(audio)
     voices = [c for c in named if c.name != EVENTS.name]
@@ -222,7 +230,7 @@ def _agree(
         remote=(audio.address, audio.port),
         rtcp=_rtcp(audio),
         codec=chosen,
-        events_pt=events,
+        events_pt=events if takes_events else None,
         direction=direction,
         ptime_ms=ptime_ms,
         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,

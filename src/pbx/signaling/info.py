@@ -27,6 +27,11 @@ def digit_of(request: Request) -> tuple[str, int] | None:
     return (digit, ms) if digit else None
 
 
+def digit_request(digit: str, duration_ms: int) -> tuple[list[tuple[str, str]], bytes]:
+    """Return the headers and the body of an INFO that presses a key."""
+    return [("Content-Type", "application/dtmf-relay")], f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
+
+
 def _digit(text: str) -> str:
     found = _NAMES.get(text.lower(), text.upper())
     return found if len(found) == 1 and found in _DIGITS else ""

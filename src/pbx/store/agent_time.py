@@ -27,10 +27,20 @@ class Spell:
 
 
 def spells(entries: Iterable[Logged], until_utc: float) -> Iterator[Spell]:
-    """Turn agent.state events into spells; what is open ends at *until_utc*. Logged-out time is left out."""
+    """Turn agent.state events into spells; what is open ends at *until_utc*. Logged-out time is left out.
+
+    A server that starts finds nobody at work: what a run left open ends with the last that it said.
+    """
     current: dict[str, tuple[str, str, float]] = {}
+    last_utc = 0.0
     for entry in entries:
         event = entry.event
+        if isinstance(event, ev.ServerStarted):
+            for agent, (state, reason, began) in current.items():
+                if state != LOGGED_OUT and last_utc > began:
+                    yield Spell(agent, state, reason, began, last_utc)
+            current.clear()
+        last_utc = entry.at_utc
         if isinstance(event, ev.AgentState):
             if (was := current.get(event.agent)) is not None and was[0] != LOGGED_OUT and entry.at_utc > was[2]:
                 yield Spell(event.agent, was[0], was[1], was[2], entry.at_utc)

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pbx import events as ev
 from pbx.events import Logged
 
+# What a record is made of; the rest of a call's events need not be read for it.
+RECORD_KINDS = ("call.started", "call.routed", "leg.created", "leg.answered", "leg.bridged", "call.ended")
+
 
 @dataclass(slots=True)
 class CallRecord:
@@ -39,8 +42,11 @@ def call_record(entries: Iterable[Logged]) -> CallRecord:
     record = CallRecord("")
     started = answered = 0.0
     parties: dict[str, str] = {}
+    last = 0.0
     for entry in entries:
         event = entry.event
+        if not (isinstance(event, ev.CallEnded) and event.cause == "restart"):
+            last = entry.at_mono  # else of another run, whose clock says nothing: it lasted to the last that is known
         if isinstance(event, ev.CallStarted):
             record.call_id, record.linked_id = event.call_id, event.linked_id
             record.direction, record.source = event.direction, event.source
@@ -57,7 +63,7 @@ def call_record(entries: Iterable[Logged]) -> CallRecord:
             record.answered_by = parties.get(event.other, "")
         elif isinstance(event, ev.CallEnded):
             record.ended_utc = entry.at_utc
-            record.duration_ms = round((entry.at_mono - started) * 1000)
-            record.talk_ms = round((entry.at_mono - answered) * 1000) if answered else 0
+            record.duration_ms = round((last - started) * 1000)
+            record.talk_ms = round((last - answered) * 1000) if answered else 0
             record.cause, record.status, record.ended_by = event.cause, event.status, event.by
     return record

@@ -20,6 +20,8 @@ class QueueLog:
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
         self._ring_ms: dict[str, int] = {}
+        self._waits: dict[str, int] = {}
+        self._transfers: dict[str, ev.LegTransferred] = {}  # by call, until the conversation is over
         self._logged_in_at: dict[str, float] = {}
 
     def lines(self, entries: Iterable[Logged]) -> Iterator[str]:
@@ -36,19 +38,15 @@ class QueueLog:
         elif isinstance(event, ev.QueueLeft):
             yield from self._left(event)
         elif isinstance(event, ev.QueueServed):
-            name = {"caller": "COMPLETECALLER", "transfer": ""}.get(event.by, "COMPLETEAGENT")
-            if name:
-                yield (event.call_id, event.queue, event.agent, name, event.wait_ms // 1000, event.talk_ms // 1000,
-                       self._positions.pop(event.entry_id, 0))  # fmt: skip
+            yield from self._served(event)
         elif isinstance(event, ev.OfferEnded):
             self._ring_ms[event.entry_id] = event.ring_ms
             if event.outcome in ("missed", "declined", "failed"):
                 yield event.call_id, event.queue, event.agent, "RINGNOANSWER", event.ring_ms
             elif event.outcome == "cancelled":
                 yield event.call_id, event.queue, event.agent, "RINGCANCELED", event.ring_ms
-        elif isinstance(event, ev.LegTransferred) and event.outcome == "connected":
-            name = "BLINDTRANSFER" if event.how == "blind" else "ATTENDEDTRANSFER"
-            yield event.call_id, "", event.by, name, event.target, ""
+        elif isinstance(event, ev.LegTransferred) and event.outcome == "started":
+            self._transfers[event.call_id] = event
         elif isinstance(event, ev.AgentState):
             yield from self._agent(event, entry.at_utc)
         elif isinstance(event, ev.AgentMembership):
@@ -61,9 +59,23 @@ class QueueLog:
         elif isinstance(event, ev.ConfigSwapped):
             yield "", "", "", "CONFIGRELOAD"
 
+    def _served(self, event: ev.QueueServed) -> Iterator[tuple[object, ...]]:
+        """Tell how a conversation ended: by whom, or by a transfer to where."""
+        wait_s = self._waits.pop(event.entry_id, event.wait_ms) // 1000
+        numbers = (wait_s, event.talk_ms // 1000, self._positions.pop(event.entry_id, 0))
+        transfer = self._transfers.pop(event.call_id, None)
+        who = (event.call_id, event.queue, event.agent)
+        if event.by != "transfer" or transfer is None:
+            yield (*who, "COMPLETECALLER" if event.by == "caller" else "COMPLETEAGENT", *numbers)
+        elif transfer.how == "blind":
+            yield (*who, "BLINDTRANSFER", transfer.target, "", *numbers)
+        else:
+            yield (*who, "ATTENDEDTRANSFER", "LINK", transfer.target, "", *numbers)
+
     def _left(self, event: ev.QueueLeft) -> Iterator[tuple[object, ...]]:
         wait = event.wait_ms // 1000
         if event.exit == "answered":
+            self._waits[event.entry_id] = event.wait_ms
             ring = self._ring_ms.pop(event.entry_id, 0) // 1000
             yield event.call_id, event.queue, event.agent, "CONNECT", wait, event.call_id, ring
             return

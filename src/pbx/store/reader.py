@@ -10,7 +10,7 @@ import aiosqlite
 import orjson
 
 from pbx.events import Logged, event_from
-from pbx.store.cdr import CallRecord, call_record
+from pbx.store.cdr import RECORD_KINDS, CallRecord, call_record
 
 
 class Reader:
@@ -52,13 +52,22 @@ class Reader:
                 return str(rows[0][0])
         return ""
 
-    async def records(self, limit: int = 50) -> list[CallRecord]:
-        """Return the newest finished calls, newest first."""
+    async def records(
+        self, limit: int = 50, since_utc: float | None = None, until_utc: float | None = None
+    ) -> list[CallRecord]:
+        """Return finished calls that ended in [since, until), newest first."""
         entries = await self._events(
-            """SELECT e.seq, e.at_utc, e.at_mono, e.kind, e.call_id, e.leg_id, e.data FROM events e
-               JOIN (SELECT call_id, seq AS ended FROM events WHERE kind = 'call.ended' ORDER BY seq DESC LIMIT ?) x
-               ON e.call_id = x.call_id ORDER BY x.ended DESC, e.seq""",
-            (limit,),
+            f"""SELECT e.seq, e.at_utc, e.at_mono, e.kind, e.call_id, e.leg_id, e.data FROM (
+                    SELECT call_id, seq AS ended FROM events
+                    WHERE kind = 'call.ended' AND at_utc >= ? AND at_utc < ? ORDER BY at_utc DESC, seq DESC LIMIT ?) x
+                CROSS JOIN events e ON e.call_id = x.call_id WHERE e.kind IN ({", ".join("?" * len(RECORD_KINDS))})
+                ORDER BY x.ended DESC, e.seq""",
+            (
+                0.0 if since_utc is None else since_utc,
+                1e18 if until_utc is None else until_utc,
+                limit,
+                *RECORD_KINDS,
+            ),
         )
         return [call_record(list(group)) for _, group in groupby(entries, key=lambda entry: entry.event.call_id)]
 

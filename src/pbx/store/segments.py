@@ -1,7 +1,8 @@
 """Who talked with whom, how long, for which queue: a call cut into segments, one a bridge.
 
 An agent is charged for their own minutes only: a transfer begins a new segment, hold is counted inside its segment as a
-union of intervals, and the queue of an entry is inherited by whoever the call is handed to (docs: segments).
+union of intervals, and the queue of an entry is inherited by whoever the call is handed to (docs/records.md). A stay in
+a conference is a segment with the room. What a crash cut ends with the last that is known of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 from pbx import events as ev
 from pbx.events import Logged
+from pbx.store.families import Seats
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class Segment:
     ended_utc: float | None = None
     talk_ms: int = 0  # without hold
     hold_ms: int = 0
-    ended_by: str = ""  # one, other, transfer, system
+    ended_by: str = ""  # one, other, transfer, returned (a transfer that nobody took), system
 
 
 @dataclass(slots=True)
@@ -54,26 +56,36 @@ class _Open:
 class Segmenter:
     """Follow a call's events; finished segments are in ``segments``."""
 
-    def __init__(self) -> None:
+    def __init__(self, seats: Seats | None = None) -> None:
         self.segments: list[Segment] = []
+        self._seats = seats or Seats()
+        self._agents: dict[str, str] = {}  # by leg
+        self._answerer = ""  # the agent whose leg is bridged next
         self._parties: dict[str, str] = {}
         self._held: set[str] = set()
         self._open: dict[frozenset[str], _Open] = {}
         self._queue = ""
         self._transferred: set[str] = set()
-        self._ended_first = ""
         self._last: Logged | None = None
 
     def take(self, entry: Logged) -> None:
         """Take the next event of the call."""
-        self._last = entry
         event, now = entry.event, entry.at_mono
+        if isinstance(event, ev.CallEnded) and event.cause == "restart":
+            self.finish()  # where the log ended; the clock of the next run says nothing about this one
+            return
+        self._last = entry
         if isinstance(event, ev.LegCreated):
             self._parties[event.leg_id] = event.party
         elif isinstance(event, ev.QueueLeft) and event.exit == "answered":
-            self._queue = event.queue
+            self._queue, self._answerer = event.queue, event.agent
         elif isinstance(event, ev.LegBridged):
-            self._begin(event, entry)
+            self._begin(event.leg_id, event.other, entry)
+        elif isinstance(event, ev.ConferenceJoined):
+            room = self._parties.setdefault(f"conference/{event.conference}", f"conference/{event.conference}")
+            self._begin(event.leg_id, room, entry)
+        elif isinstance(event, ev.ConferenceLeft):
+            self._end(frozenset((event.leg_id, f"conference/{event.conference}")), entry)
         elif isinstance(event, ev.LegHeld):
             self._held.add(event.leg_id)
             for open_ in self._of(event.leg_id):
@@ -82,12 +94,22 @@ class Segmenter:
             self._held.discard(event.leg_id)
             for open_ in self._of(event.leg_id):
                 open_.resume(event.leg_id, now)
-        elif isinstance(event, ev.LegTransferred) and event.outcome == "connected":
-            self._transferred.add(event.leg_id)
+        elif isinstance(event, ev.LegTransferred):
+            self._transfer(event)
         elif isinstance(event, ev.LegEnded):
             self._leg_ended(event)
         elif isinstance(event, ev.LegUnbridged):
             self._end(frozenset((event.leg_id, event.other)), entry)
+
+    def _transfer(self, event: ev.LegTransferred) -> None:
+        """Remember who transfers; a transfer that comes back was none."""
+        if event.outcome in ("started", "connected"):
+            self._transferred.add(event.leg_id)
+        elif event.outcome == "returned":
+            for segment in reversed(self.segments):
+                if segment.ended_by == "transfer":
+                    segment.ended_by = "returned"
+                    break
 
     def finish(self) -> list[Segment]:
         """End what is open at the last event (a call that is still up, or one that a crash cut)."""
@@ -99,20 +121,29 @@ class Segmenter:
     def _of(self, leg_id: str) -> list[_Open]:
         return [open_ for legs, open_ in self._open.items() if leg_id in legs]
 
-    def _begin(self, event: ev.LegBridged, entry: Logged) -> None:
-        legs = frozenset((event.leg_id, event.other))
+    def _begin(self, leg_id: str, other: str, entry: Logged) -> None:
+        legs = frozenset((leg_id, other))
         if legs in self._open:
             return
-        one, other = self._parties.get(event.leg_id, ""), self._parties.get(event.other, "")
-        agent = next((p.removeprefix("agent/") for p in (other, one) if p.startswith("agent/")), "")
+        if self._answerer:
+            self._agents[other], self._answerer = self._answerer, ""
+        agent = self._agent(other, entry) or self._agent(leg_id, entry)
         segment = Segment(
-            entry.event.call_id, len(self.segments) + len(self._open) + 1, one, other, agent,
-            self._queue if agent else "", entry.at_utc,
+            entry.event.call_id, len(self.segments) + len(self._open) + 1, self._parties.get(leg_id, ""),
+            self._parties.get(other, ""), agent, self._queue if agent else "", entry.at_utc,
         )  # fmt: skip
-        open_ = _Open(segment, (event.leg_id, event.other), entry.at_mono)
-        for leg_id in legs & self._held:
-            open_.hold(leg_id, entry.at_mono)
+        open_ = _Open(segment, (leg_id, other), entry.at_mono)
+        for held in legs & self._held:
+            open_.hold(held, entry.at_mono)
         self._open[legs] = open_
+
+    def _agent(self, leg_id: str, entry: Logged) -> str:
+        """Return the agent of a leg: who answered for a queue, who is named, or who sits at that phone."""
+        if leg_id not in self._agents:
+            party = self._parties.get(leg_id, "")
+            named = party.removeprefix("agent/") if party.startswith("agent/") else ""
+            self._agents[leg_id] = named or self._seats.agent_at(party, entry.at_utc)
+        return self._agents[leg_id]
 
     def _leg_ended(self, event: ev.LegEnded) -> None:
         """Remember who left first: the leg whose peer said goodbye."""
@@ -137,9 +168,26 @@ class Segmenter:
         self.segments.append(segment)
 
 
-def segments_of(entries: Iterable[Logged]) -> list[Segment]:
-    """Cut a call into segments, in the order in which they ended."""
-    segmenter = Segmenter()
+def segments_of(entries: Iterable[Logged], seats: Seats | None = None) -> list[Segment]:
+    """Cut a call into segments, in the order in which they ended; *seats* tell which phone was whose."""
+    segmenter = Segmenter(seats)
     for entry in entries:
         segmenter.take(entry)
     return segmenter.finish()
+
+
+def busy_seconds(segments: Iterable[Segment]) -> dict[str, float]:
+    """Sum each agent's time in segments as a union of intervals: a consultation during a hold counts once."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for segment in segments:
+        if segment.agent and segment.ended_utc is not None:
+            spans.setdefault(segment.agent, []).append((segment.began_utc, segment.ended_utc))
+    found: dict[str, float] = {}
+    for agent, times in spans.items():
+        covered = 0.0
+        until = float("-inf")
+        for began, ended in sorted(times):
+            covered += max(0.0, ended - max(began, until))
+            until = max(until, ended)
+        found[agent] = covered
+    return found

@@ -1,0 +1,6 @@
+from typing_extensions import Buffer
+
+class Detector:
+    def hear(self, samples: Buffer) -> list[tuple[int, int]]: ...
+
+def tone(event: int, samples: int, rate_hz: int = 8000) -> bytes: ...
