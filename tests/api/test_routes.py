@@ -61,7 +61,16 @@ async def test_every_view_has_the_shape_that_its_schema_promises(tmp_path: Path)
         jsonschema.validate(one, schema("call"))
         assert one["waiting"]["queue"] == "support"
         assert one["waiting"]["position"] == 1
-        elsewhere = {"call", "did", "recording", "verified", "why", "callbacks", "versions", "trace"}  # have tests of their own
+        elsewhere = {
+            "call",
+            "did",
+            "recording",
+            "verified",
+            "why",
+            "callbacks",
+            "versions",
+            "trace",
+        }  # tested elsewhere
         assert set(VIEWS) | elsewhere == set(SHAPES)
 
 
