@@ -11,7 +11,7 @@ from pbx import events as ev
 from pbx.api.answers import Refused, answer, body, did, known, operator
 from pbx.api.contract import State
 from pbx.apps.forwards import WHATS
-from pbx.dialplan.features import may_forward
+from pbx.dialplan.dialling import may_forward
 from pbx.dialplan.router import Dialplan
 
 
