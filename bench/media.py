@@ -24,7 +24,7 @@ from tests.interop.netns import network
 from pbx.media.contract import MediaState
 from pbx.media.engine import Engine
 from pbx.media.port import Port
-from pbx.sdp.codec import G722, PCMA, Codec
+from pbx.sdp.codec import G722, OPUS, PCMA, Codec
 from pbx.sdp.crypto import KEY_BYTES, Crypto
 from pbx.sdp.negotiate import Agreed
 
@@ -113,6 +113,7 @@ SCENES = {
     "rooms of 4": Scene(in_rooms(4), "count"),
     "rooms of 200": Scene(in_rooms(200), "count"),
     "listening": Scene(listening, "listen"),
+    "listening, Opus": Scene(listening, "listen", (OPUS, OPUS)),
 }
 
 
@@ -253,6 +254,7 @@ PLAN = [
     ("rooms of 4", 1000, 0),
     ("rooms of 200", 1000, 0),
     ("listening", 2000, 0),
+    ("listening, Opus", 200, 0),
 ]
 
 

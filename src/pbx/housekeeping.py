@@ -23,6 +23,7 @@ class Housekeeping:
     def __init__(self, transactions: Callable[[], int]) -> None:
         self._transactions = transactions
         self._was_busy = False
+        self.caches: list[Callable[[], None]] = []  # what forgets before memory is given back
         self.done = 0  # how often it cleaned up
         try:
             self._trim: Callable[[int], int] | None = ctypes.CDLL(None).malloc_trim
@@ -37,6 +38,8 @@ class Housekeeping:
         elif self._was_busy and count < QUIET_TRANSACTIONS:
             self._was_busy = False
             self.done += 1
+            for forget in self.caches:
+                forget()
             collected = gc.collect()
             if self._trim is not None:
                 self._trim(0)

@@ -180,6 +180,7 @@ class Server:
             time.time,
             config.media.codecs,
         )
+        self.calls.is_full = self._is_full
         self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
@@ -204,6 +205,7 @@ class Server:
         opened.callback(self.agent.subscriptions.stop)
         self.control = Control(self)
         opened.push_async_callback(self.control.stop)
+        self.housekeeping.caches.append(self.control.feed.forget)
         await self.control.start(self.base / config.control.socket, config.control.http)
         if config.provisioning is not None:
             key = provisioning_key(config.provisioning, self.base, os.environ)
@@ -263,8 +265,10 @@ class Server:
         secrets = endpoint_secrets(config, self.base, os.environ, make=True)
         trunk_keys = trunk_secrets(config, self.base, os.environ)
         router = Dialplan(config, self.equipment)
+        self.transports.check_certificates()
 
         def swap() -> None:
+            self.transports.reload_certificates()
             self.trunks.configure(config.trunks, trunk_keys)
             self._follow(config, secrets)
             self.calls.router = router
@@ -304,7 +308,7 @@ class Server:
             seed=seed,
             store=KeptDesk(Settings(self.log, "desk:")),
             wall=time.time,
-            is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
+            is_reachable=self._is_registered,
         )
         self.equipment.desk = self.desk
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
@@ -321,7 +325,12 @@ class Server:
         )
         messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
-        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations)
+        self.notices = light(
+            lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, self._is_registered
+        )
+
+    def _is_registered(self, endpoint: str) -> bool:
+        return bool(self.location.bindings(endpoint, time.time()))
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
@@ -364,6 +373,12 @@ class Server:
 
     def _auth_failed(self, source: str, account: str, method: str) -> None:
         self.log.append(ev.AuthFailed(source=source, account=account[:80], method=method))
+
+    def _is_full(self, party: str) -> bool:
+        """Whether a trunk has more calls than it may, the one that asks included."""
+        room, _, name = party.partition("/")
+        spec = self.config.trunks.get(name) if room == "trunk" else None
+        return spec is not None and self.agent.active[party] > spec.max_calls
 
     def _flow_closed(self, flow: Flow) -> None:
         self.registrar.flow_closed(flow)

@@ -239,9 +239,24 @@ def test_a_draining_server_takes_no_new_calls() -> None:
     in_house(body)
 
 
+def test_a_trunk_that_has_all_its_calls_gets_no_other_one_in() -> None:
+    async def body() -> None:
+        house = House(dials_1002)
+        house.calls.is_full = lambda party: party == "trunk/carrier"
+        _, signal = house.caller("trunk/carrier")
+        assert signal.history == ["reject 503"]
+        leg, other = house.caller("trunk/other")
+        await asyncio.sleep(1)
+        assert other.history == ["ring 180"]
+        leg.hangup()
+
+    in_house(body)
+
+
 def test_an_emergency_passes_over_every_limit() -> None:
     async def body() -> None:
         house = House(dials_1002)
+        house.calls.is_full = lambda party: True
         house.calls.draining = True
         house.calls.max_calls = 0
         house.route = lambda introduction: Routed(dials_1002, over_limits=True)  # type: ignore[method-assign]

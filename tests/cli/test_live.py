@@ -91,7 +91,7 @@ def run(server: LiveServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 SHOWN = {
     "calls", "channels", "endpoints", "registrations", "trunks", "queues", "queue support", "agents", "agent zhang",
     "conferences", "codecs", "recordings", "limits", "threads", "loggers", "cdr", "endpoint 1001", "uptime", "status",
-    "pulse", "config",
+    "pulse", "config", "parking", "mailboxes",
 }  # fmt: skip
 
 

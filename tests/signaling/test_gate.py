@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import statistics
+import time
+
 from pbx.signaling.gate import Account, AccountGate, parse_match
 from pbx.sip.digest import Nonces, Secret, answer_challenge
 from pbx.sip.message import Flow, Request, Response
@@ -69,6 +73,44 @@ def test_wrong_unknown_and_disabled_look_the_same() -> None:
         shapes.append((verdict.status, verdict.reason, names, len(verdict.to_bytes())))
     assert len(set(map(str, shapes))) == 1
     assert [account for _, account, _ in door.noted] == ["1001", "9999", "1002"]
+
+
+def test_wrong_unknown_and_disabled_take_the_same_time() -> None:
+    """Medians of 2,000 tries each, taken in turns so that a slow moment meets all of them."""
+    door = Door()
+    logging.getLogger("pbx.auth").setLevel(logging.CRITICAL)
+    users = ("1001", "9999", "1002")
+    taken: dict[str, list[float]] = {user: [] for user in users}
+    tries = {user: _answered(door, user) for user in users}
+    try:
+        for turn in range(2000):
+            for user in users:
+                began = time.perf_counter()
+                door.gate.judge(tries[user], FLOW, 1000.0 * turn)  # nobody has to wait any more
+                taken[user].append(time.perf_counter() - began)
+    finally:
+        logging.getLogger("pbx.auth").setLevel(logging.NOTSET)
+    medians = [statistics.median(times) for times in taken.values()]
+    assert max(medians) - min(medians) < 50e-6
+
+
+def _answered(door: Door, user: str) -> Request:
+    """Answer a challenge with a wrong password."""
+    challenged = door.knock(user)
+    assert isinstance(challenged, Response)
+    made = request(user)
+    made.headers["Authorization"] = [
+        answer_challenge(
+            challenged.headers["WWW-Authenticate"][0],
+            username=user,
+            password="wrong",
+            method="REGISTER",
+            uri=made.uri_text,
+            cnonce="c",
+        )
+        or ""
+    ]
+    return made
 
 
 def test_an_old_nonce_is_stale_only_for_who_knows_the_password() -> None:

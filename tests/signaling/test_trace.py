@@ -30,16 +30,13 @@ def test_messages_are_found_by_call_id_in_order() -> None:
     assert made.of(["other"]) == []
 
 
-def test_the_ring_is_bounded_by_messages_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracing, "MAX_MESSAGES", 20)
-    made = ring(30)
-    assert made.sizes[0] == 20
+def test_the_ring_is_bounded_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "SEGMENT_BYTES", 4000)
+    monkeypatch.setattr(tracing, "SEGMENTS", 3)
+    made = ring(100)
+    assert made.size < 4 * 4000
     assert made.of(["c0"]) == []
-    assert len(made.of(["c29"])) == 1
-    size = len(message(Call_ID="c1"))
-    monkeypatch.setattr(tracing, "MAX_BYTES", 5 * size)
-    made.note(message(Call_ID="c1"), FLOW, received=True)
-    assert made.sizes[1] <= 5 * size
+    assert [one.data for one in made.of(["c99"])] == [masked(message(Call_ID="c99"))]
 
 
 def test_a_call_id_that_another_message_merely_mentions_is_not_taken_for_its_own() -> None:

@@ -138,3 +138,22 @@ def test_two_lengths_on_a_stream_end_it() -> None:
         framer.feed(message() + lying)
     assert framer.complete == [message()]
     assert caught.value.head.startswith(b"INVITE")
+
+
+DIRTY = st.text(alphabet=st.characters(max_codepoint=0x24F), max_size=24)
+
+
+@given(DIRTY, DIRTY, DIRTY, DIRTY)
+def test_no_control_byte_leaves_in_a_header(user: str, name: str, value: str, reason: str) -> None:
+    address = NameAddr(Uri("sip", user, "a.example"), name)
+    headers = {"From": [str(address)], "Subject": [value], "X-Word": ["kept"]}
+    for written in (
+        Request("MESSAGE", Uri("sip", user, "a.example"), dict(headers), b"body").to_bytes(),
+        Response(486, reason, dict(headers), b"body").to_bytes(),
+    ):
+        head, _, body = written.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        assert len(lines) == 5  # the first line, three headers, Content-Length: no line that nobody wrote
+        assert all(byte >= 0x20 or byte == 0x09 for line in lines for byte in line)
+        assert 0x7F not in head
+        assert body == b"body"

@@ -25,7 +25,7 @@ from pbx.store.reader import Reader
 
 log = logging.getLogger(__name__)
 
-RING = 10_000  # events kept in memory for readers that are nearly up to date
+RING = 2_000  # events kept in memory for readers that are nearly up to date
 PAGE = 500  # events read from the database at once
 MOST_READERS = 100
 SEND_S = 10.0  # a reader that takes nothing for so long is frozen
@@ -51,6 +51,10 @@ class Feed:
     def stop(self) -> None:
         self._log.listeners.remove(self._ring.append)
         self._log.on_written.remove(self._written)
+
+    def forget(self) -> None:
+        """Let go of what the log has too: it would keep the memory of a rush in small pieces."""
+        self._ring.clear()
 
     @property
     def readers(self) -> int:

@@ -65,6 +65,7 @@ class Calls:
         self.codecs = tuple(codecs)
         self.calls: dict[str, Call] = {}
         self.max_calls = 20_000
+        self.is_full: Callable[[str], bool] = lambda party: False  # whether a trunk has all the calls that it may
         self.wishes: Callable[[str], MediaWishes] = lambda party: MediaWishes()  # by party
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
@@ -107,7 +108,8 @@ class Calls:
         if routed is None:
             return leg
         leg.over_limits = routed.over_limits
-        if (self.draining or len(self.calls) > self.max_calls) and not routed.over_limits:
+        full = self.draining or len(self.calls) > self.max_calls or self.is_full(introduction.source)
+        if full and not routed.over_limits:
             leg.reject(503, headers=(("Retry-After", "5"),))
             return leg
         call.number = routed.number
@@ -258,7 +260,9 @@ class Calls:
         :raises MediaError: where none is left.
         """
         session_id = self._ids.integer(1, 2**31 - 1)
-        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.wishes(leg.party))
+        return MediaSide(
+            self._media.open(leg, local, must=leg.over_limits), advertised, codecs, session_id, self.wishes(leg.party)
+        )
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 

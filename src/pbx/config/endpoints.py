@@ -104,6 +104,7 @@ class Trunk(Spec):
     privacy: bool = True  # honour Privacy towards this trunk
     srtp: Literal["off", "optional", "required"] | None = None
     transport: Literal["", "udp", "tcp", "tls"] = ""
+    verify_tls: bool = True  # its certificate must be good and name the proxy
 
 
 class Group(Spec):

@@ -61,6 +61,7 @@ def parse_listener(text: str) -> tuple[str, str, int]:
 class Tls(Spec):
     certificate: str = ""  # PEM file; empty: a self-signed one is made for trials
     key: str = ""
+    authorities: str = ""  # PEM file of those whose certificates trunks may show; empty: those that the system trusts
 
 
 class Sip(Spec):

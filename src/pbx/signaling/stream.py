@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
+from pbx.signaling.tls import Certificates
 from pbx.sip.framing import KEEP_ALIVE, PONG, FramingLost, StreamFramer
 from pbx.sip.message import Flow
 
@@ -32,8 +33,7 @@ class Streams:
         transport: str,
         receive: Callable[[bytes, Flow], None],
         closed: Callable[[Flow], None],
-        tls: ssl.SSLContext | None = None,
-        client_tls: ssl.SSLContext | None = None,
+        certificates: Certificates | None = None,
         broken: Callable[[FramingLost, Flow], None] = lambda error, flow: None,
     ) -> None:
         self.transport = transport
@@ -43,7 +43,8 @@ class Streams:
         self._by_address: Counter[str] = Counter()
         self._sweeper: asyncio.TimerHandle | None = None
         self.refused = 0  # connections over a limit
-        self._tls, self._client_tls = tls, client_tls
+        self._certificates = certificates
+        self.names: dict[tuple[str, int], str] = {}  # whom a certificate must name, by where we connect to
         self._connections: dict[tuple[tuple[str, int], tuple[str, int]], _Connection] = {}
         self._connecting: dict[Flow, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +56,8 @@ class Streams:
         :raises OSError: where the address is in use or not ours.
         """
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Connection(self), host, port, ssl=self._tls, backlog=1024)
+        tls = self._certificates.server if self._certificates is not None else None
+        server = await loop.create_server(lambda: _Connection(self), host, port, ssl=tls, backlog=1024)
         self._servers.append(server)
         if self._sweeper is None:
             self._sweeper = loop.call_later(SWEEP_S, self._sweep)
@@ -92,8 +94,9 @@ class Streams:
         try:
             async with asyncio.timeout(CONNECT_S):
                 host, port = flow.remote
+                tls, name = self._proof(flow.remote)
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(self, alias=flow), host, port, ssl=self._client_tls
+                    lambda: _Connection(self, alias=flow), host, port, ssl=tls, server_hostname=name
                 )
         except (OSError, TimeoutError) as error:
             log.info("x %s: cannot connect: %s", flow, error or "no answer")
@@ -102,6 +105,13 @@ class Streams:
             return
         for data in self._connecting.pop(flow, ()):
             connection.write(data)
+
+    def _proof(self, remote: tuple[str, int]) -> tuple[ssl.SSLContext | None, str | None]:
+        """Return with which context to connect, and which name the peer's certificate must bear."""
+        if self._certificates is None:
+            return None, None
+        name = self.names.get(remote)
+        return (self._certificates.proven, name) if name else (self._certificates.client, remote[0])
 
     def add(self, connection: _Connection) -> bool:
         """Take a connection in; False where a limit forbids it."""

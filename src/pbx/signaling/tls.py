@@ -31,25 +31,49 @@ class Certificates:
             self._certificate, self._key = base / "var/tls/trial.crt", base / "var/tls/trial.key"
             if not self._certificate.exists():
                 make_self_signed(self._certificate, self._key, domain)
+        self._authorities = base / tls.authorities if tls.authorities else None
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.server.minimum_version = ssl.TLSVersion.TLSv1_2
-        # Phones show self-signed certificates of their own, and a carrier is known by digest and address: encryption
-        # without a proof of identity is still worth having.
-        self.client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.client.check_hostname = False
-        self.client.verify_mode = ssl.CERT_NONE
-        self.client.minimum_version = ssl.TLSVersion.TLSv1_2
+        # Phones show self-signed certificates of their own: encryption without a proof of identity is worth having.
+        self.client = _unverified()
         self.load()
 
     def load(self) -> None:
-        """Read the files again into the live contexts: later handshakes use them.
+        """Read the files again: later handshakes use them.
 
-        :raises ConfigError: naming the file that cannot be used.
+        :raises ConfigError: naming the file that cannot be used; what was loaded stays.
+        """
+        self.check()
+        self.server.load_cert_chain(self._certificate, self._key)
+        self.proven = self._proven()
+
+    def check(self) -> None:
+        """Try the files.
+
+        :raises ConfigError: naming the one that cannot be used.
         """
         try:
-            self.server.load_cert_chain(self._certificate, self._key)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"sip.tls: cannot use {self._certificate} with {self._key}: {error}") from error
+        self._proven()
+
+    def _proven(self) -> ssl.SSLContext:
+        """Make the context for peers that must prove who they are."""
+        try:
+            made = ssl.create_default_context(cafile=str(self._authorities) if self._authorities else None)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"sip.tls: cannot use the authorities of {self._authorities}: {error}") from error
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        return made
+
+
+def _unverified() -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    return made
 
 
 def make_self_signed(certificate: Path, key: Path, domain: str) -> None:

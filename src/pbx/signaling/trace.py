@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pbx.sip.message import Flow
 
-MAX_MESSAGES = 40_000
-MAX_BYTES = 24 * 1024 * 1024
+SEGMENT_BYTES = 256 * 1024
+SEGMENTS = 80
+HEAD = struct.Struct("<d?II")  # when, received, number of the flow, length
 _CALL_ID = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _SECRETS = re.compile(
     rb"""((?:response|nonce|cnonce|opaque)="?)[^",;\r\n]*   # digests
@@ -43,35 +44,64 @@ class Traced:
         return f"{method} (SDP)" if b"application/sdp" in self.data.lower() else method
 
 
+class Segment:
+    """Some hundred messages, one after the other in one piece of memory."""
+
+    __slots__ = ("data", "flows")
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.flows: dict[Flow, int] = {}
+
+    def add(self, at_wall: float, received: bool, flow: Flow, data: bytes) -> None:
+        number = self.flows.setdefault(flow, len(self.flows))
+        self.data += HEAD.pack(at_wall, received, number, len(data))
+        self.data += data
+
+    def __iter__(self) -> Iterator[tuple[float, bool, Flow, bytes]]:
+        flows, at, end = list(self.flows), 0, len(self.data)
+        while at < end:
+            at_wall, received, number, length = HEAD.unpack_from(self.data, at)
+            at += HEAD.size
+            yield at_wall, received, flows[number], bytes(self.data[at : at + length])
+            at += length
+
+
 class Trace:
-    """A bounded ring: the oldest messages go first. Noting costs next to nothing; asking looks through all."""
+    """A bounded ring: the oldest segment goes first. Noting costs next to nothing; asking looks through all.
+
+    Messages are copied, for the small objects of a rush would otherwise keep all of its memory from being given back.
+    """
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._kept: deque[tuple[float, bool, Flow, bytes]] = deque()
-        self._bytes = 0
+        self._last = Segment()
+        self._segments = deque([self._last])
 
     def note(self, data: bytes, flow: Flow, *, received: bool) -> None:
         """Keep a message."""
-        kept = self._kept
-        kept.append((self._wall(), received, flow, data))
-        self._bytes += len(data)
-        while self._bytes > MAX_BYTES or len(kept) > MAX_MESSAGES:
-            self._bytes -= len(kept.popleft()[3])
+        if len(self._last.data) > SEGMENT_BYTES:
+            self._last = Segment()
+            self._segments.append(self._last)
+            if len(self._segments) > SEGMENTS:
+                self._segments.popleft()
+        self._last.add(self._wall(), received, flow, data)
 
     def of(self, call_ids: Sequence[str]) -> list[Traced]:
         """Return the messages of some SIP Call-IDs in order of time, secrets masked."""
         wanted = {call_id.encode("utf-8", "surrogateescape") for call_id in call_ids}
         return [
             Traced(at, received, flow, masked(data))
-            for at, received, flow, data in self._kept
+            for segment in self._segments
+            if any(name in segment.data for name in wanted)
+            for at, received, flow, data in segment
             if any(name in data for name in wanted) and call_id_of(data) in wanted
         ]
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        """How many messages, how many bytes."""
-        return len(self._kept), self._bytes
+    def size(self) -> int:
+        """How many bytes are kept."""
+        return sum(len(segment.data) for segment in self._segments)
 
 
 def call_id_of(data: bytes) -> bytes:

@@ -70,10 +70,21 @@ class Transports:
         if transport == "tls":
             if self._certificates is None:
                 self._certificates = Certificates(self._tls, self._base, self._domain)
-            return Streams(
-                transport, receive, closed, self._certificates.server, self._certificates.client, broken=broken
-            )
+            return Streams(transport, receive, closed, self._certificates, broken=broken)
         return Streams(transport, receive, closed, broken=broken)
+
+    def expect(self, remote: tuple[str, int], name: str) -> None:
+        """Let a TLS peer that we connect to prove that it is *name*; "" takes anybody (RFC 5922 §7.3)."""
+        if (streams := self._streams.get("tls")) is not None:
+            streams.names[remote] = name
+
+    def check_certificates(self) -> None:
+        """Try the certificate files.
+
+        :raises ConfigError: naming the one that cannot be used.
+        """
+        if self._certificates is not None:
+            self._certificates.check()
 
     def reload_certificates(self) -> None:
         """Read the certificate again: connections from now on see the new one.

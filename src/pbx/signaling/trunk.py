@@ -40,6 +40,7 @@ class Ways(Protocol):
 
     def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
+    def expect(self, remote: tuple[str, int], name: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -369,10 +370,15 @@ class Trunks:
             transport = line.spec.transport or line.hop_uri.transport
             hops = [Hop(transport, line.hop_uri.host, line.hop_uri.port or (5061 if transport == "tls" else 5060))]
         made = (self._ways.flow_to(hop.transport, (hop.host, hop.port)) for hop in hops)
-        return [flow for flow in made if flow is not None]
+        found = [flow for flow in made if flow is not None]
+        for flow in found:
+            if flow.transport == "tls":
+                name = (line.hop_uri or line.proxies[index].uri).host
+                self._ways.expect(flow.remote, name if line.spec.verify_tls else "")
+        return found
 
 
-WAY_THERE = ("proxy", "outbound_proxy", "register_", "user", "secret", "transport", "enabled")
+WAY_THERE = ("proxy", "outbound_proxy", "register_", "user", "secret", "transport", "verify_tls", "enabled")
 
 
 def _differ(one: TrunkSpec, other: TrunkSpec) -> bool:

@@ -165,7 +165,7 @@ class Message:
         return sdp_part(self.get("Content-Type") or "", self.body) if kind.startswith("multipart/") else None
 
     def _head(self, first_line: str) -> bytes:
-        """Write everything before the body."""
+        """Write everything before the body; control characters that a number or a name brought along are left out."""
         lines = [first_line]
         for name, values in self.headers.items():
             if name != "Content-Length":
@@ -176,7 +176,7 @@ class Message:
         if text.count("\n") > len(lines) + 1 or text.count("\r") > len(lines) + 1:
             # A line end inside a value would be a header that nobody wrote.
             text = "\r\n".join([_LINE_ENDS.sub(" ", line) for line in lines[:-1]] + lines[-1:])
-        return text.encode("utf-8", "surrogateescape")
+        return text.encode("utf-8", "surrogateescape").translate(None, _CONTROL_BYTES)
 
 
 class Request(Message):
@@ -217,8 +217,7 @@ class Request(Message):
         return int(text)
 
     def to_bytes(self) -> bytes:
-        """Write it; control characters that a number or a name brought along are left out (a request is ours)."""
-        return self._head(f"{self.method} {self.uri_text} SIP/2.0").translate(None, _CONTROL_BYTES) + self.body
+        return self._head(f"{self.method} {self.uri_text} SIP/2.0") + self.body
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.uri_text}>"
