@@ -1,7 +1,7 @@
 # make run    start the system on conf/ and say what to do next
 # make test   everything that must never break: format, lint, types, layers, tests, real phones (≤ 20 minutes)
 # make bench  measure, and write bench/RESULTS.md
-# make prove  what takes long: the native engine under sanitizers
+# make prove  what takes long: the native engine under sanitizers, ten minutes of a busy floor, two hundred kills
 
 .DELETE_ON_ERROR:
 VENV := .venv
