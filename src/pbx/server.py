@@ -308,7 +308,7 @@ class Server:
             seed=seed,
             store=KeptDesk(Settings(self.log, "desk:")),
             wall=time.time,
-            is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
+            is_reachable=self._is_registered,
         )
         self.equipment.desk = self.desk
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
@@ -325,7 +325,12 @@ class Server:
         )
         messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
-        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations)
+        self.notices = light(
+            lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, self._is_registered
+        )
+
+    def _is_registered(self, endpoint: str) -> bool:
+        return bool(self.location.bindings(endpoint, time.time()))
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
