@@ -1,6 +1,7 @@
 # make run    start the system on conf/ and say what to do next
 # make test   everything that must never break: format, lint, types, layers, tests, real phones (≤ 20 minutes)
 # make bench  measure, and write bench/RESULTS.md
+# make prove  what takes long: the native engine under sanitizers, ten minutes of a busy floor, two hundred kills
 
 .DELETE_ON_ERROR:
 VENV := .venv
@@ -13,7 +14,7 @@ NATIVE := $(wildcard src/pbx/*.pyx src/pbx/native/*.pyx src/pbx/native/*.pxd src
 RUN_PACKAGES := gcc libc6-dev python3 python3-venv python3-dev
 TEST_PACKAGES := $(RUN_PACKAGES) fail2ban baresip-core sip-tester sipsak sox tcpdump iproute2 iptables util-linux procps
 
-.PHONY: run test gate bench build clean packages test-packages
+.PHONY: run test gate bench prove build clean packages test-packages
 
 run: $(VENV)/.installed
 	@$(BIN)/pbx serve -c $(CONF) --hints
@@ -54,6 +55,9 @@ test: gate
 
 bench: $(VENV)/.tested
 	$(BIN)/python -m bench
+
+prove: $(VENV)/.tested
+	$(BIN)/python -m bench.prove
 
 build: $(VENV)/.tested
 	$(BIN)/python -m build

@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write RESULTS.md from what they measured.
 
-usage: python -m bench [--only sipp register media quality jitter]
+usage: python -m bench [--only sipp register floor log media quality jitter]
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import media, quality, register, sipp
+from bench import floor, log, media, quality, register, sipp
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent
 BENCHES = {
     "sipp": ("SIPp → pbx → SIPp, G.711 offered, no media sent", lambda: sipp.measure(200, 60)),
     "register": ("Authenticated REGISTER (401, 200, durable), and what a call waits for its 100", register.measure),
+    "floor": ("Queued calls: a hundred agents on registered phones, twenty callers a second", floor.measure),
+    "log": (
+        "The event log: durable events, what they cost calls, a day's records among ten million events",
+        log.measure,
+    ),
     "media": ("The media engine under a native load: 20 ms of G.711 a packet", media.measure),
     "quality": (
         "Speech after packet loss (PESQ narrow-band, 40 s of the English prompts, four traces)",

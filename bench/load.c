@@ -121,7 +121,7 @@ static void find_stamp(struct phone *p, const uint8_t *payload, int64_t at_ns) {
 static void take(struct phone *p, const uint8_t *data, long size, int64_t at_ns, enum mode mode) {
     uint32_t seq, ssrc;
     int16_t ahead;
-    if (size < 12 || data[0] >> 6 != 2 || (data[1] & 0x7F) >= 64) {
+    if (size < 12 || data[0] >> 6 != 2 || ((data[1] & 0x7F) >= 72 && (data[1] & 0x7F) <= 76)) { /* RTCP */
         foreign++;
         return;
     }

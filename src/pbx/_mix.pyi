@@ -36,6 +36,7 @@ class Engine:
     capacity: int
     event_fd: int
     cpu_ns: int
+    load: float
     loops: int
     on_moments: int
     realtime: bool

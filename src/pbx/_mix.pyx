@@ -14,7 +14,7 @@ from pbx.native.core cimport (
     wheel_take,
 )
 from pbx.native.dtmf cimport Keypad, keypad_reset
-from pbx.native.ear cimport Ear
+from pbx.native.ear cimport CODEC_OPUS, Ear, clock_of, ear_free
 from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear, unlink
 from pbx.native.moments cimport W_ALL, W_RTCP, moment, readable, unsettle
 from pbx.native.recorder cimport Recording, end_recording
@@ -28,7 +28,7 @@ from pbx.native.udp cimport (
     pbx_address_ip, pbx_address_port, pbx_address_set, pbx_hasten, pbx_now_ns, pbx_signal,
     pbx_sleep_until, pbx_thread_cpu_ns, pbx_unsignal, pbx_wait_until, pbx_watch,
 )
-from pbx.native.voice cimport Mouth, Playlist
+from pbx.native.voice cimport Mouth, Playlist, mouth_free
 
 # Commands, Python to engine; args as `_command` below reads them.
 (OP_OPEN, OP_CLOSE, OP_REMOTE, OP_HEAR, OP_UNHEAR, OP_DEAF, OP_DIRECTION, OP_STOP, OP_PLAY, OP_HUSH, OP_DIGIT,
@@ -89,8 +89,8 @@ cdef class Engine:
         cdef int i
         if self.core.ports != NULL:
             for i in range(self.core.high):
-                free(self.core.ports[i].ear)
-                free(self.core.ports[i].mouth)
+                ear_free(self.core.ports[i].ear)
+                mouth_free(self.core.ports[i].mouth)
                 free(self.core.ports[i].keypad)
         free(self.core.ports)
         free(self.core.dirty)
@@ -161,9 +161,9 @@ cdef class Engine:
             "concealed_ms": ear.concealed * 1000 // ear.rate_hz if hears and ear.rate_hz else 0,
             "delay_ms": <int>ear.delay_ms if hears else 0,
             "round_trip_ns": port.round_trip_ns if port.trips else -1,
-            "peer_reports": port.peer_reports, "peer_lost": port.peer_lost, "peer_jitter_ms": port.peer_jitter / 8.0,
+            "peer_reports": port.peer_reports, "peer_lost": port.peer_lost, "peer_jitter_ms": port.peer_jitter / <double>clock_of(port.codec),
             "control_in": port.control_in, "control_out": port.control_out, "control_invalid": port.control_invalid,
-            "byes": port.byes, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
+            "byes": port.byes, "digits_refused": port.digits_refused, "relaying": port.relaying, "remote_ip": bytes(ip[:16 if family == 6 else 4]),
             "remote_port": pbx_address_port(&port.remote),
         }
 
@@ -178,6 +178,11 @@ cdef class Engine:
     @property
     def cpu_ns(self) -> int:
         return self.core.cpu_ns
+
+    @property
+    def load(self) -> float:
+        """Share of a core that the thread takes, over the last second or so."""
+        return self.core.load
 
     @property
     def loops(self) -> int:
@@ -212,7 +217,7 @@ cdef class Engine:
     cdef void _run(self) noexcept nogil:
         cdef Core *core = &self.core
         cdef int i
-        cdef int64_t now, received_before = 0
+        cdef int64_t now, cpu_ns, scanned_ns = 0, received_before = 0
         cdef bint busy = False
         core.realtime = pbx_hasten()
         core.running = 1
@@ -227,7 +232,10 @@ cdef class Engine:
                 scan(core, now)
                 busy = core.received - received_before > BUSY_PACKETS
                 received_before = core.received
-                core.cpu_ns = pbx_thread_cpu_ns()
+                cpu_ns = pbx_thread_cpu_ns()
+                if core.cpu_ns:
+                    core.load += 0.1 * ((cpu_ns - core.cpu_ns) / <double>(now - scanned_ns) - core.load)
+                core.cpu_ns, scanned_ns = cpu_ns, now
             core.loops += 1
         for i in range(core.high):
             if core.ports[i].open:
@@ -369,16 +377,21 @@ cdef class Engine:
         cdef Ear *ear = port.ear
         cdef Mouth *mouth = port.mouth
         cdef Keypad *keypad = port.keypad
+        cdef void *opus
         memset(port, 0, sizeof(Port))
         port.ear, port.mouth, port.keypad = ear, mouth, keypad      # made once, used again: the last call's counters go
         if ear != NULL:
+            opus = ear.opus
             memset(ear, 0, sizeof(Ear))
+            ear.opus = opus
             ear.written_ms = -1000000
             ear.codec = -1
         if keypad != NULL:
             keypad_reset(keypad)
         if mouth != NULL:
+            opus = mouth.opus
             memset(mouth, 0, sizeof(Mouth))
+            mouth.opus = opus
             mouth.codec = -1
             mouth.digit_ms = -1
         port.generation = c.generation
@@ -423,6 +436,8 @@ cdef class Engine:
         port.codec = <int>((c.args[4] >> 16) & 0xFF)
         port.ptime_ms = <int>((c.args[4] >> 24) & 0xFF)
         port.in_ms = port.last_in_ms = 0
+        if port.codec == CODEC_OPUS and port.ptime_ms % 20:
+            port.ptime_ms = max(10, port.ptime_ms - 10)     # it knows 10, 20, 40 and 60 ms
         if not port.has_remote or not pbx_address_equal(&named, &port.named):
             # Signalling says so: believe it, and learn anew (a phone behind NAT names an address that is not its own).
             port.named = named

@@ -26,11 +26,19 @@ LIT, BLINKS = "confirmed", "early"
 class Lamps:
     """What is watched (:class:`pbx.signaling.subscriptions.Watched`), and who tells the watchers that it changed."""
 
-    def __init__(self, config: Callable[[], Config], calls: Calls, equipment: Equipment, notices: Notices) -> None:
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        calls: Calls,
+        equipment: Equipment,
+        notices: Notices,
+        reachable: Callable[[str], bool] = lambda endpoint: True,
+    ) -> None:
         self._config = config
         self._calls = calls
         self._equipment = equipment
         self._notices = notices
+        self._reachable = reachable
         self._legs: dict[str, dict[str, Leg]] = {}  # by endpoint
         self._endpoint_of: dict[str, str] = {}  # leg_id: endpoint
         self._numbers: dict[str, set[str]] = {}  # thing: the numbers under which it is watched
@@ -96,6 +104,10 @@ class Lamps:
             return ""
         return LIT if room == "login" or desk.core.agents[agent].pause is not None else ""
 
+    def reachable(self, number: str) -> bool:
+        """Say whether a phone is registered; what is no phone is always there."""
+        return number not in self._config().endpoints or self._reachable(number)
+
     def messages(self, number: str, watcher: str) -> MessageCount | None:
         """Return the counts of a phone's own lamp, or of a shared mailbox that lights it."""
         room, _, phone = watcher.partition("/")
@@ -141,8 +153,10 @@ class Lamps:
             case ev.VoicemailChanged():
                 self._mail.add(event.mailbox)
                 self._soon()
-            case ev.RegistrationAdded():
-                self._registered(event.endpoint)
+            case ev.RegistrationAdded() | ev.RegistrationRemoved():
+                self._note(f"endpoint/{event.endpoint}")
+                if isinstance(event, ev.RegistrationAdded):
+                    self._registered(event.endpoint)
 
     def _leg_created(self, event: ev.LegCreated) -> None:
         call = self._calls.calls.get(event.call_id)
@@ -184,6 +198,7 @@ class Lamps:
             return
         for number in {number for thing in changed for number in self._numbers[thing]}:
             self.subscriptions.changed("dialog", number)
+            self.subscriptions.changed("presence", number)
         for mailbox in mail:
             self._tell_of_mail(mailbox)
         self.pump()
@@ -215,12 +230,18 @@ def _bare(target: str) -> str:
 
 
 def light(
-    config: Callable[[], Config], agent: UserAgent, calls: Calls, equipment: Equipment, log: Log, endpoints: Endpoints
+    config: Callable[[], Config],
+    agent: UserAgent,
+    calls: Calls,
+    equipment: Equipment,
+    log: Log,
+    endpoints: Endpoints,
+    reachable: Callable[[str], bool],
 ) -> Notices:
     """Let phones subscribe; return who sends the NOTIFYs that nobody subscribed to."""
     domain = config().sip.domain
     notices = Notices(agent.stack, endpoints, domain, lambda: agent.now)
-    lamps = Lamps(config, calls, equipment, notices)
+    lamps = Lamps(config, calls, equipment, notices, reachable)
     agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
     lamps.pump = agent.pump
     log.listeners.append(lamps.take)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -213,6 +214,8 @@ class Server:
             opened.push_async_callback(settings.stop)
             await settings.start(config.provisioning.http)
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
+        for module in ("bridge", "dial"):  # imported where they are used: not while the first caller waits
+            importlib.import_module(f"pbx.call.{module}")
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
         gc.set_threshold(2_000, 20, 200)  # transactions live for 32 s: looking at all of them often is 15 % of a call
@@ -308,7 +311,7 @@ class Server:
             seed=seed,
             store=KeptDesk(Settings(self.log, "desk:")),
             wall=time.time,
-            is_reachable=lambda endpoint: bool(self.location.bindings(endpoint, time.time())),
+            is_reachable=self._is_registered,
         )
         self.equipment.desk = self.desk
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
@@ -325,7 +328,12 @@ class Server:
         )
         messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
-        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations)
+        self.notices = light(
+            lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, self._is_registered
+        )
+
+    def _is_registered(self, endpoint: str) -> bool:
+        return bool(self.location.bindings(endpoint, time.time()))
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))

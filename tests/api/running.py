@@ -19,6 +19,9 @@ from pbx.api.tally import Tally
 from pbx.apps.conference import Rooms
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import MemoryDeskStore
+from pbx.apps.forwards import Forgetful, Forwards
+from pbx.apps.mailboxes import MemoryMailboxes
+from pbx.apps.parking import Lots
 from pbx.apps.queue import QueueEntry, queue
 from pbx.apps.timed import Timed
 from pbx.call.contract import Refusal, Routed
@@ -78,7 +81,13 @@ class Running:
         self.house.calls.router = self
         self.calls = self.house.calls
         self.log = Log(directory / "pbx.db", time.time, time.monotonic)
-        self.equipment = SimpleNamespace(rooms=Rooms(self.log.append))
+        self.equipment = SimpleNamespace(
+            rooms=Rooms(self.log.append),
+            lots=Lots(self.log.append),
+            mailboxes=MemoryMailboxes({}),
+            forwards=Forwards(Forgetful(), self.log.append, time.time),
+        )
+        self.notices = SimpleNamespace(check_sync=lambda number, reboot: int(number == "1001"))
         self.location = Location()
         self.texts = Texts()
         line = Line("carrier", self.config.trunks["carrier"], None, "t1")

@@ -23,7 +23,7 @@ VIEWS = {
     "agents": "/v1/agents", "agent": "/v1/agents/zhang", "conferences": "/v1/conferences", "codecs": "/v1/codecs",
     "limits": "/v1/limits", "threads": "/v1/threads", "uptime": "/v1/uptime", "pulse": "/v1/pulse",
     "status": "/v1/status", "cdr": "/v1/cdr", "loggers": "/v1/log", "config": "/v1/config",
-    "recordings": "/v1/recordings",
+    "recordings": "/v1/recordings", "parking": "/v1/parking", "mailboxes": "/v1/mailboxes",
 }  # fmt: skip
 
 
@@ -61,7 +61,16 @@ async def test_every_view_has_the_shape_that_its_schema_promises(tmp_path: Path)
         jsonschema.validate(one, schema("call"))
         assert one["waiting"]["queue"] == "support"
         assert one["waiting"]["position"] == 1
-        elsewhere = {"call", "did", "recording", "verified", "why", "callbacks", "versions"}  # have tests of their own
+        elsewhere = {
+            "call",
+            "did",
+            "recording",
+            "verified",
+            "why",
+            "callbacks",
+            "versions",
+            "trace",
+        }  # tested elsewhere
         assert set(VIEWS) | elsewhere == set(SHAPES)
 
 

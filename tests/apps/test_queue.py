@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvloop
 
 from pbx import events as ev
 from pbx.acd.agent import State
@@ -463,3 +465,18 @@ def test_an_agent_who_missed_offers_is_told_by_phone_that_they_are_paused() -> N
         assert [said.what for said in port.said][:2] == ["tone beep", "auto-paused"]
 
     in_house(body)
+
+
+def test_the_desk_lives_on_a_loop_whose_handles_cannot_be_asked_when() -> None:
+    """uvloop answers ``call_at`` of an instant that has passed with a handle that has no ``when``."""
+
+    async def body() -> None:
+        desk = Centre().desk
+        overdue = asyncio.get_running_loop().time() - 1.0
+        desk.core = SimpleNamespace(deadline=overdue)  # type: ignore[assignment]
+        desk._arm()
+        desk._arm()
+        desk.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(body())

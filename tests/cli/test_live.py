@@ -22,6 +22,7 @@ from pbx.api.schemas import schema
 from pbx.cli import cli, load_commands, names
 from pbx.cli.console import Shell, Words, console, split
 from tests.interop.server import LiveServer
+from tests.interop.waiting import wait_for
 
 CONF = """
 [sip]
@@ -33,6 +34,8 @@ secret = {{ file = "var/secrets/{{number}}" }}
 [trunks.carrier]
 proxy = "sip:127.0.0.1:9"
 context = "in"
+[records]
+queue-log = "var/log/queue_log"
 [queues.support]
 hours = ""
 [queues.sales]
@@ -88,7 +91,7 @@ def run(server: LiveServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 SHOWN = {
     "calls", "channels", "endpoints", "registrations", "trunks", "queues", "queue support", "agents", "agent zhang",
     "conferences", "codecs", "recordings", "limits", "threads", "loggers", "cdr", "endpoint 1001", "uptime", "status",
-    "pulse", "config",
+    "pulse", "config", "parking", "mailboxes",
 }  # fmt: skip
 
 
@@ -274,6 +277,26 @@ def test_a_console_outlives_a_restart_of_the_server(
     server.start()
     assert "0 calls" in run("show calls")
     assert "unreachable" in run("show agent zhang")  # what was done by day outlives it too
+
+
+def test_a_queue_log_grows_while_things_happen(run: Run, server: LiveServer) -> None:
+    run("queue add sales zhang --tier 2")
+    path = server.directory / "var" / "log" / "queue_log"
+    wait_for(lambda: "|sales|zhang|ADDMEMBER" in (path.read_text() if path.exists() else ""), 5, "no such line")
+    assert "|NONE|NONE|NONE|QUEUESTART" in path.read_text()
+    run("queue remove sales zhang")
+    wait_for(lambda: "|sales|zhang|REMOVEMEMBER" in path.read_text(), 5, "no such line")
+
+
+def test_a_backup_of_a_running_server_is_made_and_audited(run: Run, server: LiveServer, tmp_path: Path) -> None:
+    said = run(f"backup {tmp_path / 'b.tar.gz'} -c {server.directory}")
+    assert "the recordings are not in it" in said
+    assert "as it was on" in run(f"restore {tmp_path / 'b.tar.gz'} {tmp_path / 'new'}")
+    assert "everything adds up" in run(f"audit -c {tmp_path / 'new'}")
+    assert "everything adds up" in run(f"audit -c {server.directory}")
+    assert run(f"cdr --since -24h --until 1h --last 5 -c {server.directory}") == ""  # nobody called
+    for command in ("segments", "menu-paths", "trunk-use", "quality", "cdr", "queue-log"):
+        assert "Traceback" not in run(f"{command} -c {server.directory}")
 
 
 def test_schemas_are_printed_without_a_server(capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,6 +151,38 @@ def test_a_number_that_is_asked_for_is_typed() -> None:
     on_floor(body)
 
 
+def test_a_phone_that_may_not_dial_a_colleague_may_not_forward_to_them_either() -> None:
+    async def body() -> None:
+        config = office()
+        config["contexts"]["lobby"] = {"route": []}
+        config["endpoints"]["1005"]["context"] = "lobby"
+        floor = Floor(config)
+        leg, _ = floor.call("endpoint/1005", "*721002")
+        await floor.calls.drained()
+        assert floor.heard(leg) == ["not-allowed"]
+        floor.call("endpoint/1001", "1005")
+        await asyncio.sleep(0.5)
+        floor.phones.placed[0].signal.events.on_failed(302, "", ["<sip:1002@192.0.2.10>"])
+        await asyncio.sleep(2)
+        assert floor.rung() == ["endpoint/1005"]
+
+    on_floor(body)
+
+
+def test_a_forwarded_call_says_who_forwarded_it_and_why() -> None:
+    async def body() -> None:
+        floor = Floor(office(), {"endpoint/1002": Behaviour(status=486), "trunk/line": ANSWERS})
+        floor.call("endpoint/1002", "*9013912345678")
+        await floor.calls.drained()
+        floor.call("endpoint/1001", "1002")
+        await asyncio.sleep(3)
+        first, onward = (dict(placed.destination.headers) for placed in floor.phones.placed)
+        assert "Diversion" not in first
+        assert onward["Diversion"] == "<sip:1002@pbx.invalid>;reason=user-busy"
+
+    on_floor(body)
+
+
 @pytest.mark.parametrize("number", ["02088886666", "110", "1002", "0044123456789", "9999"])
 def test_nobody_forwards_where_they_may_not_dial(number: str) -> None:
     async def body() -> None:

@@ -70,10 +70,12 @@ def make_phone(net: None, tmp_path: Path) -> Iterator[Callable[..., Baresip]]:
     with ExitStack() as stack:
         count = 0
 
-        def make(number: str, secret: str, hz: float, *, rate_hz: int = 8000, **options: str) -> Baresip:
+        def make(
+            number: str, secret: str, hz: float, *, rate_hz: int = 8000, channels: int = 1, **options: str
+        ) -> Baresip:
             nonlocal count
             count += 1
-            microphone = tone(tmp_path / f"{number}.wav", hz, rate_hz=rate_hz)
+            microphone = tone(tmp_path / f"{number}.wav", hz, rate_hz=rate_hz, channels=channels)
             made = Baresip(tmp_path / f"phone{number}", count, number, secret, microphone, **options)
             stack.callback(made.stop)
             made.ready()

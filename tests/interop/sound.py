@@ -11,18 +11,23 @@ import soundfile
 Samples = npt.NDArray[np.float64]
 
 
-def tone(path: Path, hz: float, *, seconds: float = 120.0, rate_hz: int = 8000, level: float = 0.3) -> Path:
+def tone(
+    path: Path, hz: float, *, seconds: float = 120.0, rate_hz: int = 8000, level: float = 0.3, channels: int = 1
+) -> Path:
     """Write a tone."""
     time = np.arange(int(seconds * rate_hz)) / rate_hz
-    soundfile.write(path, (level * np.sin(2 * np.pi * hz * time)), rate_hz, subtype="PCM_16")
+    samples = level * np.sin(2 * np.pi * hz * time)
+    soundfile.write(path, np.repeat(samples[:, None], channels, axis=1), rate_hz, subtype="PCM_16")
     return path
 
 
 def heard(path: Path) -> tuple[Samples, int]:
-    """Read a recording, also one that is still being written."""
+    """Read the left channel of a recording, also of one that is still being written."""
     raw = path.read_bytes()
     rate_hz = int.from_bytes(raw[24:28], "little")
-    data = np.frombuffer(raw[44 : 44 + (len(raw) - 44) // 2 * 2], dtype="<i2")
+    channels = int.from_bytes(raw[22:24], "little")
+    size = 2 * channels
+    data = np.frombuffer(raw[44 : 44 + (len(raw) - 44) // size * size], dtype="<i2")[::channels]
     return data.astype(np.float64) / 32768, rate_hz
 
 

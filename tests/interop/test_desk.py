@@ -130,3 +130,26 @@ def test_two_are_connected_by_refer_with_replaces(desk: LiveServer, desk_phone: 
     assert "P-Asserted-Identity: <sip:1002@127.0.0.1>" in alice.output()  # its display was told
     alice.hang_up()
     bob.wait("CALL_CLOSED")
+
+
+def test_a_greeting_that_was_recorded_by_phone_is_heard_by_the_next_caller(desk: LiveServer, desk_phone: Make) -> None:
+    bob, carol = desk_phone("1002", 1000.0), desk_phone("1004", 440.0)
+    greetings = desk.directory / "var" / "voicemail" / "1002" / "greetings"
+    draft, kept = greetings / "unavailable.draft.wav", greetings / "unavailable.wav"
+    bob.dial("*97")
+    bob.wait("CALL_ESTABLISHED")
+    for key in "01":  # settings, the greeting for who does not answer
+        bob.command("sndcode", key)
+        time.sleep(0.4)
+    wait_for(lambda: draft.is_file() and draft.stat().st_size > 20_000, 30, "nothing is recorded")
+    bob.command("sndcode", "#")
+    time.sleep(0.4)
+    bob.command("sndcode", "1")
+    wait_for(kept.is_file, 10, "the greeting is not kept")
+    bob.hang_up()
+    carol.dial("5005")
+    carol.wait("CALL_ESTABLISHED")
+    wait_for(lambda: carol.said_s() > 1.3, 10, "carol is not there")
+    samples, rate_hz = heard(carol.heard())
+    assert loudness(samples[: int(1.2 * rate_hz)], rate_hz, 1000.0) > 0.8  # bob's voice
+    carol.hang_up()

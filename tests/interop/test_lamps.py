@@ -34,6 +34,10 @@ def test_a_lamp_follows_a_colleague_and_a_message_lights_another(
          "direction=\"initiator\".*<state>trying</state>", "<state>confirmed</state>", IDLE],
         5090,
     )  # fmt: skip
+    contact = watch(
+        tmp_path / "lamps", "1004", "desk-1004", "1002", "presence",
+        ["<basic>open</basic>.*Available", "on-the-phone", "on-the-phone", "Available"], 5093,
+    )  # fmt: skip
     night = watch(tmp_path / "lamps", "1003", "desk-1003", "5003", "dialog", [IDLE], 5091)
     assert night.finish(15) == {"Successful call": 1, "Failed call": 0}, night.errors()
     mail = watch(
@@ -48,6 +52,7 @@ def test_a_lamp_follows_a_colleague_and_a_message_lights_another(
     bob.accept()
     assert caller.finish(20) == {"Successful call": 1, "Failed call": 0}, caller.errors()
     bob.wait("CALL_CLOSED")
+    assert contact.finish(15) == {"Successful call": 1, "Failed call": 0}, contact.errors()
 
     # A colleague's message lights bob's lamp; bob hears it and deletes it by key.
     leave_a_message(desk_phone, "5001")

@@ -20,6 +20,7 @@ from tests.interop.waiting import wait_for
 pytestmark = pytest.mark.interop
 
 Make = Callable[..., Baresip]
+CODECS = 'codecs = ["g722", "pcma", "pcmu"]'
 MORE = """
 [endpoints.1004]
 secret = { file = "var/secrets/1004" }
@@ -35,8 +36,10 @@ dtmf = "info"
 def office(net: None, tmp_path: Path) -> Iterator[LiveServer]:
     """The office of `make run`, and a desk that insists on encryption."""
     server = LiveServer.of(ROOT / "conf", tmp_path / "office")
-    with (server.directory / "pbx.toml").open("a") as file:
-        file.write(MORE)
+    config = server.directory / "pbx.toml"
+    text = config.read_text()
+    assert CODECS in text
+    config.write_text(text.replace(CODECS, CODECS.replace("[", '["opus", ')) + MORE)
     server.start()
     yield server
     log = server.stop()
@@ -107,3 +110,14 @@ def test_keys_reach_a_phone_that_wants_them_by_info(office: LiveServer, phone: M
     assert "application/dtmf-relay" in old.output()
     old.hang_up()
     new.wait("CALL_CLOSED")
+
+
+def test_opus_and_g711_hear_each_other(office: LiveServer, phone: Make) -> None:
+    wide = phone("1001", 440.0, codecs="opus/48000/2", rate_hz=48000, channels=2)
+    narrow = phone("1002", 1000.0)
+    talk(wide, narrow)
+    time.sleep(0.7)
+    assert hears(wide, 1000.0)
+    assert hears(narrow, 440.0)
+    wide.hang_up()
+    narrow.wait("CALL_CLOSED")

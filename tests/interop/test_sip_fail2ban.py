@@ -28,12 +28,17 @@ def test_fail2ban_finds_failed_logins_in_text_and_in_json(tmp_path: Path) -> Non
                 (source, account, "REGISTER"), None,
             )  # fmt: skip
             written.append(formatter.format(record))
+            record = logging.LogRecord(
+                "pbx.provision", logging.WARNING, "", 0, "failed provisioning: source=%s file=%r",
+                (source.split(":", 1)[1].rpartition(":")[0].strip("[]"), account), None,
+            )  # fmt: skip
+            written.append(formatter.format(record))
     log.write_text("\n".join([*written, "12:00:00.000 info    calls something else"]) + "\n")
     done = subprocess.run(
         ["fail2ban-regex", "-v", str(log), str(ROOT / "conf/fail2ban/filter.d/pbx.conf")],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert "Lines: 5 lines, 0 ignored, 4 matched, 1 missed" in done.stdout, done.stdout
-    assert done.stdout.count("203.0.113.9 ") == 2
-    assert done.stdout.count("2001:db8::9 ") == 2
+    assert "Lines: 9 lines, 0 ignored, 8 matched, 1 missed" in done.stdout, done.stdout
+    assert done.stdout.count("203.0.113.9 ") == 4
+    assert done.stdout.count("2001:db8::9 ") == 4
     assert "198.51.100.1 " not in done.stdout.split("Missed line")[0]

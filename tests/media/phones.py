@@ -14,7 +14,7 @@ import numpy as np
 from pbx.media.contract import MediaState
 from pbx.media.engine import Engine
 from pbx.media.port import Port
-from pbx.native import g711, g722
+from pbx.native import g711, g722, opus
 from pbx.sdp.codec import BY_NAME
 from pbx.sdp.negotiate import Agreed
 
@@ -68,7 +68,7 @@ class Phone:
         )
         self.socket.sendto(head + payload, self.port.local)
         self.seq += 1
-        self.time_stamp += len(payload) if step is None else step
+        self.time_stamp += self.codec.clock_hz // 50 if step is None else step
 
     def digit(self, event: int, *, ends: int = 3, packets: int = 3) -> None:
         """Press a key."""
@@ -88,7 +88,11 @@ class Phone:
 
     def heard(self) -> np.ndarray[Any, np.dtype[np.int16]]:
         """Return all sound that came, decoded."""
-        codes = b"".join(p[12:] for p in self.collect() if p[1] & 0x7F == self.codec.payload_type)
+        packets = [p[12:] for p in self.collect() if p[1] & 0x7F == self.codec.payload_type]
+        if self.codec.name == "opus":
+            decoder = opus.Codec()
+            return np.frombuffer(b"".join(decoder.decode(packet) for packet in packets), np.int16)
+        codes = b"".join(packets)
         if self.codec.name == "g722":
             return np.frombuffer(g722.decode(codes), np.int16)
         return np.frombuffer(g711.decode(self.codec.name == "pcma", codes), np.int16)
@@ -103,6 +107,9 @@ def sine(codec: str, frequency_hz: float, seconds: float, level: float = 8000.0)
     rate = BY_NAME[codec].rate_hz
     samples = np.rint(level * np.sin(2 * np.pi * frequency_hz * np.arange(int(seconds * rate)) / rate))
     sound = samples.astype(np.int16)
+    if codec == "opus":
+        encoder = opus.Codec()
+        return [encoder.encode(sound[at : at + 320]) for at in range(0, len(sound) // 320 * 320, 320)]
     codes = g722.encode(sound) if codec == "g722" else g711.encode(codec == "pcma", sound)
     return [codes[at : at + 160] for at in range(0, len(codes), 160)]
 

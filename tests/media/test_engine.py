@@ -56,8 +56,8 @@ async def test_a_bridge_of_one_codec_relays_packets_as_they_are(engine: Engine) 
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("one_codec", ["pcmu", "pcma", "g722"])
-@pytest.mark.parametrize("other_codec", ["pcmu", "pcma", "g722"])
+@pytest.mark.parametrize("one_codec", ["pcmu", "pcma", "g722", "opus"])
+@pytest.mark.parametrize("other_codec", ["pcmu", "pcma", "g722", "opus"])
 async def test_any_codec_reaches_any_other_at_its_level(engine: Engine, one_codec: str, other_codec: str) -> None:
     one, other = Phone(engine, one_codec), Phone(engine, other_codec)
     other.port.hear(one.port)

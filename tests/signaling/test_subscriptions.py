@@ -27,6 +27,9 @@ class Board:
     def dialogs(self, number: str, watcher: str) -> Sequence[DialogState] | None:
         return self.calls if number == "1002" else None
 
+    def reachable(self, number: str) -> bool:
+        return True
+
     def messages(self, number: str, watcher: str) -> MessageCount | None:
         return MessageCount(self.new, 3) if number == "1002" else None
 
@@ -173,7 +176,7 @@ def test_a_subscriber_that_is_gone_is_forgotten() -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "header"),
     [
-        ({"Event": "presence"}, 489, "Allow-Events"),
+        ({"Event": "conference"}, 489, "Allow-Events"),
         ({"Expires": "5"}, 423, "Min-Expires"),
         ({"Accept": "application/pidf+xml"}, 406, ""),
         ({"number": "4711"}, 404, ""),

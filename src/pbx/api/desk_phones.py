@@ -11,7 +11,7 @@ from pbx import events as ev
 from pbx.api.answers import Refused, answer, body, did, known, operator
 from pbx.api.contract import State
 from pbx.apps.forwards import WHATS
-from pbx.dialplan.features import may_forward
+from pbx.dialplan.dialling import may_forward
 from pbx.dialplan.router import Dialplan
 
 
@@ -29,7 +29,7 @@ class Sync(TypedDict):
 
 
 class DeskPhoneRoutes:
-    """``/v1/endpoints/N/forward``, ``…/dnd``, ``…/sync`` and ``/v1/parking``."""
+    """``/v1/endpoints/N/forward``, ``…/dnd``, ``…/sync``, ``/v1/parking`` and ``/v1/mailboxes``."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -40,6 +40,7 @@ class DeskPhoneRoutes:
             web.post("/v1/endpoints/{name}/dnd", self._dnd),
             web.post("/v1/endpoints/{name}/sync", self._sync),
             web.get("/v1/parking", self._parking),
+            web.get("/v1/mailboxes", self._mailboxes),
         ]
 
     def _note(self, request: web.Request, what: str, target: str) -> str:
@@ -92,3 +93,14 @@ class DeskPhoneRoutes:
                 for place, found in sorted(parked.items())
             ]
         )  # fmt: skip
+
+    async def _mailboxes(self, request: web.Request) -> web.Response:
+        config, boxes = self._state.config, self._state.equipment.mailboxes
+        own = [number for number, endpoint in config.endpoints.items() if endpoint.voicemail is not None]
+        rows = []
+        for name in dict.fromkeys([*own, *config.mailboxes]):
+            messages = boxes.messages(name)
+            new = sum(not message.heard for message in messages)
+            newest = max((message.at_utc for message in messages), default=None)
+            rows.append({"mailbox": name, "new": new, "old": len(messages) - new, "newest_utc": newest})
+        return answer(rows)

@@ -222,6 +222,23 @@ class ConferenceShape(TypedDict):
 
 
 @closed
+class ParkedShape(TypedDict):
+    place: str
+    call_id: str
+    caller: str
+    by: str  # endpoint/1001: who gets it back
+    parked_s: float
+
+
+@closed
+class MailboxShape(TypedDict):
+    mailbox: str
+    new: int
+    old: int
+    newest_utc: float | None
+
+
+@closed
 class CodecShape(TypedDict):
     codec: str
     rate_hz: int

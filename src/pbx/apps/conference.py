@@ -186,11 +186,13 @@ class Rooms:
             return
         if on and member.terms.path is not None:
             path = member.terms.path(leg.leg_id)
-            leg.port.record(path)
             member.recording = path.stem
+            about = {"call_id": leg.call_id, "recording_id": path.stem}
+            leg.when_done[leg.port.record(path)] = lambda outcome: self._written(about, outcome)
             self._emit(
                 ev.RecordingStarted(
-                    call_id=leg.call_id, leg_id=leg.leg_id, recording_id=member.recording, path=str(path)
+                    **about, leg_id=leg.leg_id, path="/".join(path.parts[-4:]), caller=leg.identity.number,
+                    dialled=leg.callee.number,
                 )
             )  # fmt: skip
         elif not on:
@@ -198,6 +200,9 @@ class Rooms:
                 leg.media.port.stop_recording()
             self._emit(ev.RecordingEnded(call_id=leg.call_id, recording_id=member.recording))
             member.recording = ""
+
+    def _written(self, about: dict[str, str], outcome: str) -> None:
+        self._emit(ev.RecordingWritten(**about, outcome=outcome))
 
     async def call_in(self, conference: _Conference, member: Member) -> None:
         """Type a number; who answers there joins."""

@@ -92,6 +92,7 @@ class Desk(AgentVerbs):
         self._pending: deque[inputs.Input] = deque()
         self._feeding = False
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._counted: dict[str, str] = {}  # leg_id: endpoint
         self._placing = False
         self.callbacks = Callbacks(self, self._store, self._wall)
@@ -185,12 +186,13 @@ class Desk(AgentVerbs):
     def _arm(self) -> None:
         deadline = self.core.deadline
         if self._timer is not None:
-            if self._timer.when() == deadline:
+            if self._timer_at == deadline:
                 return
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._wake)
+            self._timer_at = deadline  # uvloop's handle of an instant that has passed cannot be asked
 
     def _wake(self) -> None:
         self._timer = None

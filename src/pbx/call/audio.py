@@ -130,6 +130,7 @@ async def collect(
 ) -> Collected:
     """Play *prompts* and read digits; the first one interrupts. *secret* ones are in no log and no recording."""
     await open_sound(leg, early=early)
+    consumed = leg.port.consuming  # its keys are codes: they stay with us afterwards too
     if secret:
         leg.keeps_digits_secret = True
         leg.port.consume_digits(True)
@@ -145,7 +146,7 @@ async def collect(
         if secret:
             leg.keeps_digits_secret = False
             if leg.end is None:
-                leg.port.consume_digits(False)
+                leg.port.consume_digits(consumed)
             if leg.tape is not None:
                 leg.tape.resume("secret")
 

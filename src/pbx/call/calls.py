@@ -260,7 +260,9 @@ class Calls:
         :raises MediaError: where none is left.
         """
         session_id = self._ids.integer(1, 2**31 - 1)
-        return MediaSide(self._media.open(leg, local), advertised, codecs, session_id, self.wishes(leg.party))
+        return MediaSide(
+            self._media.open(leg, local, must=leg.over_limits), advertised, codecs, session_id, self.wishes(leg.party)
+        )
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 

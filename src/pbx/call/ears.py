@@ -28,8 +28,8 @@ class Ears(ABC):
         self.keeps_digits_secret = False  # in no log and no record while a card number or a PIN is typed
         self.digits: asyncio.Queue[str] = asyncio.Queue()
         self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
+        self.when_done: dict[int, Callable[[str], None]] = {}  # by token: told also after the leg's end
         self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
-        self.when_done: dict[int, Callable[[str], None]] = {}  # by token too: told also after the leg's end
 
     @abstractmethod
     def _must_live(self) -> None: ...

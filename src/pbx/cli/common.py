@@ -14,7 +14,7 @@ import orjson
 
 from pbx.errors import PbxError
 
-_SPAN = re.compile(r"(\d+)\s*(s|min|m|h|d)")
+_SPAN = re.compile(r"(-?\d+)\s*(s|min|m|h|d)")
 _UNITS_S = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -39,7 +39,7 @@ def tell(answer: dict[str, Any], as_json: bool) -> None:
 
 
 def instant(text: str, now: float | None = None) -> float:
-    """Read ``18:00``, ``2026-11-25 18:00`` or a span such as ``90min``; return seconds since the epoch.
+    """Read ``18:00``, ``2026-11-25 18:00`` or a span such as ``90min`` or ``-24h``; return seconds since the epoch.
 
     :raises PbxError: for anything else.
     """

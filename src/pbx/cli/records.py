@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
+from pbx.cli.common import Instant
 from pbx.config.config import Config
 from pbx.config.loader import load
-from pbx.events import Logged
+from pbx.errors import StoreError
 from pbx.store import export
 from pbx.store.audit import audit as audit_log
 from pbx.store.audit import audit_recordings, audit_rollups
-from pbx.store.cdr import call_record
+from pbx.store.cdr import CallRecord
 from pbx.store.cdr_csv import to_csv
 from pbx.store.families import Seats, families
 from pbx.store.paths import leg_quality, menu_path, trunk_use
 from pbx.store.queue_log import QueueLog
+from pbx.store.reader import Reader
 from pbx.store.segments import segments_of
 
 
@@ -47,24 +50,28 @@ def _where(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-c", "--config", "directory", type=path, default=Path("conf"), show_default=True)(command)
 
 
-def _calls(path: Path) -> list[list[Logged]]:
-    """Return the log's calls, each with its events in order, in the order in which they began."""
-    entries = [entry for entry in export.read_log(path) if entry.event.call_id]
-    first: dict[str, int] = {}
-    for entry in entries:
-        first.setdefault(entry.event.call_id, entry.seq)
-    entries.sort(key=lambda entry: (first[entry.event.call_id], entry.seq))
-    return [list(group) for _, group in groupby(entries, key=lambda entry: entry.event.call_id)]
-
-
 @click.command()
 @_where
 @click.option("--csv", "as_csv", is_flag=True, help="Asterisk's columns.")
-@click.option("--last", type=click.IntRange(1), default=None, help="Only the newest so many.")
-def cdr(directory: Path, state: Path | None, as_csv: bool, last: int | None) -> None:
+@click.option("--last", type=click.IntRange(1), default=1_000_000_000, help="Only the newest so many.")
+@click.option(
+    "--since", type=Instant(), default=None, help='Ended from then on: "2026-11-25 00:00", or 24h ago as -24h.'
+)
+@click.option("--until", type=Instant(), default=None, help="Ended before.")
+def cdr(directory: Path, state: Path | None, as_csv: bool, last: int, since: float | None, until: float | None) -> None:
     """Print call records, oldest first, as JSON lines or CSV."""
-    records = [call_record(call) for call in _calls(database_of(directory, state))]
-    records = [record for record in records if record.ended_utc is not None][-(last or 0) :]
+
+    async def ask() -> list[CallRecord]:
+        reader = Reader(database_of(directory, state))
+        try:
+            await reader.start()
+            return await reader.records(last, since, until)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read the database {database_of(directory, state)}: {error}") from error
+        finally:
+            await reader.stop()
+
+    records = asyncio.run(ask())[::-1]
     if as_csv:
         click.echo(to_csv(records, header=True), nl=False)
         return

@@ -136,6 +136,19 @@ VIEWS: dict[str, View] = {
             Column("parties", lambda r: ", ".join(m["party"] for m in r["members"])),
         ],
     ),
+    "parking": View(
+        "Parked calls.",
+        "/v1/parking",
+        [
+            column("place", "place"), column("caller", "caller"), column("parked by", "by"),
+            seconds("for", "parked_s"), column("call", "call_id"),
+        ],
+    ),
+    "mailboxes": View(
+        "Mailboxes and their messages.",
+        "/v1/mailboxes",
+        [column("mailbox", "mailbox"), column("new", "new", right=True), column("old", "old", right=True)],
+    ),
     "codecs": View(
         "Codecs, in the order in which they are offered.",
         "/v1/codecs",

@@ -116,7 +116,7 @@ async def _try(script: Script, plan: Plan, targets: list[str], *, began: bool) -
     forward = _forward_of(script, targets[0]) if single else None
     script.tell(trace_words(script, plan, targets), plan.step if began else None, began=began)
     if forward is not None and forward.all:
-        await _forwarded(script, plan, targets[0], forward.all)
+        await _forwarded(script, plan, targets[0], forward.all, "unconditional")
         return
     ring_s = plan.ring_s
     if forward is not None and forward.no_answer:
@@ -124,11 +124,16 @@ async def _try(script: Script, plan: Plan, targets: list[str], *, began: bool) -
     try:
         await ring(script, plan, targets, ring_s)
     except CallFailed as error:
-        target = (error.moved_to if single else "") or _forward_after(forward, error)
-        if not target or target == targets[0].partition("/")[2]:
+        owner = targets[0].partition("/")[2]
+        target, why = _forward_after(forward, error), "user-busy" if isinstance(error, Busy) else "no-answer"
+        if single and error.moved_to and not (refusal := may_forward(script.plan, owner, error.moved_to)):
+            target, why = error.moved_to, "deflection"
+        elif error.moved_to and single:
+            script.leg.log.info("x 302 of endpoint %s: %s", owner, refusal)
+        if not target or target == owner:
             _tell_failure(script, targets, error)
             raise
-        await _forwarded(script, plan, targets[0], target)
+        await _forwarded(script, plan, targets[0], target, why)
 
 
 def _tell_failure(script: Script, targets: list[str], error: CallFailed) -> None:
@@ -234,10 +239,20 @@ def _forward_after(forward: Forward | None, error: CallFailed) -> str:
     return forward.no_answer if isinstance(error, NoAnswer | Unreachable) else ""
 
 
-async def _forwarded(script: Script, plan: Plan, by: str, number: str) -> None:
+async def _forwarded(script: Script, plan: Plan, by: str, number: str, why: str) -> None:
     """Ring where an endpoint forwards to, with the step's ring time from zero; its own routes are not run."""
     owner = by.partition("/")[2]
     script.tell(f"forward {number}")
+    config = script.plan.config
+    shown = config.endpoints[owner].caller or owner
+    script.leg.variables["diversion"] = f"<sip:{shown}@{config.sip.domain}>;reason={why}"  # RFC 5806
+    try:
+        await _ring_onward(script, plan, owner, number)
+    finally:
+        script.leg.variables.pop("diversion", None)
+
+
+async def _ring_onward(script: Script, plan: Plan, owner: str, number: str) -> None:
     config = script.plan.config
     if number in config.endpoints:
         onward = Plan(plan.step, (f"endpoint/{number}",), "all", plan.ring_s, number, plan.caller)
@@ -261,6 +276,20 @@ def _outside(script: Script, plan: Plan, owner: str, number: str) -> Plan:
     step, number = way_outside(script.plan, owner, number)
     caller = script.plan.config.endpoints[owner].caller
     return Plan(plan.step, step.dial, step.order, plan.ring_s, number, caller, owner)
+
+
+def may_forward(plan: Dialplan, endpoint: str, number: str) -> str:
+    """Say why an endpoint may not have its calls sent to a number, "" where it may: what it may dial itself."""
+    if number == endpoint or not number:
+        return f"endpoint {endpoint} cannot forward to itself"
+    try:
+        if number not in plan.config.endpoints:
+            way_outside(plan, endpoint, number)
+        elif isinstance(plan.choose_for(endpoint, number), Refusal):
+            return f"endpoint {endpoint} may not dial {number}"
+    except CallFailed as error:
+        return str(error)
+    return ""
 
 
 def way_outside(plan: Dialplan, owner: str, number: str) -> tuple[DialStep, str]:

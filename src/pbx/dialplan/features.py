@@ -15,13 +15,12 @@ from pbx.call import audio
 from pbx.call.leg import Leg, LegState
 from pbx.call.transfer import pick_up
 from pbx.config.steps import FeatureStep, PageStep, ParkStep, PickupStep
-from pbx.dialplan.dialling import way_outside
+from pbx.dialplan.dialling import may_forward
 from pbx.dialplan.lamp import may_pick_up
 from pbx.dialplan.queueing import desk_of
-from pbx.dialplan.router import Dialplan
 from pbx.dialplan.script import Finished, Script, runs
 from pbx.dialplan.sounding import turn_switch
-from pbx.errors import CallFailed, PbxError
+from pbx.errors import PbxError
 
 Action = Callable[[Script, str], Awaitable[None]]
 INTERCOM_RING_S = 10.0
@@ -85,19 +84,6 @@ async def _forward(script: Script, value: str, what: str) -> None:
     forwards.set(endpoint, what, number, by=script.values.source, call_id=script.leg.call_id)
     await audio.play(script.leg, f"forward-{what}-on")
     await audio.say(script.leg, number, "digits")
-
-
-def may_forward(plan: Dialplan, endpoint: str, number: str) -> str:
-    """Say why an endpoint may not have its calls sent to a number, "" where it may: inside, or outside by right."""
-    if number == endpoint or not number:
-        return f"endpoint {endpoint} cannot forward to itself"
-    if number in plan.config.endpoints:
-        return ""
-    try:
-        way_outside(plan, endpoint, number)
-    except CallFailed as error:
-        return str(error)
-    return ""
 
 
 async def _forward_off(script: Script, value: str, what: str) -> None:

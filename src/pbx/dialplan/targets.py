@@ -65,6 +65,7 @@ class PlanTargets:
         if room == "endpoint" and self._disturb_not(name) and not leg.over_limits:
             raise Busy(f"{target} does not want to be disturbed")
         found = self._introduced(self._inner.resolve(target, leg, number=number, caller=caller), leg, caller)
+        found = self._diverted(found, leg)
         if room == "endpoint" and leg.variables.get("auto-answer"):
             found = [replace(d, headers=tuple(dict.fromkeys((*d.headers, *AUTO_ANSWER)))) for d in found]
         if room == "endpoint" and (ring := str(leg.variables.get("ring", ""))) and not leg.variables.get("auto-answer"):
@@ -86,7 +87,12 @@ class PlanTargets:
             raise Unreachable(f"no trunk {name}", status=503)
         called, calling = outward(own_number or number, caller or leg.caller.number, wanted(trunk))
         found = self._inner.resolve(f"trunk/{name}", leg, number=called, caller=calling)
-        return self._introduced(found, leg, calling)
+        return self._diverted(self._introduced(found, leg, calling), leg)
+
+    def _diverted(self, found: list[Destination], leg: Leg) -> list[Destination]:
+        """Say who forwarded a call, before those who did so earlier."""
+        diversion = str(leg.variables.get("diversion", ""))
+        return [replace(d, headers=(("Diversion", diversion), *d.headers)) for d in found] if diversion else found
 
     def _agent(self, name: str, number: str) -> tuple[str, str]:
         agent = self._config().agents.get(name)

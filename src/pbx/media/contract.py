@@ -128,8 +128,8 @@ class Room(Protocol):
 class Media(Protocol):
     """The engine, or its virtual twin."""
 
-    def open(self, events: PortEvents, address: str) -> MediaPort:
-        """Open a port on a local address.
+    def open(self, events: PortEvents, address: str, *, must: bool = False) -> MediaPort:
+        """Open a port on a local address; *must* does so although the engine is at its capacity.
 
         :raises MediaError: status 503 when none is left.
         """

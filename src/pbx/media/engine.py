@@ -26,6 +26,7 @@ from pbx.rtp.quality import mos, rate
 log = logging.getLogger(__name__)
 
 ROOMS = 1024
+MOST_LOAD = 0.85  # of a core: above it new calls would spoil those that are
 STATES = {
     _mix.MEDIA_BACK: MediaState.HEARD,
     _mix.MEDIA_NEVER_CAME: MediaState.NEVER_CAME,
@@ -63,6 +64,7 @@ class Engine:
         self._writing = threading.Thread(target=self._write, name="media-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._disk_failed = False
+        self.most_load = MOST_LOAD
         self._waking = False  # the engine will be woken in this turn of the loop
         self.sounds = Sounds()
         self.writer = Writer()
@@ -89,13 +91,15 @@ class Engine:
             task.cancel()
         self._loop = None
 
-    def open(self, events: PortEvents, address: str) -> Port:
-        """Open a port on a local address.
+    def open(self, events: PortEvents, address: str, *, must: bool = False) -> Port:
+        """Open a port on a local address; *must* does so although the engine is at its capacity.
 
         :raises MediaError: when no port or file handle is left, or the engine does not follow.
         """
         if not self._free:
             raise MediaError("every media port is in use")
+        if self._native.load > self.most_load and not must:
+            raise MediaError(f"the media thread takes {100 * self._native.load:.0f} % of its core")
         number, rtp, rtcp = self._pool.bind(address, time.monotonic())
         index = self._free.pop()
         self._generation = (self._generation + 1) & 0xFFFFFFFF
@@ -124,6 +128,11 @@ class Engine:
     def cpu_s(self) -> float:
         """CPU time of the media thread."""
         return self._native.cpu_ns / 1e9
+
+    @property
+    def load(self) -> float:
+        """Share of a core that the media thread takes, over the last second or so."""
+        return self._native.load
 
     @property
     def regular(self) -> int:
@@ -193,7 +202,7 @@ class Engine:
             packets_out=sent,
             lost=count["lost"],
             late=count["late"],
-            invalid=count["invalid"] + count["truncated"] + count["control_invalid"],
+            invalid=count["invalid"] + count["truncated"] + count["control_invalid"] + count["digits_refused"],
             wrong_source=count["wrong_source"],
             undecryptable=count["undecryptable"],
             encrypted=bool(found["encrypted"]),

@@ -15,7 +15,7 @@ from pbx import _mix
 from pbx.errors import MediaError
 from pbx.media.contract import DIGITS, Clip, MediaPort, PortEvents, PortStats
 from pbx.media.sounds import Sound
-from pbx.native import srtp
+from pbx.native import opus, srtp
 from pbx.native.voice import Clips
 from pbx.sdp.crypto import Crypto
 from pbx.sdp.negotiate import Agreed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CODECS = {"pcmu": 1, "pcma": 2, "g722": 3}
+CODECS = {"pcmu": 1, "pcma": 2, "g722": 3} | ({"opus": 4} if opus.available else {})  # others are relayed, not heard
 DIGIT_MS = 100
 NO_EVENTS = {"sound": 0xFF, "signalling": 0xFE, "": 0xFF}  # where digits go when they are not RFC 4733 events
 
@@ -64,7 +64,7 @@ class Port:
     @property
     def rate_hz(self) -> int:
         """Samples a second of the codec that was agreed."""
-        return 16000 if self._agreed is not None and self._agreed.codec.name == "g722" else 8000
+        return self._agreed.codec.rate_hz if self._agreed is not None else 8000
 
     def post(self, op: int, *args: int, token: int = 0) -> None:
         if not self._closed:

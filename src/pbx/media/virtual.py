@@ -29,7 +29,7 @@ class VirtualMedia:
         self._capacity = capacity
         self._next_port = 10_000
 
-    def open(self, events: PortEvents, address: str) -> VirtualPort:
+    def open(self, events: PortEvents, address: str, *, must: bool = False) -> VirtualPort:
         """Open a port.
 
         :raises MediaError: when *capacity* is reached.

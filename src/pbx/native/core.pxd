@@ -53,7 +53,9 @@ cdef struct Port:
     uint32_t in_ssrc
     uint16_t in_seq             # the newest
     uint16_t in_seq_of_packet   # of the packet in hand
-    uint32_t in_ts_of_packet
+    uint32_t in_ts_of_packet    # in eighths of a millisecond, whatever the codec's clock
+    uint32_t in_clock           # the codec's own, of the last packet
+    int64_t in_clock_ext
     int moved                   # the peer sends from elsewhere now
     int steady                  # packets in a row that came when they were expected
     int read_slot               # of the wheel of reading moments, -1: read when epoll tells
@@ -122,6 +124,10 @@ cdef struct Port:
     uint8_t digit_event
     uint16_t digit_duration
     int64_t digit_at_ns
+    int64_t presses_from_ns      # begin of the second in which the next counts
+    int presses
+    int digit_refused           # the one that is open
+    int64_t digits_refused      # more than anybody can press
     int64_t opened_ns
     int64_t state_from_ns       # since when packets are waited for
     pbx_address remote          # where we send
@@ -197,6 +203,7 @@ cdef struct Core:
     uint8_t copy[PACKET_BYTES]
     int64_t next_scan_ns
     int64_t cpu_ns
+    double load                 # share of the thread's core, over the last second or so
     int64_t loops
     int64_t received            # datagrams that epoll told of
     int64_t skipped_ms          # grid instants given up because the thread was held

@@ -8,7 +8,7 @@ from pbx.native.jitter cimport Jitter
 from pbx.native.pcm cimport HalfBand
 
 cdef enum:
-    CODEC_OTHER = 0, CODEC_PCMU, CODEC_PCMA, CODEC_G722
+    CODEC_OTHER = 0, CODEC_PCMU, CODEC_PCMA, CODEC_G722, CODEC_OPUS
     RING = 1280                 # samples: 80 ms at 16 kHz, 160 at 8
     QUEUE = 1920                # decoded and not yet heard: 120 ms at 16 kHz
 
@@ -30,14 +30,17 @@ cdef struct Ear:
     Jitter jitter
     Conceal conceal
     G722 g722
+    void *opus                  # decoder, made when first wanted
     HalfBand half
     int16_t queue[QUEUE]
     int16_t ring[RING]
     int16_t other[RING]         # the same at the other rate
 
 cdef int rate_of(int codec) noexcept nogil
+cdef int clock_of(int codec) noexcept nogil
 cdef void ear_reset(Ear *ear, int codec) noexcept nogil
-cdef void ear_put(Ear *ear, uint16_t seq, uint32_t time_stamp, const uint8_t *payload, int size,
+cdef void ear_free(Ear *ear) noexcept nogil
+cdef void ear_put(Ear *ear, uint16_t seq, uint32_t time_stamp, int duration, const uint8_t *payload, int size,
                   double now_ms) noexcept nogil
 cdef void ear_tick(Ear *ear, int64_t now_ms) noexcept nogil
 cdef void ear_read(Ear *ear, int64_t until_ms, int rate_hz, int16_t *out) noexcept nogil

@@ -9,10 +9,13 @@ from pbx.native.conceal cimport PAST, conceal_good, conceal_lost, conceal_reset,
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_decode
 from pbx.native.g722 cimport g722_decode, g722_reset
 from pbx.native.jitter cimport Slot, jitter_base, jitter_first, jitter_put, jitter_reset
+from pbx.native.opus cimport (
+    opus_decode, opus_decoder, opus_decoder_reset, opus_forget_decoder, opus_length_ms,
+)
 from pbx.native.pcm cimport narrow_down, widen
 
 cdef enum:
-    TICKS_PER_MS = 8            # RTP clock of every codec here
+    TICKS_PER_MS = 8            # RTP clock of every codec here; Opus's is divided down to it
     TICK_MS = 20
     STARVED_MS = 120            # without a packet this long: the peer is silent, not lossy
     SLACK_MS = 12               # more delay than wanted by this: shorten
@@ -23,7 +26,12 @@ cdef float SOME_DISORDER = 0.3
 
 
 cdef int rate_of(int codec) noexcept nogil:
-    return 16000 if codec == CODEC_G722 else 8000
+    return 16000 if codec == CODEC_G722 or codec == CODEC_OPUS else 8000
+
+
+cdef int clock_of(int codec) noexcept nogil:
+    """Return RTP time stamps a millisecond."""
+    return 48 if codec == CODEC_OPUS else 8
 
 
 cdef void ear_reset(Ear *ear, int codec) noexcept nogil:
@@ -35,19 +43,29 @@ cdef void ear_reset(Ear *ear, int codec) noexcept nogil:
     jitter_reset(&ear.jitter, TICKS_PER_MS)
     conceal_reset(&ear.conceal, ear.rate_hz)
     g722_reset(&ear.g722)
+    if codec == CODEC_OPUS:
+        if ear.opus == NULL:
+            ear.opus = opus_decoder()
+        opus_decoder_reset(ear.opus)
 
 
-cdef void ear_put(Ear *ear, uint16_t seq, uint32_t time_stamp, const uint8_t *payload, int size,
+cdef void ear_free(Ear *ear) noexcept nogil:
+    if ear != NULL:
+        opus_forget_decoder(ear.opus)
+    free(ear)
+
+
+cdef void ear_put(Ear *ear, uint16_t seq, uint32_t time_stamp, int duration, const uint8_t *payload, int size,
                   double now_ms) noexcept nogil:
-    """Take in a packet of audio that came at *now_ms*."""
+    """Take in a packet of audio that came at *now_ms*; time stamp and duration in eighths of a millisecond."""
     cdef int refused
-    if size <= 0 or size > 480:     # 60 ms at 64 kbit/s
+    if size <= 0 or size > 480 or duration <= 0 or duration > 480:      # 60 ms at 64 kbit/s
         return
-    refused = jitter_put(&ear.jitter, seq, time_stamp, size, payload, size, now_ms,
+    refused = jitter_put(&ear.jitter, seq, time_stamp, duration, payload, size, now_ms,
                          ear.due if ear.flowing else 0)
     if refused == 3:                # the time stamps jumped: a new stream
         ear_reset(ear, ear.codec)
-        jitter_put(&ear.jitter, seq, time_stamp, size, payload, size, now_ms, 0)
+        jitter_put(&ear.jitter, seq, time_stamp, duration, payload, size, now_ms, 0)
 
 
 cdef int _decode(Ear *ear, Slot *slot) noexcept nogil:
@@ -56,16 +74,21 @@ cdef int _decode(Ear *ear, Slot *slot) noexcept nogil:
     cdef int count, skip = 0
     if ear.codec == CODEC_G722:
         count = g722_decode(&ear.g722, slot.payload, out, slot.size)
+    elif ear.codec == CODEC_OPUS:
+        count = opus_decode(ear.opus, slot.payload, slot.size, out, 960)
+        if count != 2 * slot.duration:          # damaged: silence of its length
+            count = 2 * slot.duration
+            memset(out, 0, count * sizeof(int16_t))
     else:
         g711_decode(LAW_A if ear.codec == CODEC_PCMA else LAW_U, slot.payload, out, slot.size)
         count = slot.size
     if slot.at < ear.due:
-        skip = <int>(ear.due - slot.at) * (count // slot.size)
+        skip = <int>(ear.due - slot.at) * (count // slot.duration)
         count -= skip
         memmove(out, out + skip, count * sizeof(int16_t))
     conceal_good(&ear.conceal, out, count)
     ear.queued += count
-    ear.due = slot.at + slot.size
+    ear.due = slot.at + slot.duration
     ear.due_seq = slot.seq + 1
     slot.size = 0
     ear.starved = 0
@@ -288,11 +311,14 @@ cdef class Probe:
         ear_reset(self.ear, codec)
 
     def __dealloc__(self):
-        free(self.ear)
+        ear_free(self.ear)
 
     def put(self, int seq, uint32_t time_stamp, const uint8_t[::1] payload, double now_ms) -> None:
         """Hand in a packet."""
-        ear_put(self.ear, <uint16_t>(seq & 0xFFFF), time_stamp, &payload[0], <int>len(payload), now_ms)
+        cdef int duration = <int>len(payload)
+        if self.ear.codec == CODEC_OPUS:
+            duration = 8 * opus_length_ms(&payload[0], duration)
+        ear_put(self.ear, <uint16_t>(seq & 0xFFFF), time_stamp, duration, &payload[0], <int>len(payload), now_ms)
 
     def tick(self, int64_t now_ms, int rate_hz=0) -> bytes:
         """Return the 20 ms up to *now_ms*."""

@@ -6,8 +6,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from pbx.native.core cimport (
     DIGIT_MS, HEADER_BYTES, M_BACK, N_DIGIT, N_MEDIA, NO_EVENTS, PIN_PACKETS, Core, Port, lost_of, notify, soil,
 )
-from pbx.native.ear cimport CODEC_OTHER, ear_put, ear_reset
+from pbx.native.ear cimport CODEC_OPUS, CODEC_OTHER, ear_put, ear_reset
 from pbx.native.matrix cimport plan
+from pbx.native.opus cimport opus_length_ms
 from pbx.native.rtcp cimport control
 from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, unprotect
 from pbx.native.transmit cimport forward, queue_digit
@@ -15,6 +16,7 @@ from pbx.native.udp cimport pbx_address, pbx_address_equal
 
 cdef enum:
     COMFORT_NOISE = 13          # RFC 3389
+    MOST_DIGITS = 30            # in a second
     STEADY_TICKS = 40           # 5 ms off: not regular
     AGAIN_NS = 1000000000       # after that, a stamp that was told is a new digit
 
@@ -24,7 +26,7 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
     cdef uint8_t *p = core.packet
     cdef Port *port = &core.ports[index]
     cdef int pt, i
-    cdef long header
+    cdef long header, duration
     cdef uint32_t ssrc
     if size < HEADER_BYTES or p[0] >> 6 != 2:
         port.invalid += 1
@@ -58,11 +60,14 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
     if pt == port.events_pt:
         _digit(core, index, p, p + header, size - header, now)
     elif pt == port.audio_pt:
-        if port.in_ms == 0 or (size - header) != 8 * port.in_ms:
-            _length(core, index, size - header)
+        duration = size - header
+        if port.codec == CODEC_OPUS:
+            duration = 8 * opus_length_ms(p + header, <int>duration)
+        if port.in_ms == 0 or duration != 8 * port.in_ms:
+            _length(core, index, duration)
         if port.heard and port.receive_on:
-            ear_put(port.ear, port.in_seq_of_packet, port.in_ts_of_packet, p + header, <int>(size - header),
-                    (now - core.begun_ns) * 1e-6)
+            ear_put(port.ear, port.in_seq_of_packet, port.in_ts_of_packet, <int>duration, p + header,
+                    <int>(size - header), (now - core.begun_ns) * 1e-6)
     if not port.receive_on or pt == port.events_pt and port.consume:
         return
     for i in range(port.listener_count):
@@ -85,11 +90,11 @@ cdef bint _decrypt(Port *port, uint8_t *p, long *size) noexcept nogil:
     return False
 
 
-cdef void _length(Core *core, uint32_t index, long octets) noexcept nogil:
+cdef void _length(Core *core, uint32_t index, long duration) noexcept nogil:
     """Learn how much the peer puts into a packet: two alike in a row are believed."""
     cdef Port *port = &core.ports[index]
-    cdef int ms = <int>(octets // 8)
-    if port.codec == CODEC_OTHER or octets % 80 or ms > 60:
+    cdef int ms = <int>(duration // 8)
+    if port.codec == CODEC_OTHER or duration % 80 or not 0 < ms <= 60:
         return
     if ms == port.last_in_ms and ms != port.in_ms:
         port.in_ms = ms
@@ -122,9 +127,13 @@ cdef bint _learn(Port *port, pbx_address *source, uint32_t ssrc, uint16_t seq) n
 cdef void _account(Port *port, uint8_t *p, uint32_t ssrc, int64_t now) noexcept nogil:
     cdef uint16_t seq = <uint16_t>((p[2] << 8) | p[3])
     cdef uint32_t ts = (p[4] << 24) | (p[5] << 16) | (p[6] << 8) | p[7]
-    cdef int64_t transit = now // 125000 - ts
-    cdef int64_t d
+    cdef int64_t transit, d
     cdef uint16_t ahead
+    if port.codec == CODEC_OPUS:
+        port.in_clock_ext += <int32_t>(ts - port.in_clock)
+        port.in_clock = ts
+        ts = <uint32_t>(port.in_clock_ext // 6)
+    transit = now // 125000 - ts
     port.packets_in += 1
     port.last_in_ns = now
     port.foreign = port.garbled = 0
@@ -174,7 +183,8 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
     if not port.digit_open:
         port.digit_open = 1
         port.digit_begun_ts = ts
-        if not port.consume and port.receive_on:
+        port.digit_refused = not _may_press(port, now)
+        if not port.consume and port.receive_on and not port.digit_refused:
             for i in range(port.listener_count):
                 listener = &core.ports[port.listeners[i]]
                 if listener.speaks or listener.events_pt == NO_EVENTS:
@@ -203,4 +213,17 @@ cdef void close_digit(Core *core, uint32_t index) noexcept nogil:
     port.digits_told[port.digits_seen & 3] = port.digit_begun_ts
     port.digits_seen += 1
     port.digit_told_ns = port.digit_at_ns
-    notify(core, N_DIGIT, index, port.digit_duration, port.digit_event)
+    if not port.digit_refused:
+        notify(core, N_DIGIT, index, port.digit_duration, port.digit_event)
+
+
+cdef bint _may_press(Port *port, int64_t now) noexcept nogil:
+    """Count a digit; False where there are more in a second than anybody can press."""
+    if now - port.presses_from_ns > 1000000000:
+        port.presses_from_ns = now
+        port.presses = 0
+    port.presses += 1
+    if port.presses > MOST_DIGITS:
+        port.digits_refused += 1
+        return False
+    return True

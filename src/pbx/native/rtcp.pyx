@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from pbx.native.core cimport PACKET_BYTES, Core, Port, lost_of
+from pbx.native.ear cimport clock_of
 from pbx.native.srtp cimport SRTP_OK, TRAILER_BYTES, protect_rtcp, unprotect_rtcp
 from pbx.native.udp cimport pbx_address, pbx_address_same_host, pbx_ntp, pbx_send
 
@@ -103,7 +104,7 @@ cdef int _write_report(Port *port, uint8_t *out, int64_t now) noexcept nogil:
     if sender:
         _put(out + 8, <uint32_t>(ntp >> 32))
         _put(out + 12, <uint32_t>ntp)
-        _put(out + 16, port.out_ts + <uint32_t>((now - port.out_ns) // 125000))
+        _put(out + 16, port.out_ts + <uint32_t>((now - port.out_ns) * clock_of(port.codec) // 1000000))
         _put(out + 20, <uint32_t>port.packets_out)
         _put(out + 24, <uint32_t>port.octets_out)
         at += SENDER_INFO
@@ -142,7 +143,7 @@ cdef void _write_block(Port *port, uint8_t *out, int64_t now) noexcept nogil:
     _put(out + 4, <uint32_t>lost & 0xFFFFFF)
     out[4] = <uint8_t>min(<int64_t>255, lost_now * 256 // expected_now) if lost_now > 0 and expected_now > 0 else 0
     _put(out + 8, port.max_seq_ext)
-    _put(out + 12, <uint32_t>port.jitter)
+    _put(out + 12, <uint32_t>(port.jitter * clock_of(port.codec) / 8))
     _put(out + 16, port.sr_middle if port.sr_at_ns else 0)
     _put(out + 20, <uint32_t>((now - port.sr_at_ns) * 65536 // 1000000000) if port.sr_at_ns else 0)
 

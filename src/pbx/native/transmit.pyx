@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport HEADER_BYTES, NO_EVENTS, PACKET_BYTES, Core, Port, mouth_of
 from pbx.native.dtmf cimport digit_tone
-from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU
+from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU, clock_of
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_convert
 from pbx.native.pcm cimport saturate
 from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, TRAILER_BYTES, protect
@@ -48,6 +48,11 @@ cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint3
     return True
 
 
+cdef uint32_t elapsed(Port *port, int64_t now) noexcept nogil:
+    """Return the time since the last packet out, on the codec's RTP clock."""
+    return <uint32_t>((now - port.out_ns) * clock_of(port.codec) // 1000000)
+
+
 cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long header, long size,
                   int64_t now) noexcept nogil:
     """Send a packet of *source*'s to the peer of *port*, as a stream of *port*'s own."""
@@ -74,7 +79,7 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
         port.map_ssrc = source.in_ssrc
         port.mapped = 1
         port.seq_shift = <uint16_t>(port.out_seq + 1 - seq)
-        port.ts_shift = port.out_ts + <uint32_t>((now - port.out_ns) // 125000) - ts
+        port.ts_shift = port.out_ts + elapsed(port, now) - ts
         marker = True
     seq += port.seq_shift
     ts += port.ts_shift
@@ -95,7 +100,7 @@ cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept no
     port.mapped = 0
     if mouth.fresh == 2:
         mouth.fresh = 1
-        mouth.next_ts = port.out_ts + <uint32_t>((now - port.out_ns) // 125000)
+        mouth.next_ts = port.out_ts + elapsed(port, now)
         mouth.filled = 0
     if not port.send_on or not port.has_remote:
         mouth.fresh = 2
@@ -104,7 +109,7 @@ cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept no
         _sound_digit(mouth, total, frame)
     elif _speak_digit(core, port, now):
         mouth.filled = 0
-        mouth.next_ts += TICK_MS * 8
+        mouth.next_ts += TICK_MS * mouth.clock
         return
     for i in range(frame):
         mouth.out[mouth.filled + i] = saturate(total[i])
@@ -112,10 +117,13 @@ cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept no
     packet = port.ptime_ms * mouth.rate_hz // 1000
     while mouth.filled >= packet:
         length = encode_packet(mouth, packet, core.copy + HEADER_BYTES)
+        if length <= 0:
+            mouth.next_ts += port.ptime_ms * mouth.clock
+            continue
         port.out_seq += 1
         port.out_ts, port.out_ns = mouth.next_ts, now
         _send(core, port, port.audio_pt, mouth.fresh, port.out_seq, mouth.next_ts, length)
-        mouth.next_ts += port.ptime_ms * 8
+        mouth.next_ts += port.ptime_ms * mouth.clock
         mouth.fresh = 0
 
 

@@ -20,6 +20,8 @@ cdef struct Mouth:
     int codec
     int rate_hz
     G722 g722
+    void *opus                  # encoder, made when first wanted
+    int clock                   # RTP time stamps a millisecond
     int16_t out[OUT_SAMPLES]
     int filled
     uint32_t next_ts            # of the next packet
@@ -38,5 +40,6 @@ cdef struct Mouth:
     uint32_t digit_ts
 
 cdef void mouth_reset(Mouth *mouth, int codec) noexcept nogil
+cdef void mouth_free(Mouth *mouth) noexcept nogil
 cdef bint play_frame(Mouth *mouth, int32_t *total, int frame) noexcept nogil
 cdef int encode_packet(Mouth *mouth, int samples, uint8_t *out) noexcept nogil

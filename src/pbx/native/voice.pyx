@@ -3,11 +3,14 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uintptr_t
+from libc.stdlib cimport free
 from libc.string cimport memmove
 
-from pbx.native.ear cimport CODEC_G722, CODEC_PCMA, rate_of
+from pbx.native.ear cimport CODEC_G722, CODEC_OPUS, CODEC_PCMA, clock_of, rate_of
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_encode
 from pbx.native.g722 cimport g722_encode, g722_reset
+
+from pbx.native.opus cimport opus_encode, opus_encoder, opus_encoder_reset, opus_forget_encoder
 
 
 cdef void mouth_reset(Mouth *mouth, int codec) noexcept nogil:
@@ -17,7 +20,18 @@ cdef void mouth_reset(Mouth *mouth, int codec) noexcept nogil:
     mouth.filled = 0
     mouth.fresh = 2
     mouth.digit_ms = -1
+    mouth.clock = clock_of(codec)
     g722_reset(&mouth.g722)
+    if codec == CODEC_OPUS:
+        if mouth.opus == NULL:
+            mouth.opus = opus_encoder()
+        opus_encoder_reset(mouth.opus)
+
+
+cdef void mouth_free(Mouth *mouth) noexcept nogil:
+    if mouth != NULL:
+        opus_forget_encoder(mouth.opus)
+    free(mouth)
 
 
 cdef bint play_frame(Mouth *mouth, int32_t *total, int frame) noexcept nogil:
@@ -55,6 +69,8 @@ cdef int encode_packet(Mouth *mouth, int samples, uint8_t *out) noexcept nogil:
     cdef int size = samples
     if mouth.codec == CODEC_G722:
         size = g722_encode(&mouth.g722, mouth.out, out, samples)
+    elif mouth.codec == CODEC_OPUS:
+        size = opus_encode(mouth.opus, mouth.out, samples, out)
     else:
         g711_encode(LAW_A if mouth.codec == CODEC_PCMA else LAW_U, mouth.out, out, samples)
     mouth.filled -= samples

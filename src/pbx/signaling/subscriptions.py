@@ -1,4 +1,4 @@
-"""Lamps: SUBSCRIBE and NOTIFY (RFC 6665) with dialog-info (RFC 4235) and message-summary (RFC 3842)."""
+"""Lamps: SUBSCRIBE and NOTIFY (RFC 6665) with dialog-info, presence and message-summary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from pbx.sip.stack import Stack
 from pbx.sip.subscription import MIN_EXPIRES_S, Subscription, bad_event, event_of, expires_of
 from pbx.sip.transaction import ServerTransaction
 
-PACKAGES = {"dialog": "application/dialog-info+xml", "message-summary": "application/simple-message-summary"}
+PACKAGES = {
+    "dialog": "application/dialog-info+xml",  # RFC 4235
+    "presence": "application/pidf+xml",  # RFC 3856, RFC 3863: softphones' contacts
+    "message-summary": "application/simple-message-summary",  # RFC 3842
+}
 MAX_PER_SOURCE = 500  # lamps of one phone; more is a leak or an attack
 
 
@@ -43,6 +47,9 @@ class Watched(Protocol):
 
     def dialogs(self, number: str, watcher: str) -> Sequence[DialogState] | None:
         """Return the calls of a number (or of a switch that lamps show); None where it may not be watched."""
+
+    def reachable(self, number: str) -> bool:
+        """Say whether a number's phone is there at all."""
 
     def messages(self, number: str, watcher: str) -> MessageCount | None:
         """Return the counts of a number's mailbox; None where there is none, or the watcher may not know."""
@@ -148,9 +155,13 @@ class Subscriptions:
 
     def _body(self, event: str, number: str, watcher: str, version: int) -> bytes | None:
         entity = f"sip:{number}@{self._domain}"
-        if event == "dialog":
+        if event in ("dialog", "presence"):
             dialogs = self._watched.dialogs(number, watcher)
-            return None if dialogs is None else dialog_info(entity, dialogs, version)
+            if dialogs is None:
+                return None
+            if event == "dialog":
+                return dialog_info(entity, dialogs, version)
+            return presence(entity, busy=bool(dialogs), reachable=self._watched.reachable(number))
         messages = self._watched.messages(number, watcher)
         return None if messages is None else message_summary(entity, messages)
 
@@ -179,6 +190,24 @@ def dialog_info(entity: str, dialogs: Sequence[DialogState], version: int) -> by
         lines.append("</dialog>")
     lines.append("</dialog-info>")
     return "\r\n".join(lines).encode()
+
+
+def presence(entity: str, *, busy: bool, reachable: bool) -> bytes:
+    """Write whether somebody is there, and on the phone (RFC 3863, RFC 4480)."""
+    activity = "<rpid:on-the-phone/>" if busy else ""
+    note = "On the phone" if busy else "Available" if reachable else "Offline"
+    return "\r\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" '
+            f'xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" entity={quoteattr(entity)}>',
+            f'<tuple id="phone"><status><basic>{"open" if reachable else "closed"}</basic></status>'
+            f"<contact>{escape(entity)}</contact></tuple>",
+            f'<dm:person id="person"><rpid:activities>{activity}</rpid:activities></dm:person>',
+            f"<note>{note}</note>",
+            "</presence>",
+        ]
+    ).encode()
 
 
 def message_summary(entity: str, count: MessageCount) -> bytes:

@@ -170,7 +170,7 @@ def _binding(contact: NameAddr, request: Request, flow: Flow, wall_s: float, exp
         raise ParseError("a Contact without a host")
     return Binding(
         contact=parse_uri(str(contact.uri)),
-        flow=flow,
+        flow=_way_to(contact.uri, request, flow),
         call_id=request.call_id,
         cseq=request.cseq.number,
         expires_at=wall_s + expires_s,
@@ -181,3 +181,17 @@ def _binding(contact: NameAddr, request: Request, flow: Flow, wall_s: float, exp
         q=q,
         registered_at=wall_s,
     )
+
+
+def _way_to(contact: Uri, request: Request, flow: Flow) -> Flow:
+    """Return where a binding's requests go: to the port that its Contact names where no NAT lies between.
+
+    A Via that names the very address and port that the request came from was not translated, so the Contact means what
+    it says. Otherwise the way back through the NAT is where the request came from (RFC 3581 §4). Another host's address
+    in a Contact is never followed: nobody has us send to a third party.
+    """
+    via, (host, port) = request.via, flow.remote
+    if flow.reliable or (via.host, via.port or 5060) != (host, port) or contact.host != host:
+        return flow
+    wanted = contact.port or 5060
+    return flow if wanted == port or contact.transport != "udp" else flow._replace(remote=(host, wanted))

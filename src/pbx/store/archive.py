@@ -81,6 +81,8 @@ class Archive:
 
     def take(self, entry: Logged) -> None:
         event = entry.event
+        if not event.KIND.startswith("recording."):
+            return
         if isinstance(event, ev.RecordingStarted):
             row = self._open[event.recording_id] = begun(entry)
         elif isinstance(event, ev.RecordingMarked | ev.RecordingEnded | ev.RecordingSealed):

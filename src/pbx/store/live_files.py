@@ -33,6 +33,10 @@ class LiveFiles:
         self._waiting: tuple[list[str], list[str]] = ([], [])
         self._task: asyncio.Task[None] | None = None
         self._failed = False
+        self._wanted = self._is_wanted()  # asked anew with each flush: a call without such files pays nothing for them
+
+    def _is_wanted(self) -> bool:
+        return any(where() is not None for where in self._places)
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._work(), name="live files")
@@ -45,6 +49,8 @@ class LiveFiles:
 
     def take(self, entry: Logged) -> None:
         """Hear of an event."""
+        if not self._wanted:
+            return
         self._waiting[0].extend(line + "\n" for line in self._format.lines([entry]))
         event = entry.event
         if event.KIND in RECORD_KINDS:
@@ -57,6 +63,7 @@ class LiveFiles:
 
     async def flush(self) -> None:
         """Write what has gathered; a disk that refuses is told once."""
+        self._wanted = self._is_wanted()
         for where, lines in zip(self._places, self._waiting, strict=True):
             text = "".join(lines)
             lines.clear()
