@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import floor, flood, log, media, quality, register, sipp, stack
+from bench import flood, floor, log, media, quality, register, sipp, stack
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent
