@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -213,6 +214,8 @@ class Server:
             opened.push_async_callback(settings.stop)
             await settings.start(config.provisioning.http)
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
+        for module in ("bridge", "dial"):  # imported where they are used: not while the first caller waits
+            importlib.import_module(f"pbx.call.{module}")
         gc.collect()
         gc.freeze()  # what lives for ever needs no looking at
         gc.set_threshold(2_000, 20, 200)  # transactions live for 32 s: looking at all of them often is 15 % of a call

@@ -259,10 +259,7 @@ class Floor:
     def run(self, seconds: float, rate: int = 20, *, seed: int = 1) -> dict[str, int]:
         """Let callers come, and trouble with them; return SIPp's counts of the callers."""
         rng = random.Random(seed)
-        calls = int(seconds * rate)
-        callers = Sipp(self.directory / "callers", "callers", "-sf", str(self._callers()), "-s", "800", "-p", "5080",
-                       "-mp", "8000", "-r", str(rate), "-m", str(calls), "127.0.0.1:5060")  # fmt: skip
-        self._running.append(callers)
+        callers = self.callers(seconds, rate)
         ends = time.monotonic() + seconds
         away: list[str] = []
         while time.monotonic() < ends:
@@ -274,6 +271,23 @@ class Floor:
                 ask(self.server.socket, "POST", f"/v1/agents/{agent['agent']}/ready")
         counts = callers.finish(180)
         wait_for(lambda: self.server.ask("/v1/calls") == [], 30, "calls are left")
+        return counts
+
+    def callers(self, seconds: float, rate: int) -> Sipp:
+        """Callers wait for an agent who hangs up; one in ten gives up after three seconds."""
+        path = self.directory / "callers.xml"
+        path.write_text(CALLER)
+        callers = Sipp(self.directory / "callers", "callers", "-sf", str(path), "-s", "800", "-p", "5080", "-mp",
+                       "8000", "-r", str(rate), "-m", str(int(seconds * rate)), "127.0.0.1:5060")  # fmt: skip
+        self._running.append(callers)
+        return callers
+
+    def stop_callers(self) -> None:
+        self._running.pop().stop()
+
+    def today(self) -> dict[str, int]:
+        """Return what the queue has counted today."""
+        counts: dict[str, int] = self.server.ask("/v1/queues/support")["today"]
         return counts
 
     def _trouble(self, rng: random.Random, away: list[str]) -> None:
@@ -290,12 +304,6 @@ class Floor:
         else:
             back = away.pop(0)
             self.register([back])
-
-    def _callers(self) -> Path:
-        """Callers wait for an agent who hangs up; one in ten gives up after three seconds."""
-        path = self.directory / "callers.xml"
-        path.write_text(CALLER)
-        return path
 
     def close(self) -> str:
         for sipp in self._running:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pbx.acd.replay import first_difference, replay
+from pbx.cli.client import ask
 from pbx.cli.simulate import agent_specs, last_run
 from pbx.config.loader import load
 from pbx.store.audit import audit
 from pbx.store.entries import entries_of, sums
 from pbx.store.export import read_log
 from tests.interop.floor import Floor, look
+from tests.interop.waiting import wait_for
 
 pytestmark = pytest.mark.interop
+
+PROVE = os.environ.get("PBX_PROVE") == "1"  # make prove: ten minutes instead of one
 
 
 def run_floor(directory: Path, seconds: float) -> None:
@@ -46,4 +52,43 @@ def run_floor(directory: Path, seconds: float) -> None:
 
 
 def test_a_hundred_agents_for_a_minute(net: None, tmp_path: Path) -> None:
-    run_floor(tmp_path, 60)
+    run_floor(tmp_path, 600 if PROVE else 60)
+
+
+def test_a_crash_in_the_middle(net: None, tmp_path: Path) -> None:
+    floor = Floor(tmp_path, agents=20)
+    try:
+        floor.open()
+        do = partial(ask, floor.server.socket, "POST")
+        do("/v1/agents/2001/pause")
+        do("/v1/agents/2002/logout")
+        ask(floor.server.socket, "PUT", "/v1/agents/2003/skills/billing", {"level": 7})
+        floor.callers(seconds=30, rate=6)
+        wait_for(lambda: sum(c["state"] == "talking" for c in floor.server.ask("/v1/calls")) > 5, 20, "nobody talks")
+        wait_for(lambda: floor.today()["answered"] > 10, 20, "nobody is served")
+        before = {a["agent"]: a for a in floor.server.ask("/v1/agents")}
+        up = {call["call_id"] for call in floor.server.ask("/v1/calls")}
+        counted = floor.today()
+        floor.server.records()  # what has happened until now is on the disk
+        floor.stop_callers()
+        floor.server.kill()
+        floor.server.start()
+        after = {a["agent"]: a for a in floor.server.ask("/v1/agents")}
+        assert after["2001"]["state"] == "paused"
+        assert after["2002"]["state"] == "logged-out"
+        assert after["2003"]["skills"] == {"billing": 7}
+        assert {name for name, a in after.items() if a["state"] == "logged-out"} == {"2002"}
+        assert {name for name, a in before.items() if a["state"] == "paused"} <= {
+            name for name, a in after.items() if a["state"] == "paused"
+        }
+        now = floor.today()
+        assert now["entered"] >= counted["entered"]
+        assert now["answered"] >= counted["answered"]
+        assert now["waiting"] == 0
+        causes = {r["call_id"]: r["cause"] for r in floor.server.records()}
+        assert {causes[call_id] for call_id in up if call_id in causes} <= {"restart", "answered", "cancelled"}
+        assert "restart" in {causes.get(call_id) for call_id in up}
+    finally:
+        log = floor.close()
+    assert "Traceback" not in log, log[-3000:]
+    assert audit(list(read_log(floor.server.directory / "var" / "pbx.db")), time.time()) == []

@@ -101,6 +101,14 @@ def test_silence_and_a_wrong_key(hotline: LiveServer, customers: CustomerSystem,
     in_order(sound, "wrong-key", "welcome", "main-menu")  # and the prompt again
 
 
+def test_a_caller_whose_carrier_sends_keys_as_sound(
+    hotline: LiveServer, customers: CustomerSystem, tmp_path: Path
+) -> None:
+    sound = walk(tmp_path / "walk", "4001234567", [(1.8, "2"), (2.2, "1")], 4.0, as_sound=True)
+    in_order(sound, "welcome", "service-menu", "voicemail-unavailable")
+    assert found_at(sound, "zh-CN", "wrong-key") is None
+
+
 def test_english_on_request(hotline: LiveServer, customers: CustomerSystem, tmp_path: Path) -> None:
     sound = walk(tmp_path / "walk", "+862161234567", [(1.0, "8")], 4.0)
     (chinese,) = in_order(sound, "welcome")

@@ -11,6 +11,7 @@ import pytest
 
 from pbx import events as ev
 from pbx.errors import StoreError
+from pbx.events import Logged
 from pbx.store.audit import audit
 from pbx.store.backup import Places, back_up, restore
 from pbx.store.cdr import call_record
@@ -117,6 +118,33 @@ async def test_records_are_found_by_time(tmp_path: Path) -> None:
             assert (record.duration_ms, record.answered_by, record.cause) == (
                 one.duration_ms, one.answered_by, one.cause,
             )  # fmt: skip
+    await reader.stop()
+    await log.stop()
+
+
+@pytest.mark.asyncio
+async def test_no_question_by_call_reads_the_whole_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = await a_log(tmp_path / "pbx.db")
+    reader = Reader(log.path)
+    await reader.start()
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    events = reader._events
+
+    async def noted(sql: str, values: tuple[object, ...]) -> list[Logged]:
+        asked.append((sql, values))
+        return await events(sql, values)
+
+    monkeypatch.setattr(reader, "_events", noted)
+    await reader.events_of("busy")
+    await reader.records(10, 0.0, 1e12)
+    for view in ("v_calls", "v_entries"):
+        asked.append((f"SELECT * FROM {view}", ()))
+    with sqlite3.connect(log.path) as database:
+        for sql, values in asked:
+            plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+            assert any("events_by_call" in step for step in plan), plan
+            assert not any(step.startswith("SCAN e") for step in plan), plan
+    database.close()
     await reader.stop()
     await log.stop()
 

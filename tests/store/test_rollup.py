@@ -166,6 +166,27 @@ async def test_the_tables_are_compared_with_the_log(tmp_path: Path) -> None:
     await log.stop()
 
 
+@pytest.mark.asyncio
+async def test_weeks_are_rolled_up_in_steps_and_a_hole_in_the_log_stops_nothing(tmp_path: Path) -> None:
+    from pbx.store.keeper import Keeper
+
+    clock = [1_700_000_000.0]
+    log = Log(tmp_path / "pbx.db", lambda: clock[0], lambda: clock[0])
+    log.start()
+    log.append(ev.QueueEntered(call_id="lost", entry_id="lost", queue="support"))  # its exit was never written
+    for day in range(30):
+        clock[0] = 1_700_000_000.0 + day * 86_400
+        log.append(ev.QueueEntered(call_id=f"c{day}", entry_id=f"e{day}", queue="support"))
+        log.append(ev.QueueLeft(call_id=f"c{day}", entry_id=f"e{day}", queue="support", exit="answered", wait_ms=1000))
+    await log.durable()
+    clock[0] += 7200
+    await Keeper(log, lambda: 1000, thresholds, lambda: clock[0]).roll_up()
+    with sqlite3.connect(log.path) as database:
+        assert database.execute("SELECT count(*), sum(answered) FROM queue_half_hours").fetchone() == (30, 30)
+    database.close()
+    await log.stop()
+
+
 def test_a_start_of_the_server_ends_what_was_open() -> None:
     book = Book().agent(0, "zhang", "logged-out", "ready")
     log = [

@@ -6,7 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from pbx.call.contract import Routed
 from pbx.server import Server
+from pbx.signaling.contract import Introduction
 from pbx.signaling.transports import source_address
 
 
@@ -33,10 +35,17 @@ def first_steps(server: Server) -> str:
         "",
         "In a softphone (baresip, Linphone, MicroSIP, Zoiper) enter:",
         f"  user {first}   password {server.secrets.get(first, '…')}   server (domain) {host}:{port}   transport UDP",
-        "then register a second one and call its extension; *43 answers with an echo of what you say.",
+        "then register a second one and call its extension"
+        + ("; *43 answers with an echo of what you say." if _has_echo(server, first) else "."),
         "",
-        f"In another terminal:  {program()} show calls -c {server.directory}   (also: registrations, endpoints, cdr)",
+        f"In another terminal:  {program()} console -c {server.directory}   (help lists the commands; Tab completes)",
         "Stop with Ctrl-C.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _has_echo(server: Server, endpoint: str) -> bool:
+    """Say whether *43 is something that *endpoint* can dial."""
+    asked = Introduction(f"endpoint/{endpoint}", endpoint, "", "*43", "*43", "", "", None)
+    return isinstance(server.calls.router.route(asked), Routed)

@@ -50,8 +50,7 @@ class Keeper:
 
     async def roll_up(self) -> None:
         """Bring the half-hours up to date."""
-        statements = await asyncio.to_thread(due, self._log.path, self._wall(), self._thresholds)
-        if statements:
+        while statements := await asyncio.to_thread(due, self._log.path, self._wall(), self._thresholds):
             await self._log.execute(statements)
 
     async def forget_old(self) -> int:

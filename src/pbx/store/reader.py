@@ -1,4 +1,7 @@
-"""Questions to the log, on a connection of their own that never disturbs the writer."""
+"""Questions to the log, on a connection of their own that never disturbs the writer.
+
+Events of no call are in no index by call, so a question by call says ``call_id != ''``: else all events are read.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ class Reader:
     async def events_of(self, call_id: str) -> list[Logged]:
         """Return a call's events in order."""
         return await self._events(
-            "SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events WHERE call_id = ? ORDER BY seq",
+            """SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events
+               WHERE call_id = ? AND call_id != '' ORDER BY seq""",
             (call_id,),
         )
 
@@ -39,8 +43,8 @@ class Reader:
         assert self._database is not None
         call_id = some_id.partition(".")[0]
         for sql, value in (
-            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", some_id),
-            ("SELECT call_id FROM events WHERE call_id = ? LIMIT 1", call_id),
+            ("SELECT call_id FROM events WHERE call_id = ? AND call_id != '' LIMIT 1", some_id),
+            ("SELECT call_id FROM events WHERE call_id = ? AND call_id != '' LIMIT 1", call_id),
             (
                 """SELECT call_id FROM events WHERE kind = 'leg.created' AND json_extract(data, '$.sip_call_id') = ?
                    ORDER BY at_utc DESC LIMIT 1""",
@@ -60,7 +64,8 @@ class Reader:
             f"""SELECT e.seq, e.at_utc, e.at_mono, e.kind, e.call_id, e.leg_id, e.data FROM (
                     SELECT call_id, seq AS ended FROM events
                     WHERE kind = 'call.ended' AND at_utc >= ? AND at_utc < ? ORDER BY at_utc DESC, seq DESC LIMIT ?) x
-                CROSS JOIN events e ON e.call_id = x.call_id WHERE e.kind IN ({", ".join("?" * len(RECORD_KINDS))})
+                CROSS JOIN events e ON e.call_id = x.call_id AND e.call_id != ''
+                WHERE e.kind IN ({", ".join("?" * len(RECORD_KINDS))})
                 ORDER BY x.ended DESC, e.seq""",
             (
                 0.0 if since_utc is None else since_utc,

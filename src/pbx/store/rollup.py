@@ -23,6 +23,8 @@ from pbx.store.export import open_read_only
 
 HALF_HOUR_S = 1800
 SETTLE_S = 600  # a half-hour rests so long before it is looked at
+STEP_S = 7 * 86_400  # rolled up at once, so that the first time on an old log fits into memory
+LONGEST_WAIT_S = 2 * 86_400  # nobody waits longer: an entry without an exit is a hole in the log, not a caller
 KINDS = ("queue.entered", "queue.left", "queue.served", "offer.made", "agent.state", "server.started")
 FIGURES = ("short_abandoned", "answered_in_time", "left_in_time", "wait_ms_of_answered", "longest_wait_ms")
 QUEUE_COLUMNS = ("began_utc", "queue", "entered", *EXITS, *FIGURES)
@@ -66,7 +68,7 @@ def roll(log: Iterable[Logged], mark: Mark, until_utc: float, thresholds: Thresh
     ]
     entries = [*begin, *log]
     waiting = [e.entered_utc for e in entries_of(entries).values() if e.exit == "waiting"]
-    until = floor(min([until_utc, *(at for at in waiting if at >= mark.until_utc)]))
+    until = floor(min([until_utc, *(at for at in waiting if at >= max(mark.until_utc, until_utc - LONGEST_WAIT_S))]))
     if until <= mark.until_utc:
         return Rolled(), mark
     rolled = Rolled()
@@ -97,14 +99,14 @@ def _states(entries: Iterable[Logged]) -> list[tuple[str, str, str]]:
 # ---- the tables ----------------------------------------------------------------------------------------------------
 
 
-def events_since(database: sqlite3.Connection, at_utc: float, until_utc: float | None = None) -> list[Logged]:
+def events_since(database: sqlite3.Connection, at_utc: float, until_utc: float = 1e18) -> list[Logged]:
     """Read what roll-ups are made of; the last event before each start of the server stands before it."""
     marks = ", ".join("?" * len(KINDS))
     found: list[Logged] = []
     for seq, at, mono, kind, call_id, leg_id, data in database.execute(
         f"""SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events
-            WHERE kind IN ({marks}) AND at_utc >= ? ORDER BY seq""",
-        (*KINDS, at_utc),
+            WHERE kind IN ({marks}) AND at_utc >= ? AND at_utc < ? ORDER BY seq""",
+        (*KINDS, at_utc, until_utc),
     ):
         if kind == "server.started":
             last = database.execute(
@@ -135,8 +137,9 @@ def due(path: Path, now_utc: float, thresholds: Thresholds) -> list[Statement]:
         mark = read_mark(database)
         if mark is None or floor(now_utc - SETTLE_S) <= mark.until_utc:
             return []
-        log = events_since(database, mark.until_utc)
-    rolled, after = roll(log, mark, now_utc - SETTLE_S, thresholds)
+        until_utc = min(now_utc - SETTLE_S, mark.until_utc + STEP_S)
+        log = events_since(database, mark.until_utc, until_utc + LONGEST_WAIT_S)
+    rolled, after = roll(log, mark, until_utc, thresholds)
     if after == mark:
         return []
     kept = orjson.dumps([after.until_utc, after.states])

@@ -71,14 +71,14 @@ VIEWS: dict[str, str] = {
         json_extract(s.data, '$.caller') AS caller, json_extract(s.data, '$.dialled') AS dialled,
         json_extract(e.data, '$.cause') AS cause, json_extract(e.data, '$.status') AS status,
         json_extract(e.data, '$.by') AS ended_by, s.at_utc AS started_utc, e.at_utc AS ended_utc
-        FROM events s LEFT JOIN events e ON e.call_id = s.call_id AND e.kind = 'call.ended'
+        FROM events s LEFT JOIN events e ON e.call_id = s.call_id AND e.call_id != '' AND e.kind = 'call.ended'
         WHERE s.kind = 'call.started'""",
     "v_entries": """SELECT json_extract(s.data, '$.entry_id') AS entry_id, s.call_id,
         json_extract(s.data, '$.queue') AS queue, json_extract(s.data, '$.caller') AS caller,
         json_extract(s.data, '$.source') AS source, datetime(s.at_utc, 'unixepoch') AS entered,
         coalesce(json_extract(e.data, '$.exit'), 'waiting') AS exit, json_extract(e.data, '$.agent') AS agent,
         coalesce(json_extract(e.data, '$.wait_ms'), 0) / 1000.0 AS wait_s, s.at_utc AS entered_utc
-        FROM events s LEFT JOIN events e ON e.call_id = s.call_id AND e.kind = 'queue.left'
+        FROM events s LEFT JOIN events e ON e.call_id = s.call_id AND e.call_id != '' AND e.kind = 'queue.left'
             AND json_extract(e.data, '$.entry_id') = json_extract(s.data, '$.entry_id')
         WHERE s.kind = 'queue.entered'""",
     "v_offers": """SELECT json_extract(data, '$.offer_id') AS offer_id, call_id, json_extract(data, '$.queue') AS queue,
