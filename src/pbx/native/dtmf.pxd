@@ -20,6 +20,7 @@ cdef struct Keypad:
     int alike                   # hops in a row
     int digit                   # that sounds now, -1: none
     int missing                 # hops without it
+    int quiet                   # frames without anything as loud as a key
     int sounding                # hops since it began
 
 # What keypad_hear tells, beside nothing (-1): a digit began, or one ended (plus KEYPAD_ENDED).

@@ -125,11 +125,28 @@ cdef int _digit(Spectrum *before, Spectrum *now) noexcept nogil:
     return KEYS[4 * row + column - 4]
 
 
+cdef bint _still(Keypad *pad, const int16_t *frame) noexcept nogil:
+    """Say whether this frame and the one before are too faint for a key, and none is open: then there is no work."""
+    cdef int i, loudest = 0
+    for i in range(FRAME):
+        loudest = max(loudest, frame[i], -frame[i])
+    pad.quiet = pad.quiet + 1 if loudest < FAINT else 0
+    if pad.quiet < 2 or pad.digit >= 0:
+        return False
+    if pad.quiet == 2:
+        memset(pad.past, 0, sizeof(pad.past))
+        memset(pad.spectra, 0, sizeof(pad.spectra))
+        pad.candidate = -1
+    return True
+
+
 cdef int keypad_hear(Keypad *pad, const int16_t *frame, int *duration_ms) noexcept nogil:
     """Take in 20 ms. Return the digit that began, or one that ended plus KEYPAD_ENDED with its length, else -1."""
     cdef int part, at, found, told = -1
     cdef Spectrum *now
     cdef Spectrum *before
+    if _still(pad, frame):
+        return -1
     for part in range(FRAME // HOP):
         at = part * HOP
         memmove(pad.past, pad.past + HOP, (WINDOW - HOP) * sizeof(int16_t))

@@ -53,6 +53,8 @@ cdef void packet(Core *core, uint32_t index, long size, pbx_address *source, int
         port.wrong_source += 1
         port.foreign += 1
         return
+    if port.inband and not port.has_in:
+        soil(core, index)   # from now on there is something to listen to
     _account(port, p, ssrc, now)
     if port.media_state != M_BACK:
         port.media_state = M_BACK
