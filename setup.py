@@ -48,8 +48,23 @@ def native_modules() -> list[Extension]:
     return found
 
 
+def twin_modules() -> list[Extension]:
+    """Return the modules that run plain as well: every .py with a .pxd beside it (see pbx.twins)."""
+    found = []
+    for types in sorted((HERE / "src/pbx/sip").glob("*.pxd")):
+        source = types.with_suffix(".py")
+        found.append(extension(f"pbx.sip.{source.stem}", f"src/pbx/sip/{source.name}"))
+    return found
+
+
 setup(
     ext_modules=cythonize(
+        twin_modules(),
+        include_path=["src"],
+        annotate=DEBUG,
+        compiler_directives={"language_level": 3, "binding": True},
+    )
+    + cythonize(
         native_modules(),
         include_path=["src"],
         annotate=DEBUG,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
+import subprocess
+import sys
 import time
 import tracemalloc
 from typing import Any
 
+from pbx.sip import message
 from pbx.sip.ids import Ids
 from pbx.sip.invite import Session
 from pbx.sip.message import Flow, Request, Response
@@ -127,9 +132,10 @@ def bytes_per_held_call() -> float:
     return (after - before) / HELD / 2
 
 
-def measure() -> dict[str, Any]:
-    """Measure both."""
+def one_twin() -> dict[str, Any]:
+    """Measure what this process runs: the compiled modules or their plain twins."""
     return {
+        "twin": "compiled" if message.__file__.endswith(".so") else "plain",
         "calls": CALLS,
         "cpu_us_per_call_two_stacks": round(cpu_us_per_call()),
         "held_calls": HELD,
@@ -137,5 +143,19 @@ def measure() -> dict[str, Any]:
     }
 
 
+def measure() -> list[dict[str, Any]]:
+    """Measure both twins, each in a process of its own."""
+    found = []
+    for plain in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.stack"],
+            env=os.environ | {"PBX_PLAIN": plain},
+            capture_output=True,
+            check=True,
+        )
+        found.append(json.loads(done.stdout))
+    return found
+
+
 if __name__ == "__main__":
-    print(measure())
+    print(json.dumps(one_twin()))

@@ -89,7 +89,7 @@ def test_a_response_survives_writing_and_parsing(status: int, reason: str, body:
     assert (found.status, found.reason, found.body) == (status, made.reason, body)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.sampled_from([b"", b"\r\n\r\n", message(), message(body=""), message("SIP/2.0 200 OK")]), max_size=5),
     st.data(),
@@ -105,7 +105,7 @@ def test_framing_follows_any_cut(pieces: list[bytes], data: st.DataObject) -> No
     assert [piece for piece in found if piece != KEEP_ALIVE] == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400), st.integers(0, 500), st.integers(0, 60))
 def test_noise_on_a_stream_is_a_message_or_the_end_of_the_stream(noise: bytes, at: int, cut: int) -> None:
     whole = message()
@@ -116,7 +116,7 @@ def test_noise_on_a_stream_is_a_message_or_the_end_of_the_stream(noise: bytes, a
                 parse_message(found)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.integers(0, 600), st.integers(0, 30), st.binary(max_size=12), st.sampled_from(["udp", "tcp"]))
 def test_no_mutant_raises_past_the_stack(at: int, cut: int, inserted: bytes, transport: str) -> None:
     whole = message(Supported="100rel, timer", Record_Route="<sip:p.example;lr>", Session_Expires="1800")

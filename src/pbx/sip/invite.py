@@ -19,7 +19,7 @@ from pbx.sip.prack import ReliableClient, ReliableServer, answer_prack, rseq_of
 from pbx.sip.reinvite import Renegotiation
 from pbx.sip.repeat import Repeater
 from pbx.sip.session_timer import SessionClock, SessionExpires, agree_as_server, agreed_by_response, min_se_of
-from pbx.sip.transaction import T2_S, TIMER_B_S, ClientTransaction, ServerTransaction, State
+from pbx.sip.transaction import NOBODY, T2_S, TIMER_B_S, ClientTransaction, ServerTransaction, State
 
 if TYPE_CHECKING:
     from pbx.sip.stack import Stack
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Headers = Sequence[tuple[str, str]]
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PRACK"
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326
+
+
+_LASTING = frozenset({"From", "To", "Call-ID", "CSeq", "Authorization", "Proxy-Authorization"})
 
 
 class Phase(Enum):
@@ -87,7 +90,7 @@ class Session:
         self._change: Renegotiation | None = None
         self._forks: dict[str, Dialog] | None = None  # early dialogs beside `dialog`
         self._reliable_client: ReliableClient | None = None
-        self._acks: dict[tuple[str, int], tuple[bytes, Flow]] = {}  # (remote tag, CSeq) → the ACK to repeat
+        self._acks: dict[tuple[str, int], tuple[bytes, Flow]] | None = None  # (remote tag, CSeq) → the ACK to repeat
         self._cancelled_before_1xx: str | None = None
 
     @property
@@ -255,7 +258,7 @@ class Session:
             cancel.headers["Route"] = route
         if reason:
             cancel.headers["Reason"] = [reason]
-        self._stack.start_client(cancel, self.client.flow, IGNORE, now)
+        self._stack.start_client(cancel, self.client.flow, NOBODY, now)
         self.client.give_up_after(now, TIMER_B_S)
 
     def acknowledge(self, now: float, sdp: bytes) -> None:
@@ -284,7 +287,14 @@ class Session:
     def on_over(self, transaction: ClientTransaction) -> None:
         """No 2xx can come again for this INVITE: its ACKs are not needed any more (RFC 6026, timer M)."""
         number = transaction.request.cseq.number
-        self._acks = {key: ack for key, ack in self._acks.items() if key[1] != number}
+        self._acks = {key: ack for key, ack in (self._acks or {}).items() if key[1] != number} or None
+        self.slim()
+
+    def slim(self) -> None:
+        """Keep of an INVITE whose transaction is over what names it: a call may last for hours."""
+        if self.phase in (Phase.UP, Phase.ENDED):
+            kept = {name: values for name, values in self.request.headers.items() if name in _LASTING}
+            self.request = Request(self.request.method, self.request.uri_text, kept)
 
     def on_server_timeout(self, transaction: ServerTransaction, now: float) -> None:
         """Nobody acknowledged our failure response, or it cannot be sent: nothing is left to do."""
@@ -336,9 +346,10 @@ class Session:
         return True
 
     def _ack_again(self, response: Response) -> bool:
-        known = self._acks.get((response.to.tag, response.cseq.number))
+        known = (self._acks or {}).get((response.to.tag, response.cseq.number))
         if known is not None:
-            self._stack.repeat(*known)  # its ACK was lost
+            data, flow = known
+            self._stack.repeat(data, flow)  # its ACK was lost
         return known is not None
 
     def _invite_accepted(self, response: Response, now: float) -> None:
@@ -387,6 +398,7 @@ class Session:
         flow = self._stack.flow_for(dialog)
         self._stack.stamp(ack, flow)
         data = ack.to_bytes()
+        self._acks = self._acks or {}
         self._acks[dialog.remote.tag, response.cseq.number] = (data, flow)
         self._stack.transmit(data, flow)
 
@@ -524,15 +536,3 @@ class Session:
         self._forks = None
         if self.dialog is not None:
             self._stack.remove_dialog(self.dialog)
-
-
-class _Ignore:
-    """The user of a request whose answer changes nothing: CANCEL, BYE."""
-
-    def on_response(self, response: Response, transaction: ClientTransaction, now: float) -> None: ...
-    def on_timeout(self, transaction: ClientTransaction, now: float) -> None: ...
-    def on_transport_error(self, transaction: ClientTransaction, now: float) -> None: ...
-    def on_over(self, transaction: ClientTransaction) -> None: ...
-
-
-IGNORE = _Ignore()

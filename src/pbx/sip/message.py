@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from pbx.errors import ParseError
 from pbx.sip.headers import (
@@ -57,18 +57,29 @@ REASONS: Final[dict[int, str]] = {
 
 
 _LINE_ENDS = re.compile("[\\r\\n]+")
-_CONTROL_BYTES = bytes({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D})
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f]")
+
+
+def clean(line: str) -> str:
+    """Return a header line that is one: line ends become blanks, control characters are left out (§25.1).
+
+    Either could come along with a name or a number that somebody typed, and would be a header that nobody wrote.
+    """
+    return _CONTROL.sub("", _LINE_ENDS.sub(" ", line))
 
 
 class Message:
     """What requests and responses share: headers by canonical name, each with its values in order, and a body."""
 
-    __slots__ = ("_parsed", "body", "headers")
+    __slots__ = ("_cseq", "_from", "_to", "_via", "body", "headers")
 
     def __init__(self, headers: dict[str, list[str]] | None = None, body: bytes = b"") -> None:
-        self.headers = headers if headers is not None else {}
-        self.body = body
-        self._parsed: dict[str, Any] = {}
+        self.headers: dict[str, list[str]] = headers if headers is not None else {}
+        self.body: bytes = body
+        self._via: Via | None = None  # what was parsed is kept
+        self._from: NameAddr | None = None
+        self._to: NameAddr | None = None
+        self._cseq: CSeq | None = None
 
     def get(self, name: str) -> str | None:
         """Return the first value of a header, unsplit."""
@@ -84,11 +95,14 @@ class Message:
 
     def replace(self, name: str, value: str) -> None:
         self.headers[name] = [value]
-        self._parsed.pop(name, None)
+        self._forget()
 
     def add(self, name: str, value: str) -> None:
         self.headers.setdefault(name, []).append(value)
-        self._parsed.pop(name, None)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._via = self._from = self._to = self._cseq = None
 
     def tokens(self, name: str) -> set[str]:
         """Return a header's comma list in lower case: Supported, Require, Allow."""
@@ -101,38 +115,31 @@ class Message:
         return value
 
     @property
-    def vias(self) -> list[Via]:
-        if (found := self._parsed.get("Via")) is None:
-            found = self._parsed["Via"] = [parse_via(v) for v in self.values("Via")]
-        return found
-
-    @property
     def via(self) -> Via:
         """The topmost Via.
 
         :raises ParseError: where there is none.
         """
-        if (found := self._parsed.get("via")) is None:
-            found = self._parsed["via"] = parse_via(split_list(self._need("Via"))[0])
-        return found
+        if self._via is None:
+            self._via = parse_via(split_list(self._need("Via"))[0])
+        return self._via
 
     def set_top_via(self, via: Via) -> None:
         values = self.values("Via")
         self.headers["Via"] = [str(via), *values[1:]]
-        self._parsed.pop("Via", None)
-        self._parsed["via"] = via
+        self._via = via
 
     @property
     def from_(self) -> NameAddr:
-        if (found := self._parsed.get("From")) is None:
-            found = self._parsed["From"] = parse_address(self._need("From"))
-        return found
+        if self._from is None:
+            self._from = parse_address(self._need("From"))
+        return self._from
 
     @property
     def to(self) -> NameAddr:
-        if (found := self._parsed.get("To")) is None:
-            found = self._parsed["To"] = parse_address(self._need("To"))
-        return found
+        if self._to is None:
+            self._to = parse_address(self._need("To"))
+        return self._to
 
     @property
     def call_id(self) -> str:
@@ -140,9 +147,9 @@ class Message:
 
     @property
     def cseq(self) -> CSeq:
-        if (found := self._parsed.get("CSeq")) is None:
-            found = self._parsed["CSeq"] = parse_cseq(self._need("CSeq"))
-        return found
+        if self._cseq is None:
+            self._cseq = parse_cseq(self._need("CSeq"))
+        return self._cseq
 
     @property
     def contacts(self) -> list[NameAddr]:
@@ -164,19 +171,15 @@ class Message:
             return self.body
         return sdp_part(self.get("Content-Type") or "", self.body) if kind.startswith("multipart/") else None
 
-    def _head(self, first_line: str) -> bytes:
-        """Write everything before the body; control characters that a number or a name brought along are left out."""
-        lines = [first_line]
+    def _write(self, first_line: str) -> bytes:
+        lines = [first_line if first_line.isprintable() else clean(first_line)]
         for name, values in self.headers.items():
             if name != "Content-Length":
                 for value in values:
-                    lines.append(f"{name}: {value}")
+                    line = f"{name}: {value}"
+                    lines.append(line if line.isprintable() else clean(line))
         lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
-        text = "\r\n".join(lines)
-        if text.count("\n") > len(lines) + 1 or text.count("\r") > len(lines) + 1:
-            # A line end inside a value would be a header that nobody wrote.
-            text = "\r\n".join([_LINE_ENDS.sub(" ", line) for line in lines[:-1]] + lines[-1:])
-        return text.encode("utf-8", "surrogateescape").translate(None, _CONTROL_BYTES)
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
 
 
 class Request(Message):
@@ -217,7 +220,7 @@ class Request(Message):
         return int(text)
 
     def to_bytes(self) -> bytes:
-        return self._head(f"{self.method} {self.uri_text} SIP/2.0") + self.body
+        return self._write(f"{self.method} {self.uri_text} SIP/2.0")
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.uri_text}>"
@@ -234,7 +237,7 @@ class Response(Message):
         self.reason = reason or REASONS.get(status, "Unknown")
 
     def to_bytes(self) -> bytes:
-        return self._head(f"SIP/2.0 {self.status} {self.reason}") + self.body
+        return self._write(f"SIP/2.0 {self.status} {self.reason}")
 
     def __repr__(self) -> str:
         return f"<{self.status} {self.reason}>"
@@ -259,17 +262,18 @@ _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")  # by every response, in this
 def response_to(request: Request, status: int, reason: str = "", *, to_tag: str = "", body: bytes = b"") -> Response:
     """Make a response with the headers that every response copies (§8.2.6.2)."""
     asked = request.headers
-    headers = {name: asked[name][:] for name in _COPIED if name in asked}
-    if status == 100:
-        if (found := asked.get("Timestamp")) is not None:
-            headers["Timestamp"] = found[:]
-    elif status < 300 and (found := asked.get("Record-Route")) is not None:
-        headers["Record-Route"] = found[:]
+    headers: dict[str, list[str]] = {}
+    for name in _COPIED:
+        if (found := asked.get(name)) is not None:
+            headers[name] = found
+    if status == 100 and (found := asked.get("Timestamp")) is not None:
+        headers["Timestamp"] = found
+    if 100 < status < 300 and (found := asked.get("Record-Route")) is not None:
+        headers["Record-Route"] = found
     if to_tag and status > 100 and (to := headers.get("To")) and ";tag=" not in to[0].lower():
-        to[0] = f"{to[0]};tag={to_tag}"
+        headers["To"] = [f"{to[0]};tag={to_tag}", *to[1:]]
     response = Response(status, reason, headers, body)
-    if (via := request._parsed.get("via")) is not None:
-        response._parsed["via"] = via  # the same text: where it goes back to needs no second look
+    response._via = request._via  # the same text: where it goes back to needs no second look
     return response
 
 

@@ -32,6 +32,7 @@ from pbx.sip.transaction import (
     ServerInvite,
     ServerOther,
     ServerTransaction,
+    State,
     Transaction,
     class_of,
 )
@@ -216,6 +217,8 @@ class Stack:
             self._servers.pop(transaction.key, None)
             if transaction.merged is not None:
                 self._merged.discard(transaction.merged)
+            if isinstance(transaction.user, Session) and transaction.user.server is transaction:
+                transaction.user.slim()
 
     def repeat(self, data: bytes, flow: Flow) -> None:
         """Send again what was not answered in time."""
@@ -234,7 +237,7 @@ class Stack:
         host, port = self._addresses.advertised(flow)
         via = Via(flow.transport.upper(), host, port, (("branch", self.ids.branch()), ("rport", None)))
         request.headers["Via"] = [str(via)]
-        request._parsed["via"] = via
+        request._via = via
         request.headers.setdefault("User-Agent", [self.user_agent])
 
     def contact(self, flow: Flow) -> str:
@@ -402,7 +405,7 @@ class Stack:
 
     def _on_ack(self, ack: Request, key: Key, now: float) -> None:
         transaction = self._servers.get((*key[:-1], "INVITE"))
-        if transaction is not None and transaction.request is None:
+        if transaction is not None and transaction.state in (State.COMPLETED, State.CONFIRMED):
             transaction.step(On.ACK, now)
             return
         user = self._dialogs.get((ack.call_id, ack.to.tag, ack.from_.tag))

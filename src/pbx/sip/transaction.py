@@ -7,7 +7,7 @@ nothing": nothing can reach an undefined cell. Only :meth:`Transaction.step` ass
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from pbx.sip.message import Flow, Request, Response
 from pbx.sip.timers import Timers
@@ -169,8 +169,8 @@ class Wire(Protocol):
 class Transaction:
     """What the four machines share; the stack finds one by its *key*."""
 
-    TABLE: ClassVar[Table]
-    FIRST: ClassVar[State]
+    TABLE = CLIENT_OTHER  # each machine has its own
+    FIRST = State.TRYING
     __slots__ = ("_last", "_linger_at", "_resend_at", "_stop_at", "_wait_s", "_wire", "due", "flow", "key", "queued",
                  "state")  # fmt: skip
 
@@ -272,6 +272,19 @@ class ClientUser(Protocol):
         """Nothing more will come of this transaction."""
 
 
+class Nobody:
+    """The user of a request whose answer changes nothing: CANCEL, BYE, whatever is answered."""
+
+    def on_response(self, response: Response, transaction: ClientTransaction, now: float) -> None: ...
+    def on_timeout(self, transaction: ClientTransaction, now: float) -> None: ...
+    def on_transport_error(self, transaction: ClientTransaction, now: float) -> None: ...
+    def on_over(self, transaction: ClientTransaction) -> None: ...
+
+
+NOBODY = Nobody()
+ANSWERED = Request("NONE", "sip:answered.invalid")  # stands for a request that nobody needs any more
+
+
 class ClientTransaction(Transaction):
     __slots__ = ("request", "user")
 
@@ -290,12 +303,26 @@ class ClientTransaction(Transaction):
     def _act(self, action: Do, now: float, response: Response | None) -> None:
         if action is Do.PASS and response is not None:
             self.user.on_response(response, self, now)
+            if response.status >= 200:
+                self._let_go()
         elif action is Do.ACK and response is not None:
-            self._wire.transmit(ack_for(self.request, response).to_bytes(), self.flow)
+            if self.request is not ANSWERED:
+                self._last = ack_for(self.request, response).to_bytes()
+            self._wire.transmit(self._last, self.flow)
         elif action is Do.TELL_TIMEOUT:
             self.user.on_timeout(self, now)
         elif action is Do.TELL_ERROR:
             self.user.on_transport_error(self, now)
+
+    def _let_go(self) -> None:
+        """Keep no more than it takes to absorb what comes late: transactions of half a minute fill the memory."""
+        if self.state is State.ACCEPTED:
+            self._last = b""  # each 2xx wants its ACK from the user, who may hear of another branch
+            return
+        self.request = ANSWERED
+        self.user = NOBODY
+        if self.TABLE is not CLIENT_INVITE:
+            self._last = b""
 
 
 class ClientInvite(ClientTransaction):
@@ -347,8 +374,10 @@ class ServerTransaction(Transaction):
         if action is Do.SEND and response is not None:
             self._last = response.to_bytes()
             self._wire.transmit(self._last, self.flow)
-            if response.status >= 300 or (response.status >= 200 and self.TABLE is SERVER_OTHER):
+            if response.status >= 200:
                 self.request = None
+                if self.TABLE is SERVER_OTHER:
+                    self.user = None
         elif action in (Do.TELL_TIMEOUT, Do.TELL_ERROR) and self.user is not None:
             self.user.on_server_timeout(self, now)
 

@@ -1,0 +1,1 @@
+"""The compiled twin of asker.py needs no types of its own."""

@@ -1,0 +1,1 @@
+"""The compiled twin of dialog.py needs no types of its own."""
