@@ -133,7 +133,6 @@ class Rooms:
 
     def _mute(self, conference: _Conference, member: Member, muted: bool) -> None:
         member.muted = muted
-        conference.room.leave(member.leg.port)
         conference.room.join(member.leg.port, muted=muted)
 
     async def mute(self, conference: _Conference, member: Member) -> None:
