@@ -165,6 +165,11 @@ async def test_in_a_room_everybody_hears_all_others_and_not_himself(engine: Engi
     heard = phones["pcma"].heard()[2400:]
     assert power(heard, 500, 8000) < 100
     assert power(heard, 1300, 8000) < 100
+    room.join(phones["pcmu"].port, muted=False)
+    phones["pcma"].received.clear()
+    await talk({phones[c]: sine(c, frequency, 0.9, 4000) for c, frequency in codecs.items()})
+    heard = phones["pcma"].heard()[3200:6400]
+    assert power(heard, 500, 8000) == pytest.approx(4000, abs=400)
     room.close()
     for phone in phones.values():
         phone.close()

@@ -53,7 +53,7 @@ cdef void _plan_place(Core *core, int index) noexcept nogil:
     """Find out whether the port is heard, and put it on the wheel beside those it has to do with."""
     cdef Port *port = &core.ports[index]
     cdef Port *listener
-    cdef int i, heard = port.taps > 0 or port.inband and port.has_in or port.room >= 0 and not port.muted
+    cdef int i, heard = port.taps > 0 or port.inband and port.has_in or port.room >= 0
     cdef int rate = rate_of(port.codec), both = 0
     for i in range(port.listener_count):
         listener = &core.ports[port.listeners[i]]
