@@ -54,13 +54,24 @@ def load_commands() -> None:
         cli.add_command(command)
 
 
+def _load_for(command: list[str]) -> None:
+    """Load every command; but what runs in editors' hooks, and the server itself, start without the rest."""
+    if command == ["check"]:
+        from pbx.cli.check import check
+
+        cli.add_command(check)
+    elif command != ["serve"]:
+        load_commands()
+
+
 def main() -> None:
     """Run the command line; an error is one clear line and a status that says which (docs/commands.md)."""
     from pbx.cli.client import NO_SERVER, NOT_THERE, REFUSED, NoServer, NotThere
 
-    load_commands()
     try:
-        cli.main(args=_meant(sys.argv[1:]), standalone_mode=False)
+        words = _meant(sys.argv[1:])
+        _load_for(words[:1])
+        cli.main(args=words, standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.exceptions.Exit as error:
