@@ -18,7 +18,7 @@ from pbx.config.config import Config
 from pbx.config.secrets import read_secret
 from pbx.dialplan.equipment import Equipment, Switches
 from pbx.dialplan.http import HttpLookups
-from pbx.media.prompt_files import import_prompt
+from pbx.media.prompt_files import import_prompt, prompt_path
 from pbx.store.database import Log
 from pbx.store.settings import Settings
 
@@ -69,10 +69,10 @@ class Shelf:
         return folder / f"{call_id}.wav"
 
     async def keep(self, draft: Path, name: str, language: str) -> None:
-        try:
-            await asyncio.to_thread(import_prompt, draft, self._directory / "prompts" / language / f"{name}.flac")
-        finally:
-            draft.unlink(missing_ok=True)
+        await asyncio.to_thread(import_prompt, draft, prompt_path(self._directory / "prompts", name, language))
+
+    def discard(self, draft: Path) -> None:
+        draft.unlink(missing_ok=True)
 
 
 def mailbox_limits(config: Config, base: Path, name: str) -> Limits | None:

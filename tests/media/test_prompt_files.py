@@ -9,7 +9,14 @@ import pytest
 import soundfile
 
 from pbx.errors import MediaError
-from pbx.media.prompt_files import EDGE_S, LEVEL_DBFS, RATE_HZ, import_prompt, speech_level_dbfs
+from pbx.media.prompt_files import (
+    EDGE_S,
+    LEVEL_DBFS,
+    RATE_HZ,
+    import_prompt,
+    prompt_path,
+    speech_level_dbfs,
+)
 
 
 def recorded(path: Path, *, rate_hz: int = 44_100, channels: int = 2, level: float = 0.02, hz: float = 440) -> Path:
@@ -58,3 +65,12 @@ def test_what_is_no_sound_says_so(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="nowhere"):
         import_prompt(tmp_path / "nowhere.wav", tmp_path / "x.flac")
     assert not (tmp_path / "x.flac").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("../x", "en"), ("/etc/x", "en"), ("a/../../x", "en"), ("x", "../en"), ("", "en")]
+)
+def test_a_name_that_a_caller_dialled_leads_out_of_no_folder(tmp_path: Path, name: str, language: str) -> None:
+    with pytest.raises(MediaError, match=r"is no (name|language)"):
+        prompt_path(tmp_path, name, language)
+    assert prompt_path(tmp_path, "our/hello-1", "zh-CN") == tmp_path / "zh-CN" / "our" / "hello-1.flac"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,9 @@ import soundfile
 from pbx.config.loader import load
 from pbx.dialplan.prompts import shipped_folders
 from pbx.errors import MediaError, PbxError
-from pbx.media.prompt_files import LEVEL_DBFS, import_prompt, speech_level_dbfs
+from pbx.media.prompt_files import LEVEL_DBFS, import_prompt, prompt_path, speech_level_dbfs
 from pbx.media.prompts import SUFFIXES, Prompts
 
-NAME = re.compile(r"[a-z0-9][a-z0-9/_-]{0,63}")
 OFF_LEVEL_DB = 6.0
 
 
@@ -131,13 +129,9 @@ def import_(directory: Path, state: Path | None, file: Path, word: str, name: st
     if word != "as":
         raise PbxError(f"write: pbx prompts import {file} as NAME")
     wanted = name.removesuffix(Path(name).suffix) if name.endswith(SUFFIXES) else name
-    if NAME.fullmatch(wanted) is None:
-        raise PbxError(f'"{name}" is no name for a prompt: small letters, digits and hyphens, such as our-welcome')
     spoken = language or load(directory).valid().language
-    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?|music", spoken):
-        raise PbxError(f'"{spoken}" is no language: write en or zh-CN')
-    target = (state or directory) / "var" / "prompts" / spoken / f"{wanted}.flac"
     try:
+        target = prompt_path((state or directory) / "var" / "prompts", wanted, spoken)
         seconds = import_prompt(file, target)
     except MediaError as error:
         raise PbxError(str(error)) from error

@@ -85,8 +85,11 @@ class PromptShelf(Protocol):
     async def keep(self, draft: Path, name: str, language: str) -> None:
         """Make a prompt of a recording.
 
-        :raises MediaError: where there is nothing to hear in it.
+        :raises MediaError: where there is nothing to hear in it, or for a name that is none.
         """
+
+    def discard(self, draft: Path) -> None:
+        """Forget a recording, kept or not."""
 
 
 class NoShelf:
@@ -96,6 +99,9 @@ class NoShelf:
         return Path(f"{call_id}.wav")
 
     async def keep(self, draft: Path, name: str, language: str) -> None:
+        return
+
+    def discard(self, draft: Path) -> None:
         return
 
 

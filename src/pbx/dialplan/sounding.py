@@ -234,14 +234,18 @@ async def record_prompt_(script: Script, step: RecordPromptStep) -> None:
     language = script.fill(step.language) or script.leg.language or script.leg.default_language
     script.tell(f"record-prompt {name}", step)
     draft = shelf.draft(script.leg.call_id)
-    if not await dictate(script.leg, draft):
-        await script.branch(step, "timeout")
-        return
     try:
-        await shelf.keep(draft, name, language)
+        kept = await dictate(script.leg, draft)
+        if kept:
+            await shelf.keep(draft, name, language)
     except MediaError as error:
         script.leg.log.warning("x %s", error)
         await script.branch(step, "error")
+        return
+    finally:  # whoever hangs up has recorded nothing
+        shelf.discard(draft)
+    if not kept:
+        await script.branch(step, "timeout")
         return
     script.tell(f"prompt {name} recorded")
     await audio.play(script.leg, "record-kept")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from pbx.errors import MediaError
 from pbx.media.sounds import LONGEST_S, resample
 
 Samples = NDArray[np.float64]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9/_-]{0,63}")  # of a prompt; no dot, so that it leads out of no folder
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?|music")
 
 RATE_HZ = 16_000
 LEVEL_DBFS = -20.0  # of the speech, without its pauses
@@ -57,6 +61,18 @@ def faded(samples: Samples) -> Samples:
     samples[:160] *= ramp
     samples[-160:] *= ramp[::-1]
     return samples
+
+
+def prompt_path(folder: Path, name: str, language: str) -> Path:
+    """Return where a prompt belongs below *folder*.
+
+    :raises MediaError: for what is no name or no language; both may come from what a caller dialled.
+    """
+    if NAME.fullmatch(name) is None:
+        raise MediaError(f'"{name}" is no name for a prompt: small letters, digits and hyphens, such as our-welcome')
+    if LANGUAGE.fullmatch(language) is None:
+        raise MediaError(f'"{language}" is no language: write en or zh-CN')
+    return folder / language / f"{name}.flac"
 
 
 def import_prompt(source: Path, target: Path) -> float:

@@ -129,6 +129,7 @@ class Trunks:
                 continue
             if line is not None:
                 self._deregister(line)
+                line.state = State.DISABLED  # what is still under way for the old way there is nobody's
             self.lines[name] = self._new_line(name, spec, secrets.get(name))
         for line in before.values():
             self._deregister(line)
