@@ -11,6 +11,8 @@ from typing import Any
 
 from tests.interop.waiting import wait_for
 
+# baresip 1.0 subscribes again and again, and hears nothing more, if it is registered before the timer of its module mwi
+# fires, 1 ms after it was loaded: so that module is loaded before the accounts.
 CONFIG = """\
 module_path /usr/lib/baresip/modules
 sip_listen 127.0.0.1:{port}
@@ -22,6 +24,7 @@ ctrl_tcp_listen 127.0.0.1:{control}
 snd_path {directory}
 rtp_ports {rtp}-{rtp_last}
 audio_path /usr/share/baresip
+module mwi.so
 module g711.so
 module g722.so
 module opus.so
@@ -33,7 +36,6 @@ module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
 module_app debug_cmd.so
-module_app mwi.so
 """
 
 
