@@ -46,12 +46,12 @@ from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
+from pbx.signaling.line import State as TrunkState
 from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
-from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
 from pbx.sip.digest import Nonces
 from pbx.sip.location import Location

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from pbx import events as ev
 from pbx.call.contract import End, Party
-from pbx.call.ears import Ears
+from pbx.call.keys import Keys, LegState
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
 from pbx.media.contract import MediaPort, Room
-from pbx.signaling.info import digit_of, digit_request
+from pbx.signaling.info import digit_of
 from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
@@ -29,18 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DIGIT_MS = 100
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326, to the losers of a race
 
 
-class LegState(Enum):
-    NEW = auto()
-    RINGING = auto()
-    UP = auto()
-    ENDED = auto()
-
-
-class Leg(Ears):
+class Leg(Keys):
     """One dialog with its media. Verbs raise :class:`pbx.errors.CallEnded` once the leg is gone."""
 
     def __init__(
@@ -250,25 +241,6 @@ class Leg(Ears):
         self._sent_offer = True
         return media.offer()
 
-    def send_digits(self, digits: str) -> None:
-        """Press keys towards the peer, in the way that it understands."""
-        if self.media is None or self.media.wishes.dtmf != "info":
-            self.port.send_digits(digits)
-            return
-        assert self.signal is not None
-        for digit in digits:
-            self.signal.request("INFO", *digit_request(digit, DIGIT_MS))
-
-    def _pass_on(self, digit: str, *, by_signalling: bool) -> None:
-        """Tell a bridged peer of a key that the engine could not: it came by signalling, or has to go by it."""
-        peer = self.peer
-        if peer is None or peer.state is not LegState.UP or peer.media is None or self.apart_from is peer:
-            return
-        if self.media is not None and self.media.port.consuming:
-            return
-        if by_signalling or peer.media.wishes.dtmf == "info":
-            peer.send_digits(digit)
-
     # ---- what signalling tells -------------------------------------------------------------------------------------
 
     def on_progress(self, status: int, sdp: bytes | None) -> None:
@@ -404,3 +376,6 @@ def _number_of(contact: str) -> str:
         return parse_address(contact).uri.user
     except ParseError:
         return ""
+
+
+__all__ = ["ELSEWHERE", "Leg", "LegState"]
