@@ -15,7 +15,6 @@ from pbx.call.leg import Leg, LegState
 from pbx.call.offer import MediaSide, MediaWishes
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
 from pbx.media.contract import Media, Room
-from pbx.sdp.description import parse_description
 from pbx.sdp.negotiate import audio_of, codecs_of
 from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 from pbx.sip.headers import NameAddr
@@ -242,7 +241,9 @@ class Calls:
             return sorted(ours, key=lambda n: n != name)
         if origin.answer_offer is not None:
             try:
-                _, audio = audio_of(parse_description(origin.answer_offer))
+                offered = origin.read_offer()
+                assert offered is not None
+                _, audio = audio_of(offered)
             except NegotiationError:
                 return ours
             named = {codec.name for codec in codecs_of(audio)}
@@ -270,8 +271,8 @@ class Calls:
         assert leg.end is not None
         end = leg.end
         if leg.media is not None:
-            records.quality(leg, self.emit)
             leg.media.port.close()
+            records.quality(leg, self.emit)  # from its last counters
         self.emit(ev.LegEnded(call_id=leg.call_id, leg_id=leg.leg_id, cause=end.cause, status=end.status, by=end.by))
         leg.log.info("x %s ended: %s (%d, by %s)", leg.party, end.cause, end.status, end.by)
         call = self.calls.get(leg.call_id)

@@ -14,6 +14,7 @@ from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
 from pbx.media.contract import MediaPort, Room
+from pbx.sdp.description import Description, parse_description
 from pbx.signaling.info import digit_of
 from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Request
@@ -54,6 +55,7 @@ class Leg(Keys):
         self.kept = False  # taken from its script: who adopts it decides when it ends
         self.variables: dict[str, object] = {}  # what the script knows of the call
         self.answer_offer: bytes | None = None  # the offer of an INVITE that we have not answered
+        self._read_offer: Description | None = None
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
         self.on_bridged: list[Callable[[Leg], None]] = []  # joined with a peer, or parted from one
         self.may_be_picked_up = False  # rings for a caller whom a colleague may take
@@ -233,11 +235,20 @@ class Leg(Keys):
             raise CallEnded("no media")
         return self.media.port
 
+    def read_offer(self) -> Description | None:
+        """Return the caller's offer, parsed once for all who look at it; None where there is none.
+
+        :raises NegotiationError: for what is no session description.
+        """
+        if self._read_offer is None and self.answer_offer is not None:
+            self._read_offer = parse_description(self.answer_offer)
+        return self._read_offer
+
     def _answer_sdp(self) -> bytes:
         """Answer the caller's offer, or make one where the INVITE had none."""
         media = self.open_media(self.calls.codecs)
         if self.answer_offer is not None:
-            return media.answer(self.answer_offer)
+            return media.answer(self.read_offer() or self.answer_offer)
         self._sent_offer = True
         return media.offer()
 

@@ -67,7 +67,7 @@ class UserAgent:
                 self._transports.send(answer, flow)
             return
         if self.trace is not None:
-            self.trace.note(data, flow, received=True)
+            self.trace.note(data, flow, True)
         self.stack.receive(data, flow, now)
         self.pump()
 
@@ -130,7 +130,7 @@ class UserAgent:
     def _dispatch(self, output: out.Output) -> None:
         if isinstance(output, out.Send):
             if self.trace is not None:
-                self.trace.note(output.data, output.flow, received=False)
+                self.trace.note(output.data, output.flow, False)
             if not self._transports.send(output.data, output.flow):
                 self._loop.call_soon(self.flow_closed, output.flow)
         elif isinstance(output, out.Invited):
