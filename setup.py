@@ -45,6 +45,7 @@ def extension(name: str, source: str, *more: str) -> Extension:
 
 def native_modules() -> list[Extension]:
     found = [extension("pbx._mix", "src/pbx/_mix.pyx")]
+    found.append(extension("pbx.signaling.datagrams", "src/pbx/signaling/datagrams.pyx"))
     for source in sorted((HERE / "src/pbx/native").glob("*.pyx")):
         found.append(extension(f"pbx.native.{source.stem}", f"src/pbx/native/{source.name}"))
     return found
