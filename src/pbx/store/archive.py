@@ -29,6 +29,16 @@ MOST = 1000  # rows of one answer
 SILENT_OCTETS = 60  # no file, or the header of a WAV and nothing after it
 
 
+HEARD = (
+    ev.RecordingStarted,
+    ev.RecordingMarked,
+    ev.RecordingEnded,
+    ev.RecordingSealed,
+    ev.RecordingWritten,
+    ev.RecordingTouched,
+)
+
+
 class Held(StoreError):
     """A legal hold keeps it."""
 
@@ -58,7 +68,7 @@ class Archive:
             ).fetchone()
             self._chain = last[0] if last else ""
             left = [r for r in self._rows(database, "sealed_seq = 0 AND deleted_utc IS NULL", ()) if r.recording_id]
-        self._log.listeners.append(self.take)
+        self._log.hear(self.take, HEARD)
         for row in left:
             self._open[row.recording_id] = row
             self._whole.put_nowait((row, "restart"))
@@ -76,14 +86,12 @@ class Archive:
             async with asyncio.timeout(5.0):
                 await self._whole.join()
         self._tasks[0].cancel()
-        self._log.listeners.remove(self.take)
+        self._log.unhear(self.take)
 
     # ---- following the log -----------------------------------------------------------------------------------------
 
     def take(self, entry: Logged) -> None:
         event = entry.event
-        if not event.KIND.startswith("recording."):
-            return
         if isinstance(event, ev.RecordingStarted):
             row = self._open[event.recording_id] = begun(entry)
         elif isinstance(event, ev.RecordingMarked | ev.RecordingEnded | ev.RecordingSealed):
