@@ -313,7 +313,7 @@ class CallParked(Event):
 @kind("endpoint.set")
 class EndpointSet(Event):
     endpoint: str = ""
-    what: str = ""  # forward-all, forward-busy, forward-no-answer, dnd
+    what: str = ""  # forward-all, forward-busy, forward-no-answer, dnd, filter
     value: str = ""  # a number, "" for none; on, off
     by: str = ""
 
@@ -444,6 +444,16 @@ class AgentState(Event):
     cause: str = ""
     reason: str = ""  # of a pause
     endpoint: str = ""  # the seat
+    doing: str = ""  # direct: on a call that no queue gave; productive: in a pause that counts as work
+
+
+@kind("agent.help")
+class AgentHelp(Event):
+    """An agent in a call asks for a supervisor."""
+
+    agent: str = ""
+    state: str = ""  # raised, answered, withdrawn, over
+    by: str = ""
 
 
 @kind("supervisor.did")
@@ -471,8 +481,12 @@ class AgentSkill(Event):
 
 @kind("call.disposition")
 class CallDisposition(Event):
+    """What a call was about; the last one of an agent counts."""
+
+    entry_id: str = ""  # of the queue call; empty: a call that no queue gave
     agent: str = ""
     code: str = ""
+    by: str = ""
 
 
 @kind("survey.answered")

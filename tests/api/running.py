@@ -152,7 +152,10 @@ class Running:
     def in_call(self, leg: Leg) -> dict[str, Any]:
         return {}
 
-    async def converse(self, leg: Leg, other: Leg) -> None:
+    def minutes_left_s(self, party: str) -> float:
+        return 7200.0
+
+    async def converse(self, leg: Leg, other: Leg, *, charged: str = "") -> None:
         await leg.bridge(other)
 
     def route(self, introduction: Introduction) -> Routed | Refusal:

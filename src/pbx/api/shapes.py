@@ -205,6 +205,12 @@ class AgentShape(TypedDict):
     answered_today: int
     missed_today: int
     talk_today_s: float
+    handling_s: float | None  # average of today's queue calls: talk, hold, wrap-up
+    paused_today_s: float
+    logged_in_today_s: float
+    occupancy: float | None  # docs/records.md
+    utilisation: float | None
+    help_s: float | None  # asks for a supervisor for so long
     until: list[str]  # what ends by itself, in words
 
 
@@ -322,6 +328,7 @@ class CdrShape(TypedDict):
     cause: str
     status: int
     ended_by: str
+    disposition: str
     legs: list[str]
 
 
