@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pbx import events as ev
 from pbx.acd.agent import State
+from pbx.apps.desk import Desk
 from pbx.call.calls import Calls
 from pbx.call.leg import Leg, LegState
 from pbx.config.config import Config
@@ -27,6 +28,7 @@ HEARD = (
     ev.LegEnded,
     ev.SwitchTurned,
     ev.AgentState,
+    ev.AgentHelp,
     ev.ConferenceJoined,
     ev.ConferenceLeft,
     ev.QueueEntered,
@@ -108,6 +110,8 @@ class Lamps:
             return LIT if self._equipment.lots.parked(name) is not None else ""
         if room == "dnd":
             return LIT if self._equipment.forwards.disturb_not(name) else ""
+        if room == "filter":
+            return LIT if self._equipment.forwards.filtered(name, plan.config.endpoints[name].filter) else ""
         if room.startswith("forward-"):
             forward = self._equipment.forwards.of(name, plan.config.endpoints[name].forward)
             return LIT if getattr(forward, room.removeprefix("forward-").replace("-", "_")) else ""
@@ -116,10 +120,11 @@ class Lamps:
         if room == "queue":
             waiting = any(entry.queue.name == name for entry in desk.core.entries.values())
             return BLINKS if waiting else ""
-        agent = desk.agent_at(name)
-        if not agent or desk.state(agent) is State.LOGGED_OUT:
-            return ""
-        return LIT if room == "login" or desk.core.agents[agent].pause is not None else ""
+        if room == "hand":
+            return BLINKS if name in desk.hands.up else ""
+        if room == "hands":
+            return BLINKS if any(desk.may_supervise(name, agent) for agent in desk.hands.up) else ""
+        return _of_agent(room, name, desk)
 
     def reachable(self, number: str) -> bool:
         """Say whether a phone is registered; what is no phone is always there."""
@@ -158,7 +163,9 @@ class Lamps:
             case ev.SwitchTurned():
                 self._note(f"switch/{event.switch}")
             case ev.AgentState():
-                self._note(f"login/{event.endpoint}", f"pause/{event.endpoint}")
+                self._note(*(f"{room}/{event.endpoint}" for room in ("login", "pause", "ready", "wrap-up")))
+            case ev.AgentHelp():
+                self._note(f"hand/{event.agent}", *(name for name in self._numbers if name.startswith("hands/")))
             case ev.ConferenceJoined() | ev.ConferenceLeft():
                 self._note(f"conference/{event.conference}")
             case ev.QueueEntered() | ev.QueueLeft():
@@ -240,6 +247,18 @@ class Lamps:
         asked = self.subscriptions is not None and self.subscriptions.watches("message-summary", f"endpoint/{phone}")
         if count is not None and not asked:
             self._notices.messages_waiting(phone, count)
+
+
+def _of_agent(room: str, seat: str, desk: Desk) -> str:
+    """Return the lamp of a state of the agent who sits at a phone."""
+    agent = desk.agent_at(seat)
+    state = desk.state(agent) if agent else State.LOGGED_OUT
+    if state is State.LOGGED_OUT:
+        return ""
+    if room == "pause":  # asked for, or taken already
+        return LIT if desk.core.agents[agent].pause is not None else ""
+    wanted = {"ready": State.READY, "wrap-up": State.WRAP_UP}.get(room, state)
+    return LIT if state is wanted else ""
 
 
 def _bare(target: str) -> str:

@@ -67,6 +67,7 @@ from pbx.store.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
+LAST_CALLER_DAYS = 30
 
 
 class Server:
@@ -197,6 +198,7 @@ class Server:
         self.reader = Reader(self.log.path)
         await self.reader.start()
         opened.push_async_callback(self.reader.stop)
+        self.equipment.earlier_caller = self._earlier_caller
         await self._watch()
         opened.callback(self.agent.stop)
         assert self.agent.subscriptions is not None
@@ -259,6 +261,7 @@ class Server:
         self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
         self.destinations.config = config
         self.calls.max_calls = limits.max_calls
+        self.calls.transfer_returns_s = limits.transfer_returns_s
         self.calls.language = config.language
         self.calls.codecs = tuple(config.media.codecs)
         self.agent.stack.session_expires_s = config.sip.session_expires_s
@@ -308,6 +311,7 @@ class Server:
             is_reachable=self._is_registered,
         )
         self.equipment.desk = self.desk
+        self.equipment.agent_day = self.today.agent
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
         self.log.hear(lambda logged: self.desk.observe(logged.event), (ev.LegCreated, ev.LegEnded))
         self.registrar.changed.append(self.desk.endpoint_changed)
@@ -329,6 +333,9 @@ class Server:
 
     def _is_registered(self, endpoint: str) -> bool:
         return bool(self.location.bindings(endpoint, time.time()))
+
+    async def _earlier_caller(self, endpoint: str) -> str:
+        return await self.reader.last_caller(endpoint, time.time() - LAST_CALLER_DAYS * 86_400)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))

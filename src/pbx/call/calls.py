@@ -68,6 +68,7 @@ class Calls:
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
+        self.transfer_returns_s = 30.0  # a blind transfer that nobody answered returns to who transferred
         self.draining = False
         self._signaling = signaling
         self._media = media

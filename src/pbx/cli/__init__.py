@@ -31,6 +31,7 @@ def load_commands() -> None:
         prompts,
         recordings,
         records,
+        report,
         schemas,
         show,
         simulate,
@@ -43,10 +44,11 @@ def load_commands() -> None:
     from pbx.cli.test import test
 
     steer.log.add_command(follow.log_follow)
-    for command in (desks.forward, desks.dnd, desks.sync):
+    for command in (desks.forward, desks.dnd, desks.filter_, desks.sync):
         endpoint.add_command(command)
     for command in (
-        check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
+        check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *report.COMMANDS, *simulate.COMMANDS,
+        *configuration.COMMANDS,
         *prompts.COMMANDS, desks.phones, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
         follow.events, live.watch, live.top, console,
         schemas.schema,

@@ -26,6 +26,7 @@ EVERY_S = 3600.0  # between two looks for what is too old
 DAY_S = 86_400.0
 ADOPTED_DAYS = 2  # folders in which files of a crash are looked for
 MOST = 1000  # rows of one answer
+SILENT_OCTETS = 60  # no file, or the header of a WAV and nothing after it
 
 
 HEARD = (
@@ -148,7 +149,11 @@ class Archive:
         days = sorted(folder.glob("[0-9]*/[0-9]*/[0-9]*"))[-ADOPTED_DAYS:]
         for path in (path for day in days for path in sorted(day.glob("*.wav"))):
             name = str(path.relative_to(folder))
-            if name not in known:
+            if name in known:
+                continue
+            if path.stat().st_size <= SILENT_OCTETS:  # killed as it began: there is nothing to keep
+                path.unlink()
+            else:
                 call_id = path.stem if path.stem.count("-") == 1 else path.stem.rpartition("-")[0]
                 log.warning("recording %s has no record: a crash took it; it gets one", name)
                 self._log.append(ev.RecordingStarted(call_id=call_id, recording_id=path.stem, path=name))

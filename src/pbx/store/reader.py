@@ -10,10 +10,10 @@ from itertools import groupby
 from pathlib import Path
 
 import aiosqlite
-import orjson
 
-from pbx.events import Logged, event_from
+from pbx.events import Logged
 from pbx.store.cdr import RECORD_KINDS, CallRecord, call_record
+from pbx.store.export import decoded
 
 
 class Reader:
@@ -93,6 +93,18 @@ class Reader:
             (seq, limit),
         )
 
+    async def last_caller(self, endpoint: str, since_utc: float) -> str:
+        """Return the number that called an endpoint last, "" for none since then."""
+        assert self._database is not None
+        rows = await self._database.execute_fetchall(
+            """SELECT json_extract(data, '$.caller') FROM events
+               WHERE kind = 'leg.created' AND at_utc >= ? AND instr(data, ?)
+               AND json_extract(data, '$.direction') = 'out'
+               AND coalesce(json_extract(data, '$.caller'), '') NOT IN ('', ?) ORDER BY at_utc DESC LIMIT 1""",
+            (since_utc, f'"party":"endpoint/{endpoint}"', endpoint),
+        )
+        return next((str(row[0]) for row in rows), "")
+
     async def oldest(self) -> int:
         """Return the seq of the oldest event that is kept, 1 for an empty log."""
         assert self._database is not None
@@ -102,10 +114,4 @@ class Reader:
     async def _events(self, sql: str, values: tuple[object, ...]) -> list[Logged]:
         assert self._database is not None
         rows = await self._database.execute_fetchall(sql, values)
-        found = []
-        for seq, at_utc, at_mono, kind, call_id, leg_id, data in rows:
-            try:
-                found.append(Logged(seq, at_utc, at_mono, event_from(kind, call_id, leg_id, orjson.loads(data))))
-            except KeyError:
-                continue  # written by a newer version
-        return found
+        return list(decoded(rows))
