@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write RESULTS.md from what they measured.
 
-usage: python -m bench [--only sipp stack call ladder flood register floor dialplan log media quality jitter]
+usage: python -m bench [--only sipp stack call ladder held flood register floor dialplan log media quality jitter]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import call, dialplan, flood, floor, ladder, log, media, quality, register, sipp, stack
+from bench import call, dialplan, flood, floor, held, ladder, log, media, quality, register, sipp, stack
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent
@@ -22,6 +22,7 @@ BENCHES = {
     ),
     "call": ("One call through the whole server, SIP handed over in memory: the loop's thread alone", call.measure),
     "ladder": ("SIPp → pbx → SIPp, faster and faster until a call fails or we repeat a message", ladder.measure),
+    "held": ("Established calls held with their media anchored, no packet sent", held.measure),
     "flood": ("Calls in progress and goodput while INVITEs come at several times the capacity", flood.measure),
     "register": ("Authenticated REGISTER (401, 200, durable), and what a call waits for its 100", register.measure),
     "floor": ("Queued calls: a hundred agents on registered phones, twenty callers a second", floor.measure),
