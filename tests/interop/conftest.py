@@ -71,7 +71,7 @@ def make_phone(net: None, tmp_path: Path) -> Iterator[Callable[..., Baresip]]:
         count = 0
 
         def make(
-            number: str, secret: str, hz: float, *, rate_hz: int = 8000, channels: int = 1, **options: str
+            number: str, secret: str, hz: float, *, rate_hz: int = 8000, channels: int = 1, **options: Any
         ) -> Baresip:
             nonlocal count
             count += 1
