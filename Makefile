@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3; do \
     $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 NATIVE := $(wildcard src/pbx/*.pyx src/pbx/native/*.pyx src/pbx/native/*.pxd src/pbx/sip/*.py src/pbx/sip/*.pxd)
 RUN_PACKAGES := gcc libc6-dev python3 python3-venv python3-dev
-TEST_PACKAGES := $(RUN_PACKAGES) fail2ban baresip-core sip-tester sipsak sox tcpdump iproute2 iptables util-linux procps
+TEST_PACKAGES := $(RUN_PACKAGES) fail2ban tmux baresip-core sip-tester sipsak sox tcpdump iproute2 iptables util-linux procps
 
 .PHONY: run test gate bench prove build clean packages test-packages
 

@@ -56,7 +56,7 @@ def twin_modules() -> list[Extension]:
     for types in sorted((HERE / "src/pbx/sip").glob("*.pxd")):
         source = types.with_suffix(".py")
         # Calls of Python objects gain nothing from -O3, which takes twice as long to compile.
-        found.append(extension(f"pbx.sip.{source.stem}", f"src/pbx/sip/{source.name}", "-O1"))
+        found.append(extension(f"pbx.sip.{source.stem}", f"src/pbx/sip/{source.name}", "-O2"))
     return found
 
 

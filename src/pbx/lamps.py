@@ -21,6 +21,23 @@ from pbx.signaling.subscriptions import DialogState, MessageCount, Subscriptions
 from pbx.store.database import Log
 
 STATES = {LegState.NEW: "trying", LegState.RINGING: "early", LegState.UP: "confirmed"}
+HEARD = (
+    ev.LegCreated,
+    ev.LegRinging,
+    ev.LegAnswered,
+    ev.LegEnded,
+    ev.SwitchTurned,
+    ev.AgentState,
+    ev.ConferenceJoined,
+    ev.ConferenceLeft,
+    ev.QueueEntered,
+    ev.QueueLeft,
+    ev.CallParked,
+    ev.EndpointSet,
+    ev.VoicemailChanged,
+    ev.RegistrationAdded,
+    ev.RegistrationRemoved,
+)
 LIT, BLINKS = "confirmed", "early"
 
 
@@ -273,5 +290,5 @@ def light(
     lamps = Lamps(config, calls, equipment, notices, reachable)
     agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
     lamps.pump = agent.pump
-    log.listeners.append(lamps.take)
+    log.hear(lamps.take, HEARD)
     return notices

@@ -46,12 +46,12 @@ from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
+from pbx.signaling.line import State as TrunkState
 from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
-from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
 from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
@@ -177,7 +177,7 @@ class Server:
                 lambda agent: self.desk.seat_of(agent),
                 self.equipment.forwards.disturb_not,
             ),
-            self._tell,
+            self.log.append,
             ids,
             time.time,
             config.media.codecs,
@@ -236,7 +236,7 @@ class Server:
         self._opened.push_async_callback(self.post.close)
         if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
             postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
-            self.log.listeners.append(postroom.take)
+            self.log.hear(postroom.take, (ev.VoicemailChanged,))
             postroom.start()
             self._opened.callback(postroom.stop)
         self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
@@ -299,12 +299,6 @@ class Server:
         except PbxError as error:
             log.error("not reloaded:\n%s", error)
 
-    def _tell(self, event: ev.Event) -> object:
-        """Write an event down; the desk sees from it which agents are in other calls."""
-        logged = self.log.append(event)
-        self.desk.observe(event)
-        return logged
-
     def _open_desk(self, seed: int) -> None:
         """Begin to serve queues, with agents as they were."""
         self.desk = Desk(
@@ -319,6 +313,7 @@ class Server:
         self.equipment.desk = self.desk
         self.equipment.agent_day = self.today.agent
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
+        self.log.hear(lambda logged: self.desk.observe(logged.event), (ev.LegCreated, ev.LegEnded))
         self.registrar.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)

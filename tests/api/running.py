@@ -28,8 +28,8 @@ from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import Leg
 from pbx.config.config import Config
 from pbx.signaling.contract import Introduction
-from pbx.signaling.trunk import Line
-from pbx.signaling.trunk import State as TrunkState
+from pbx.signaling.line import Line
+from pbx.signaling.line import State as TrunkState
 from pbx.signaling.virtual import Behaviour
 from pbx.sip.location import Location
 from pbx.store.archive import Archive

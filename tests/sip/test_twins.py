@@ -164,6 +164,6 @@ def test_every_slot_of_a_typed_class_is_declared(types: Path) -> None:
     slots = _slots(types.with_suffix(".py").read_text())
     for block in types.read_text().split("cdef class ")[1:]:
         name = re.match(r"\w+", block).group()
-        declared = set(re.findall(r"^    cdef (?:public )?\w+ (\w+)$", block, re.MULTILINE))
+        declared = set(re.findall(r"^    cdef (?:public |readonly )?\w+ (\w+)$", block, re.MULTILINE))
         if name in slots:
             assert declared == slots[name], name

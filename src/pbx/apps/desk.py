@@ -17,6 +17,7 @@ from pbx.acd import inputs
 from pbx.acd import outputs as out
 from pbx.acd.agent import AgentSpec
 from pbx.acd.core import Core
+from pbx.acd.replay import name_of_run
 from pbx.apps.agents import AgentVerbs
 from pbx.apps.callbacks import Callbacks, Promised
 from pbx.apps.desk_events import event_of
@@ -87,7 +88,7 @@ class Desk(AgentVerbs):
         wall: Callable[[], float] | None = None,
         is_reachable: Callable[[str], bool] = lambda endpoint: True,
     ) -> None:
-        core = Core(config.queues, agent_specs(config), random.Random(seed))
+        core = Core(config.queues, agent_specs(config), random.Random(seed), name_of_run(seed))
         loop = asyncio.get_running_loop()
         super().__init__(config, core, emit, store or MemoryDeskStore(), wall or loop.time, is_reachable)
         self.calls = calls

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -175,32 +174,46 @@ async def ring(script: Script, plan: Plan, targets: list[str], ring_s: float) ->
         confirm=step.confirm,
         whisper=script.fill_all(step.whisper),
     )
-    async with _ringback(script.leg, script.fill(step.music)) as quiet, race as winner:
-        quiet()
-        script.tell(f"answered {winner.party}")
-        async with charging(script.plan, outside, script.tell):
-            await script.plan.converse(script.leg, winner)
+    with Ringback(script.leg, script.fill(step.music)) as ringback:
+        async with race as winner:
+            ringback.quiet()
+            script.tell(f"answered {winner.party}")
+            if not outside:
+                await script.plan.converse(script.leg, winner)
+            else:
+                async with charging(script.plan, outside, script.tell):
+                    await script.plan.converse(script.leg, winner)
     raise Finished
 
 
-@contextlib.asynccontextmanager
-async def _ringback(leg: Leg, music: str) -> AsyncIterator[Callable[[], None]]:
+class Ringback:
     """Let a caller who is answered already hear that it rings, or music where the step names some."""
 
-    def quiet() -> None:
-        if leg.media is not None and leg.state is not LegState.ENDED:
-            leg.media.port.stop()
+    def __init__(self, leg: Leg, music: str) -> None:
+        self._leg = leg
+        self._music = music
+        self._sounds = False
 
-    clip = leg.clip(music) if music else None
-    if clip is not None:
-        leg.ring(early=True)
-        leg.port.play([clip], loop=True)
-    elif leg.state is LegState.UP and leg.media is not None:
-        leg.media.port.tone("ringback")
-    try:
-        yield quiet
-    finally:
-        quiet()
+    def __enter__(self) -> Ringback:
+        leg = self._leg
+        clip = leg.clip(self._music) if self._music else None
+        if clip is not None:
+            leg.ring(early=True)
+            leg.port.play([clip], loop=True)
+            self._sounds = True
+        elif leg.state is LegState.UP and leg.media is not None:
+            leg.media.port.tone("ringback")
+            self._sounds = True
+        return self
+
+    def quiet(self) -> None:
+        """End it, once."""
+        sounds, self._sounds = self._sounds, False
+        if sounds and self._leg.media is not None and self._leg.state is not LegState.ENDED:
+            self._leg.media.port.stop()
+
+    def __exit__(self, *_: object) -> None:
+        self.quiet()
 
 
 # ---- forwarding (an endpoint's own: single dials only, one hop) ----------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import logging
 import os
 import random
@@ -16,16 +15,16 @@ from typing import Any
 from pbx import _mix
 from pbx.errors import MediaError
 from pbx.media import tones
-from pbx.media.contract import DIGITS, MediaPort, MediaState, PortEvents, PortStats
+from pbx.media.contract import DIGITS, MediaPort, MediaState, PortEvents
 from pbx.media.port import Port
 from pbx.media.ports import PortPool
 from pbx.media.sounds import Sound, Sounds
 from pbx.native.recorder import Writer
-from pbx.rtp.quality import mos, rate
 
 log = logging.getLogger(__name__)
 
 ROOMS = 1024
+WAKE_S = 0.001  # how long commands gather
 MOST_LOAD = 0.85  # of a core: above it new calls would spoil those that are
 STATES = {
     _mix.MEDIA_BACK: MediaState.HEARD,
@@ -65,7 +64,7 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._disk_failed = False
         self.most_load = MOST_LOAD
-        self._waking = False  # the engine will be woken in this turn of the loop
+        self._waking = False  # the engine will be woken in a moment
         self.sounds = Sounds()
         self.writer = Writer()
         self.on_disk_failure: Callable[[str], None] = functools.partial(log.error, "x recordings: %s")
@@ -167,57 +166,23 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
 
     def post(self, op: int, port: Port, token: int, args: tuple[int, ...]) -> None:
-        """Hand over a command; the engine is woken once a turn of the loop, for waking costs more than telling."""
+        """Hand over a command; the engine is woken a moment later for all of that moment: waking costs the most."""
         try:
             self._native.put(op, port.index, port.generation, token, *args)
         except BufferError as error:
             raise MediaError(str(error)) from error
         if not self._waking:
             self._waking = True
-            asyncio.get_running_loop().call_soon(self._wake)
+            asyncio.get_running_loop().call_later(WAKE_S, self._wake)
 
     def _wake(self) -> None:
         self._waking = False
         self._native.wake()
 
-    def stats_of(self, index: int) -> PortStats:
-        found = self._native.stats(index)
-        ip, number = found["remote_ip"], found["remote_port"]
-        assert isinstance(ip, bytes)
-        assert isinstance(number, int)
-        count = {name: value for name, value in found.items() if isinstance(value, int)}
-        known = count["packets_in"] > 1
-        trip_ms = count["round_trip_ns"] / 1e6 if count["round_trip_ns"] >= 0 else None
-        jitter_ms = float(found["jitter_ms"]) if known else None
-        told = count["peer_reports"] > 0
-        peer_jitter_ms = float(found["peer_jitter_ms"]) if told else None
-        heard = rate(
-            count["packets_in"], count["lost"], late=count["late"], jitter_ms=jitter_ms, round_trip_ms=trip_ms,
-            buffer_ms=count["delay_ms"],
-        )  # fmt: skip
-        peer_lost, sent = count["peer_lost"], count["packets_out"]
-        theirs = rate(sent - peer_lost, peer_lost, jitter_ms=peer_jitter_ms, round_trip_ms=trip_ms) if told else None
-        return PortStats(
-            packets_in=count["packets_in"],
-            packets_out=sent,
-            lost=count["lost"],
-            late=count["late"],
-            invalid=count["invalid"] + count["truncated"] + count["control_invalid"] + count["digits_refused"],
-            wrong_source=count["wrong_source"],
-            undecryptable=count["undecryptable"],
-            encrypted=bool(found["encrypted"]),
-            duplicates=count["duplicates"],
-            concealed_ms=count["concealed_ms"],
-            jitter_ms=jitter_ms,
-            round_trip_ms=trip_ms,
-            r_factor=heard,
-            mos=None if heard is None else mos(heard),
-            peer_lost=peer_lost if told else None,
-            peer_jitter_ms=peer_jitter_ms,
-            peer_r_factor=theirs,
-            peer_mos=None if theirs is None else mos(theirs),
-            remote=(_shown(ip), number) if number else None,
-        )
+    def counters_of(self, index: int) -> dict[str, Any]:
+        """Return a port's counters as the engine has them, for :func:`pbx.media.counters.stats_from`."""
+        found: dict[str, Any] = self._native.stats(index)
+        return found
 
     def _write(self) -> None:
         self.writer.run()
@@ -247,11 +212,6 @@ class Engine:
             port = self._recording.pop((index, generation, token), None)
             if port is not None:
                 port.recorded(token, "failed" if error else OUTCOMES[outcome])
-
-
-@functools.lru_cache(maxsize=4096)
-def _shown(packed: bytes) -> str:
-    return str(ipaddress.ip_address(packed))
 
 
 class Room:

@@ -9,11 +9,12 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pbx import _mix
 from pbx.errors import MediaError
 from pbx.media.contract import DIGITS, Clip, MediaPort, PortEvents, PortStats
+from pbx.media.counters import stats_from
 from pbx.media.sounds import Sound
 from pbx.native import opus, srtp
 from pbx.native.voice import Clips
@@ -55,7 +56,7 @@ class Port:
         self._wanted: tuple[int, Sequence[Clip], bool] | None = None  # a play that waits for its files or its codec
         self._playing: dict[int, Clips] = {}  # the engine's until it says that they ended
         self._recording: int | None = None
-        self._final = PortStats()
+        self._final: dict[str, Any] = {}  # its counters when it was closed
 
     @property
     def local(self) -> tuple[str, int]:
@@ -178,7 +179,8 @@ class Port:
         if self._wanted is not None:
             (token, _, _), self._wanted = self._wanted, None
             asyncio.get_running_loop().call_soon(self.events.on_done, token, "stopped")
-        self.post(_mix.OP_HUSH)
+        if self._playing:
+            self.post(_mix.OP_HUSH)
 
     def send_digits(self, digits: str) -> None:
         """Send digits as RFC 4733 events, or as sound where the peer does not take those."""
@@ -227,13 +229,13 @@ class Port:
     # ---- the rest --------------------------------------------------------------------------------------------------
 
     def stats(self) -> PortStats:
-        return self._final if self._closed else self._engine.stats_of(self.index)
+        return stats_from(self._final if self._closed else self._engine.counters_of(self.index))
 
     def close(self) -> None:
         """Give the sockets back; the number rests before it is used again."""
         if not self._closed:
             self.stop()
-            self._final = self.stats()
+            self._final = self._engine.counters_of(self.index)
             self.post(_mix.OP_CLOSE)
             self._closed = True
 

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import orjson
@@ -33,6 +33,7 @@ FROM json_each(?1)
 """
 
 Statement = tuple[str, tuple[object, ...]]
+Listener = Callable[[Logged], None]
 
 
 class Log:
@@ -47,6 +48,7 @@ class Log:
         self._written = 0  # every event up to this one is durable
         self._marks: list[tuple[int, asyncio.Future[None]]] = []
         self._wake = threading.Event()
+        self._woken = False  # what the event says, without asking it for each event of the log
         self._urgent = False
         self._stopping = False
         self._failure: str | None = None
@@ -56,7 +58,8 @@ class Log:
         self.run = 0
         self.unclean = False  # the run before this one did not stop in order
         self.dropped = 0
-        self.listeners: list[Callable[[Logged], None]] = []
+        self.listeners: list[Listener] = []  # of everything
+        self._by_kind: dict[type[Event], tuple[Listener, ...]] = {}
         self.on_written: list[Callable[[], None]] = []  # a batch became durable
 
     # ---- life ------------------------------------------------------------------------------------------------------
@@ -104,11 +107,24 @@ class Log:
         self._waiting.append(logged)
         if len(self._waiting) > MAX_WAITING:
             self._drop_detail()
-        if not self._wake.is_set():
+        if not self._woken:
+            self._woken = True
             self._wake.set()
         for listen in self.listeners:
             listen(logged)
+        for listen in self._by_kind.get(type(event), ()):
+            listen(logged)
         return self._seq
+
+    def hear(self, listener: Listener, kinds: Iterable[type[Event]]) -> None:
+        """Let *listener* hear of some kinds alone: most events of a call are of no interest to most."""
+        for kind in kinds:
+            self._by_kind[kind] = (*self._by_kind.get(kind, ()), listener)
+
+    def unhear(self, listener: Listener) -> None:
+        """Tell *listener* no more of what it wanted to hear."""
+        for kind, listeners in self._by_kind.items():
+            self._by_kind[kind] = tuple(one for one in listeners if one != listener)
 
     async def durable(self, seq: int | None = None) -> None:
         """Wait until everything up to *seq* (None: everything so far) is on the disk.
@@ -174,6 +190,7 @@ class Log:
             if not self._urgent and not self._stopping:
                 threading.Event().wait(BATCH_S)  # let a batch gather
             self._wake.clear()
+            self._woken = False  # who appended before is in the batch that is written now
             self._urgent = False
             stopping = self._stopping
             marks, self._marks = self._marks, []
@@ -254,14 +271,19 @@ class MemoryLog:
     def __init__(self, wall: Callable[[], float], mono: Callable[[], float]) -> None:
         self._wall, self._mono = wall, mono
         self.entries: list[Logged] = []
-        self.listeners: list[Callable[[Logged], None]] = []
+        self.listeners: list[Listener] = []
+        self._by_kind: dict[type[Event], tuple[Listener, ...]] = {}
 
     def append(self, event: Event) -> int:
         logged = Logged(len(self.entries) + 1, self._wall(), self._mono(), event)
         self.entries.append(logged)
-        for listen in self.listeners:
+        for listen in (*self.listeners, *self._by_kind.get(type(event), ())):
             listen(logged)
         return logged.seq
+
+    def hear(self, listener: Listener, kinds: Iterable[type[Event]]) -> None:
+        for kind in kinds:
+            self._by_kind[kind] = (*self._by_kind.get(kind, ()), listener)
 
     async def durable(self, seq: int | None = None) -> None:
         return
