@@ -23,7 +23,7 @@ cdef enum:
 
 # Notices, engine to Python.
 cdef enum:
-    N_RELEASED = 1, N_DIGIT, N_MEDIA, N_DONE
+    N_RELEASED = 1, N_DIGIT, N_MEDIA, N_DONE, N_PARTED
 
 # What N_MEDIA says.
 cdef enum:
@@ -202,6 +202,11 @@ cdef struct Core:
     uint8_t packet[PACKET_BYTES]
     uint8_t copy[PACKET_BYTES]
     int64_t next_scan_ns
+    int piece                   # of the ports, that was looked through last
+    int busy                    # many packets: read on the grid, many sockets at a time
+    int cpu                     # to keep to, -1: any
+    int64_t pulse_ns            # when the load was last taken
+    int64_t received_before     # what was received until then
     int64_t cpu_ns
     double load                 # share of the thread's core, over the last second or so
     int64_t loops

@@ -51,6 +51,13 @@ cdef void unsettle(Core *core, uint32_t index) noexcept nogil:
         port.fast_fd = -1
 
 
+cdef void let_go(Core *core, uint32_t index, int64_t now) noexcept nogil:
+    """Read what waits in the socket that is about to be closed, and unsettle."""
+    if core.ports[index].fast_fd >= 0:
+        _read(core, index, True, now)
+    unsettle(core, index)
+
+
 cdef void _put(Core *core, int index, int slot) noexcept nogil:
     cdef Port *port = &core.ports[index]
     _take(core, index)

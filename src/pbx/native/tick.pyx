@@ -173,11 +173,11 @@ cdef void stop_recording(Core *core, int index, int outcome) noexcept nogil:
     soil(core, index)
 
 
-cdef void scan(Core *core, int64_t now) noexcept nogil:
+cdef void scan(Core *core, int first, int end, int64_t now) noexcept nogil:
     """Tell of ports that hear nothing although they should, and end digits whose end was lost."""
     cdef int i, state
     cdef Port *port
-    for i in range(core.high):
+    for i in range(first, end):
         port = &core.ports[i]
         if not port.open:
             continue

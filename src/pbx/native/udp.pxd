@@ -133,6 +133,13 @@ cdef extern from *:
         prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
         return pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &p) == 0;
     }
+    /* Keep this thread to one processor; returns whether that was possible. */
+    static inline int pbx_pin(int cpu) {
+        unsigned long mask[16]; memset(mask, 0, sizeof mask);
+        if (cpu < 0 || cpu >= (int)(8 * sizeof mask)) return 0;
+        mask[cpu / (8 * sizeof *mask)] = 1UL << cpu % (8 * sizeof *mask);
+        return syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) == 0;
+    }
     static inline void pbx_signal(int fd) { uint64_t one = 1; ssize_t n = write(fd, &one, 8); (void)n; }
     static inline void pbx_unsignal(int fd) { uint64_t all; ssize_t n = read(fd, &all, 8); (void)n; }
     """
@@ -160,5 +167,6 @@ cdef extern from *:
     int pbx_wait_until(int epoll, uint64_t *data, int size, int64_t deadline_ns) noexcept nogil
     void pbx_sleep_until(int64_t deadline_ns) noexcept nogil
     int pbx_hasten() noexcept nogil
+    bint pbx_pin(int cpu) noexcept nogil
     void pbx_signal(int fd) noexcept nogil
     void pbx_unsignal(int fd) noexcept nogil
