@@ -63,7 +63,8 @@ cdef struct Port:
     int previous_to_read
     int16_t read_again          # moments in a row at which nothing had come
     int16_t read_hits           # turns since the moment was last moved
-    int16_t read_hold           # turns until an earlier moment is tried
+    int16_t read_hold           # turns until an earlier moment is looked for
+    int16_t read_waited         # ms that a packet had lain there at the turn before, -1: unknown
     int16_t unverified          # what waits on fast_fd may be older than its connection
     int64_t packets_in
     int64_t last_in_ns

@@ -8,10 +8,12 @@ cdef extern from *:
     #include <pthread.h>
     #include <sched.h>
     #include <sys/prctl.h>
+    #include <linux/sockios.h>
     #include <netinet/in.h>
     #include <string.h>
     #include <sys/epoll.h>
     #include <sys/eventfd.h>
+    #include <sys/ioctl.h>
     #include <sys/socket.h>
     #include <sys/syscall.h>
     #include <time.h>
@@ -81,6 +83,16 @@ cdef extern from *:
         if (n < 0 && errno == ECONNREFUSED)
             n = syscall(SYS_sendto, fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
         return n;
+    }
+    /* For how many whole ms the packet that was read last had waited (less a margin of 0.2), -1: unknown. */
+    static inline int pbx_waited_ms(int fd) {
+        struct timespec came, now;
+        int64_t ns;
+        if (ioctl(fd, SIOCGSTAMPNS_OLD, &came)) return -1;
+        clock_gettime(CLOCK_REALTIME, &now);
+        ns = (now.tv_sec - came.tv_sec) * 1000000000LL + now.tv_nsec - came.tv_nsec;
+        if (ns < 0 || ns > 100000000) return -1;
+        return ns < 200000 ? 0 : (int)((ns - 200000) / 1000000);
     }
     /* A second socket on the same port, connected to the peer; -1 where that cannot be had. */
     static inline int pbx_connected(int fd, const pbx_address *to) {
@@ -161,6 +173,7 @@ cdef extern from *:
     int64_t pbx_thread_cpu_ns() noexcept nogil
     long pbx_receive_fast(int fd, uint8_t *buffer, size_t size) noexcept nogil
     long pbx_send_fast(int fd, const uint8_t *buffer, size_t size) noexcept nogil
+    int pbx_waited_ms(int fd) noexcept nogil
     int pbx_connected(int fd, const pbx_address *to) noexcept nogil
     int pbx_unwatch(int epoll, int fd) noexcept nogil
     int pbx_watch(int epoll, int fd, uint64_t data) noexcept nogil
