@@ -55,13 +55,14 @@ class Engine:
         capacity: int = 8192,
         seed: int | None = None,
         country: str = "us",
+        cpus: Sequence[int] | None = None,
     ) -> None:
         self._random = random.Random(seed)
         self._pool = PortPool(first_port, last_port, self._random)
         epoch_ns = (
             time.monotonic_ns()
         )  # all threads count milliseconds from here, so that a port can change between them
-        cpus = processors(threads)
+        cpus = processors(threads) if cpus is None else cpus
         self.shards = [Shard(number, capacity, epoch_ns, cpus[number]) for number in range(threads)]
         self._ports: dict[int, Port] = {}  # by generation
         self._recording: dict[tuple[int, int], Port] = {}  # a recording may outlive its port by a moment

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport (
-    D_STOPPED, N_DONE, N_RELEASED, WHEEL, Core, Port, keypad_of, mouth_of, notify, soil, wheel_take,
+    D_STOPPED, N_DONE, N_RELEASED, WHEEL, Core, Port, keypad_of, mouth_of, notify, soil, tap, wheel_take,
 )
 from pbx.native.dtmf cimport Keypad, keypad_reset
 from pbx.native.ear cimport CODEC_OPUS, Ear
@@ -104,8 +104,7 @@ cdef void _sound_command(Core *core, int index, Port *port, Command *c) noexcept
     elif op == C_RECORD:
         stop_recording(core, index, D_STOPPED)
         port.recording = <Recording *><size_t>c.args[0]
-        port.taps += 1
-        soil(core, index)
+        tap(core, index, port.recording.rate_hz, 1)
         if _alive(core, c.args[1], c.args[2]):
             tape_beside(core, index, <int>c.args[1])
     elif op == C_BESIDE:

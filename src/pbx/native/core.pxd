@@ -115,6 +115,7 @@ cdef struct Port:
     int room                    # -1: none
     int muted
     int taps                    # recordings that want what the peer says
+    int wide_taps               # those of them at 16 kHz
     int recorded_other          # port on the right-hand channel, -1: none
     uint32_t recorded_generation
     uint32_t digits_told[4]     # time stamps of the last digits reported
@@ -225,4 +226,5 @@ cdef Ear *ear_of(Port *port) noexcept nogil
 cdef Keypad *keypad_of(Port *port) noexcept nogil
 cdef Mouth *mouth_of(Port *port) noexcept nogil
 cdef void soil(Core *core, int index) noexcept nogil
+cdef void tap(Core *core, int index, int rate_hz, int by) noexcept nogil
 cdef int64_t lost_of(Port *port) noexcept nogil

@@ -9,7 +9,7 @@ after the arrival, by Python, which knows it.
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-from pbx.native.core cimport N_PARTED, Core, Port, notify, soil, wheel_take
+from pbx.native.core cimport N_PARTED, Core, Port, notify, tap, wheel_take
 from pbx.native.ear cimport ear_free
 from pbx.native.matrix cimport plan, unlink
 from pbx.native.moments cimport W_ALL, W_RTCP, let_go
@@ -32,7 +32,10 @@ cdef void part(Core *core, int index) noexcept nogil:
     pbx_unwatch(core.epoll, port.rtp_fd)
     pbx_unwatch(core.epoll, port.rtcp_fd)
     parcel[0] = port[0]
-    parcel.taps = port.recording != NULL
+    parcel.taps = parcel.wide_taps = 0
+    if port.recording != NULL:
+        parcel.taps = 1
+        parcel.wide_taps = port.recording.rate_hz == 16000
     parcel.dirty = parcel.heard = parcel.speaks = parcel.relaying = parcel.mapped = 0
     port.ear, port.mouth, port.keypad, port.recording = NULL, NULL, NULL, NULL
     port.keys_in = port.keys_out = NULL
@@ -64,8 +67,7 @@ cdef void tape_beside(Core *core, int index, int other) noexcept nogil:
         return
     port.recorded_other = other
     port.recorded_generation = core.ports[other].generation
-    core.ports[other].taps += 1
-    soil(core, other)
+    tap(core, other, port.recording.rate_hz, 1)
 
 
 cdef void _untape(Core *core, int index) noexcept nogil:
@@ -74,6 +76,5 @@ cdef void _untape(Core *core, int index) noexcept nogil:
     if port.recorded_other >= 0:
         other = &core.ports[port.recorded_other]
         if other.open and other.generation == port.recorded_generation:
-            other.taps -= 1
-            soil(core, port.recorded_other)
+            tap(core, port.recorded_other, port.recording.rate_hz, -1)
     port.recorded_other = -1

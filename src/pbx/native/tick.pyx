@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from pbx.native.core cimport (
     D_ENDED, DIGIT_MS, M_BACK, M_NEVER_CAME, M_STOPPED, M_UNDECRYPTABLE, M_WRONG_SOURCE, N_DIGIT, N_DONE, N_MEDIA, NO_EVENTS, WHEEL, Core, Port, Room, notify, soil,
+    tap,
 )
 from pbx.native.dtmf cimport KEYPAD_ENDED, keypad_hear
 from pbx.native.ear cimport ear_read, ear_tick
@@ -161,16 +162,14 @@ cdef void stop_recording(Core *core, int index, int outcome) noexcept nogil:
     cdef Port *other
     if port.recording == NULL:
         return
-    end_recording(port.recording, outcome)
-    port.recording = NULL
-    port.taps -= 1
+    tap(core, index, port.recording.rate_hz, -1)
     if port.recorded_other >= 0:
         other = &core.ports[port.recorded_other]
         if other.open and other.generation == port.recorded_generation:
-            other.taps -= 1
-            soil(core, port.recorded_other)
+            tap(core, port.recorded_other, port.recording.rate_hz, -1)
     port.recorded_other = -1
-    soil(core, index)
+    end_recording(port.recording, outcome)
+    port.recording = NULL
 
 
 cdef void scan(Core *core, int first, int end, int64_t now) noexcept nogil:
