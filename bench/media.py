@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.interop.netns import network
 
-from pbx.media.contract import MediaState
+from pbx.media.contract import Clip, MediaState
 from pbx.media.engine import Engine
 from pbx.media.port import Port
 from pbx.sdp.codec import G722, OPUS, PCMA, Codec
@@ -30,6 +30,7 @@ from pbx.sdp.crypto import KEY_BYTES, Crypto
 from pbx.sdp.negotiate import Agreed
 
 HERE = Path(__file__).parent
+MUSIC = HERE.parent / "prompts" / "music" / "default.flac"
 PATIENCE_S = 30.0
 
 
@@ -127,6 +128,12 @@ def listening(engine: Engine, ports: list[Port], directory: Path) -> None:
         port.tone("ringback")
 
 
+def on_hold(engine: Engine, ports: list[Port], directory: Path) -> None:
+    """Have everybody hear the music on hold: one stream."""
+    for port in ports:
+        port.play([Clip("music", MUSIC)], loop=True)
+
+
 def pairs(ports: Sequence[Port]) -> Iterator[tuple[Port, Port]]:
     return zip(ports[::2], ports[1::2], strict=True)
 
@@ -145,6 +152,8 @@ SCENES = {
     "rooms of 200": Scene(in_rooms(200), "count"),
     "listening": Scene(listening, "listen"),
     "listening, Opus": Scene(listening, "listen", (OPUS, OPUS)),
+    "music on hold": Scene(on_hold, "listen"),
+    "music on hold, Opus": Scene(on_hold, "listen", (OPUS, OPUS)),
 }
 
 
@@ -296,6 +305,8 @@ PLAN = [
     ("rooms of 200", 1000, 0),
     ("listening", 2000, 0),
     ("listening, Opus", 200, 0),
+    ("music on hold", 2000, 0),
+    ("music on hold, Opus", 2000, 0),
 ]
 
 

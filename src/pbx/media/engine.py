@@ -9,6 +9,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from pbx.media.room import Room
 from pbx.media.shard import Notice, Shard
 from pbx.media.sounds import Sound, Sounds
 from pbx.native.recorder import Writer
+from pbx.native.voice import Clips
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class Engine:
         self._recording: dict[tuple[int, int], Port] = {}  # a recording may outlive its port by a moment
         self._generation = 0
         self._country = country
+        self._streams: weakref.WeakValueDictionary[tuple[int, int, int], Clips] = weakref.WeakValueDictionary()
         self._tones: dict[tuple[str, int], tuple[Sound, bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing = threading.Thread(target=self._write, name="media-writer", daemon=True)
@@ -167,6 +170,14 @@ class Engine:
         if key not in self._tones:
             self._tones[key] = tones.tone(name, self._country, rate_hz)
         return self._tones[key]
+
+    def stream(self, shard: Shard, sound: Sound, rate_hz: int) -> Clips:
+        """Return the stream of a sound that goes round, one for all who hear it on a thread."""
+        key = (shard.number, id(sound), rate_hz)  # which the stream keeps alive
+        found = self._streams.get(key)
+        if found is None:
+            found = self._streams[key] = Clips([sound], rate_hz, True)
+        return found
 
     def recording(self, port: Port, token: int) -> None:
         """Remember whom to tell when a recording is whole."""

@@ -238,19 +238,24 @@ class Port:
         self.stop()
         sound, loops = self._engine.tone(name, self.rate_hz)
         self._wanted = (token, (), loops)
-        self._play_now(token, [sound], self.rate_hz, loops)
+        self._play_now(token, [sound], self.rate_hz, loops, tone=True)
         return token
 
-    def _play_now(self, token: int, sounds: Sequence[Sound], rate: int, loop: bool) -> None:
-        """Hand sounds to the engine; an empty list, or a loop of nothing, is over at once."""
+    def _play_now(self, token: int, sounds: Sequence[Sound], rate: int, loop: bool, *, tone: bool = False) -> None:
+        """Hand sounds to the engine; an empty list, or a loop of nothing, is over at once.
+
+        A single file that goes round is music: one stream, which everybody hears at the same place. A tone is not, for
+        it begins with its beginning.
+        """
         self._wanted = None
         sounds = [sound for sound in sounds if len(sound)]
         if not sounds:
             asyncio.get_running_loop().call_soon(self.events.on_done, token, "ended")
             return
-        clips = Clips(sounds, rate, loop)
+        shared = loop and not tone and len(sounds) == 1
+        clips = self._engine.stream(self.shard, sounds[0], rate) if shared else Clips(sounds, rate, loop)
         self._playing[token] = clips
-        self.post(_mix.OP_PLAY, clips.address, token=token)
+        self.post(_mix.OP_PLAY, clips.address, int(shared and not self.moving), token=token)
 
     def stop(self) -> None:
         """End what plays, within a frame."""

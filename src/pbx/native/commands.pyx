@@ -227,4 +227,5 @@ cdef void _play(Core *core, int index, Port *port, Command *c) noexcept nogil:
     mouth.playing = <Playlist *><size_t>c.args[0]
     mouth.token = c.token
     mouth.clip, mouth.place = 0, 0
+    mouth.shared = <int>c.args[1]
     soil(core, index)

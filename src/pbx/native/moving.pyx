@@ -14,7 +14,7 @@ from pbx.native.ear cimport ear_free
 from pbx.native.matrix cimport plan, unlink
 from pbx.native.moments cimport W_ALL, W_RTCP, let_go
 from pbx.native.udp cimport pbx_now_ns, pbx_unwatch, pbx_watch
-from pbx.native.voice cimport mouth_free
+from pbx.native.voice cimport mouth_free, tune_in
 
 
 cdef void part(Core *core, int index) noexcept nogil:
@@ -28,6 +28,9 @@ cdef void part(Core *core, int index) noexcept nogil:
         return
     _untape(core, index)
     unlink(core, index)
+    if port.mouth != NULL and port.mouth.playing != NULL and port.mouth.shared:
+        tune_in(port.mouth, core.tick_ms)       # the stream is of this thread: from here on alone
+        port.mouth.shared = 0
     wheel_take(core, index)
     pbx_unwatch(core.epoll, port.rtp_fd)
     pbx_unwatch(core.epoll, port.rtcp_fd)

@@ -18,8 +18,8 @@ from pbx.native.pcm cimport add, subtract
 from pbx.native.receive cimport close_digit
 from pbx.native.rtcp cimport report
 from pbx.native.recorder cimport end_recording, record_frame
-from pbx.native.transmit cimport queue_digit, speak
-from pbx.native.voice cimport play_frame
+from pbx.native.transmit cimport queue_digit, speak, speak_coded
+from pbx.native.voice cimport Coded, Mouth, play_frame, shared_frame, tune_in
 
 cdef enum:
     TICK_MS = 20
@@ -75,7 +75,15 @@ cdef void _say(Core *core, int index, int64_t now_ms, int64_t now) noexcept nogi
     cdef int16_t frame[320]
     cdef Port *port = &core.ports[index]
     cdef Port *source
+    cdef Coded *coded
     cdef int i, rate = port.mouth.rate_hz, count = rate // 50
+    if port.mouth.playing != NULL and port.mouth.shared:
+        if _alone(port):
+            coded = shared_frame(port.mouth, now_ms)
+            if coded.size > 0:
+                speak_coded(core, port, coded.payload, coded.size, now)
+            return
+        tune_in(port.mouth, now_ms)
     memset(total, 0, count * sizeof(int32_t))
     for i in range(port.source_count):
         source = &core.ports[port.sources[i]]
@@ -90,6 +98,14 @@ cdef void _say(Core *core, int index, int64_t now_ms, int64_t now) noexcept nogi
     if not port.mouth.digit_count and port.mouth.digit_ms < 0 and port.mouth.playing == NULL:
         if port.source_count <= 1 and port.room < 0:
             soil(core, index)
+
+
+cdef bint _alone(Port *port) noexcept nogil:
+    """Say whether the shared stream is all that the port's peer is to hear now, frame by frame."""
+    cdef Mouth *mouth = port.mouth
+    return (not port.source_count and port.room < 0 and port.ptime_ms == TICK_MS and not mouth.digit_count
+            and mouth.digit_ms < 0 and mouth.pause_ms <= 0 and not mouth.filled
+            and mouth.playing.rate_hz == mouth.rate_hz)
 
 
 cdef void _add_room(Core *core, Port *port, int64_t now_ms, int rate, int32_t *total) noexcept nogil:
