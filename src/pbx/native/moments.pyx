@@ -20,10 +20,11 @@ from pbx.native.udp cimport (
 
 cdef enum:
     STEADY = 25                 # packets in a row on time: a regular peer
-    HOLD_FIRST = 4              # turns until an earlier moment is looked for
+    HOLD_FIRST = 2              # turns until an earlier moment is looked for: one late packet is soon forgotten
     HOLD_SHORT = 8
-    HOLD_LONG = 32
-    MOST_SETTLED = 4            # in one batch: a new socket is the dearest thing here
+    HOLD_SURE = 16              # where it was right the last time
+    HOLD_LONG = 32              # where to look for an earlier one led to a miss
+    MOST_SETTLED = 8            # in one batch: a new socket is the dearest thing here
     LATEST_MS = 8               # without the packet that is due: no longer regular
     MOST_READ = 256             # at once: a flood must not hold up the others for good
 
@@ -143,7 +144,7 @@ cdef void _on_time(Core *core, int index, int slot) noexcept nogil:
         if port.read_hits < 4:
             port.read_hold = min(2 * port.read_hold, HOLD_LONG)
         else:
-            port.read_hold = HOLD_SHORT
+            port.read_hold = HOLD_FIRST
         port.read_hits = port.read_again = 0
         return
     port.read_hits += 1
@@ -157,6 +158,7 @@ cdef void _on_time(Core *core, int index, int slot) noexcept nogil:
     waited = min(waited, port.read_waited) if waited >= 0 and port.read_waited >= 0 else 1      # unknown: try
     if waited >= WHEEL:
         port.unverified = 1         # one more waits behind each that is read: empty the socket
+    port.read_hold = HOLD_SHORT if waited else HOLD_SURE
     if waited % WHEEL:
         _put(core, index, (slot + WHEEL - waited % WHEEL) % WHEEL)
 
