@@ -154,7 +154,7 @@ class Calls:
         except CallEnded:
             pass
         except CallFailed as error:
-            status = error.status
+            status = error.handed_on
         except PbxError as error:
             leg.log.warning("x %s", error)
             status = error.status

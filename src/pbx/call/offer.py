@@ -103,6 +103,7 @@ class MediaSide:
                 srtp=self.wishes.srtp,
                 make_key=self._key,
                 events=self.wishes.events,
+                before=self.agreed,
             )
             found.append(agreed)
             return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbx.errors import NegotiationError
 from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
@@ -129,14 +129,19 @@ def make_answer(
     srtp: str = "off",
     make_key: MakeKey | None = None,
     events: bool = True,
+    before: Agreed | None = None,
 ) -> tuple[bytes, Agreed]:
     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
 
     *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733.
+    An offer that switches off all that was agreed *before* is a hold (RFC 3264 §8.2).
 
     :raises NegotiationError: where nothing fits.
     """
     theirs = parse_description(offer)
+    if before is not None and theirs.media and not any(line.port for line in theirs.media):
+        off = [_refusal(_line(line), address) for line in theirs.media]
+        return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
     place, audio = audio_of(theirs)
     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None

@@ -247,7 +247,16 @@ class UserAgent:
         self.pump()
         return signal
 
-    def _invite(self, destination: Destination, flow: Flow, uri: Uri, caller: NameAddr, sdp: bytes | None) -> Session:
+    def _invite(
+        self,
+        destination: Destination,
+        flow: Flow,
+        uri: Uri,
+        caller: NameAddr,
+        sdp: bytes | None,
+        before: Request | None = None,
+    ) -> Session:
+        """Send the INVITE; *before* is the one that came to nothing by another way: the call stays the same (§8.1.3.4)."""
         host, _ = self._transports.advertised(flow)
         introduced = destination.from_ or caller
         if introduced.uri.host == "invalid":  # who calls is known by number alone
@@ -261,6 +270,10 @@ class UserAgent:
             "Call-ID": [self.stack.ids.call_id()],
             "CSeq": [f"{self.stack.ids.integer(1, 9999)} INVITE"],
         }
+        if before is not None:
+            request.headers["From"] = before.headers["From"]
+            request.headers["Call-ID"] = before.headers["Call-ID"]
+            request.headers["CSeq"] = [f"{before.cseq.number + 1} INVITE"]
         if destination.routes:
             request.headers["Route"] = list(destination.routes)
         if destination.party.startswith("endpoint/") and introduced.uri.user:
@@ -377,7 +390,8 @@ class SessionSignal:
         else:
             return False
         log.info("> %s again after %d (%s)", self.party, status, flow)
-        self.session = self._agent._invite(retry.destination, flow, uri, retry.caller, retry.sdp)
+        before = self.session.request
+        self.session = self._agent._invite(retry.destination, flow, uri, retry.caller, retry.sdp, before)
         self.session.owner = self
         self.hurry()
         return True
