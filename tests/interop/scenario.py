@@ -126,10 +126,10 @@ class Caller(Side):
         if method in ("ACK", "CANCEL"):
             cseq = cseq or self._invite
         lines = [
-            f"{method} {uri or f'sip:[service]@127.0.0.1:5060'} SIP/2.0",
+            f"{method} {uri or 'sip:[service]@127.0.0.1:5060'} SIP/2.0",
             f"Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch={branch or '[branch]'}",
             f"From: <sip:caller@127.0.0.1>;tag={self._name}-[call_number]",
-            to or f"To: <sip:[service]@127.0.0.1>[peer_tag_param]",
+            to or "To: <sip:[service]@127.0.0.1>[peer_tag_param]",
             f"Call-ID: {self._name}///[call_id]",
             f"CSeq: {cseq or self._cseq} {method}",
             "Contact: <sip:caller@[local_ip]:[local_port]>",
@@ -154,7 +154,7 @@ class Caller(Side):
 
     def gives_up(self, *headers: str) -> Self:
         """Cancel, and see both ends of it."""
-        to = f"To: <sip:[service]@127.0.0.1>"
+        to = "To: <sip:[service]@127.0.0.1>"
         return self.sends("CANCEL", *headers, branch="same", to=to).gets(200, has="CSeq: [0-9]+ CANCEL").fails(487)
 
     def refused(self) -> Self:
@@ -170,7 +170,10 @@ class Called(Side):
 
     def is_called(self, *, has: str = "", lacks: str = "") -> Self:
         return self.gets(
-            "INVITE", has=has, lacks=lacks, keep="via=Via from=From to=To target=Contact/<(.*)> cseq=CSeq"
+            "INVITE",
+            has=has,
+            lacks=lacks,
+            keep="via=Via from=From to=To cseq=CSeq target=Contact/<(.*)>",
         )
 
     def rings(self, status: int = 180, *headers: str, tag: str = "b", body: str = "") -> Self:
@@ -200,6 +203,11 @@ class Called(Side):
             *headers,
         ]
         return self._send(lines, body)
+
+    def refers(self, target: str, *headers: str, status: int = 202) -> Self:
+        """Transfer the other side blindly, once the call is through."""
+        self.waits(100).inside("REFER", f"Refer-To: <sip:{target}@127.0.0.1>", *headers).gets(status)
+        return self
 
     def is_cancelled(self) -> Self:
         return self.gets("CANCEL").answers(200).of_call(487).gets("ACK")

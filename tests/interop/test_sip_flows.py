@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pbx.cli.client import ask
 from tests.interop.netns import network
-from tests.interop.scenario import PCMU, Called, Caller, sdp
+from tests.interop.scenario import PCMU, Called, Caller, Side, sdp
 from tests.interop.server import LiveServer
 from tests.interop.sipp import Sipp
 from tests.interop.waiting import wait_for
@@ -18,11 +19,22 @@ pytestmark = pytest.mark.interop
 
 LINE = """
 [trunks.{name}]
-proxy = ["sip:127.0.0.1:{port}"]
+proxy = "sip:127.0.0.1:{port}"
+context = "bench"
 {more}
 [[contexts.bench.route]]
 match = "8{n:03}"
 do = [{{ dial = "trunk/{name}", number = "8{n:03}" }}]
+"""
+CARRIER = """
+[trunks.carrier]
+proxy = ["sip:127.0.0.1:7301", "sip:127.0.0.1:7302"]
+register = { user = "us", secret = "only-for-tests", expires-s = 600 }
+enabled = false
+
+[[contexts.bench.route]]
+match = "8100"
+do = [{ dial = "trunk/carrier", number = "8100" }]
 """
 LINES = {
     **{f"plain{n}": "" for n in range(8)},
@@ -30,7 +42,7 @@ LINES = {
     "refuse": 'redirects = "refuse"',
     "known": 'user = "us"\nsecret = "only-for-tests"',
 }
-OTHER = 'm=video 40000 RTP/AVP 96\na=rtpmap:96 H264/90000'
+OTHER = "m=video 40000 RTP/AVP 96\na=rtpmap:96 H264/90000"
 FAX = "m=image 40002 udptl t38\na=T38FaxVersion:0"
 PLAIN_TO = "To: <sip:[service]@127.0.0.1>"
 HELD, SILENT, GOES_ON = "a=recvonly", "a=inactive", "a=sendrecv"
@@ -47,19 +59,23 @@ class Flows:
         self._free: list[str] = []
         file = self.server.directory / "pbx.toml"
         lines = [LINE.format(n=n, name=name, port=7000 + n, more=more) for n, (name, more) in enumerate(LINES.items())]
-        file.write_text(file.read_text() + "".join(lines))
+        file.write_text(file.read_text() + "".join(lines) + CARRIER)
         self.begin()
 
     def begin(self) -> None:
         self._free = [name for name in self._lines if name.startswith("plain")]
 
-    def add(self, caller: Caller, called: Called | None, line: str = "") -> None:
-        """Start who is called, then who calls, by a *line* or one that nobody uses."""
+    def add(self, caller: Caller | None, called: Called | None, line: str = "") -> str:
+        """Start who is called, then who calls, by a *line* or one that nobody uses; return the number."""
         line = line or self._free.pop(0)
         n = self._lines.index(line)
         for name, side, port in ((f"called-{line}", called, 7000 + n), (f"caller-{line}", caller, 7100 + n)):
             if side is not None:
-                self._running.append((name, side.run(self._directory, name, port, "-s", f"8{n:03}")))
+                self.start(name, side, port, f"8{n:03}")
+        return f"8{n:03}"
+
+    def start(self, name: str, side: Side, port: int, number: str) -> None:
+        self._running.append((name, side.run(self._directory, name, port, "-s", number)))
 
     def finish(self) -> None:
         """Wait for all of them, and judge."""
@@ -220,9 +236,109 @@ def test_a_redirection_is_followed_or_not_as_the_rule_of_the_trunk_says(flows: F
 
 
 def test_a_challenge_is_answered_once_and_a_foreign_one_never(flows: Flows) -> None:
-    ask = 'WWW-Authenticate: Digest realm="carrier",nonce="n1",qop="auth",algorithm=MD5'
-    proved = Called().is_called(lacks="Authorization").answers(401, ask).gets("ACK")
+    challenge = 'WWW-Authenticate: Digest realm="carrier",nonce="n1",qop="auth",algorithm=MD5'
+    proved = Called().is_called(lacks="Authorization").answers(401, challenge).gets("ACK")
     proved.is_called(has='Authorization: Digest .*username="us".*realm="carrier"').rings().picks_up().is_hung_up()
     flows.add(Caller().calls().is_answered().hangs_up(), proved, "known")
-    flows.add(Caller().calls().fails(480), Called().is_called().answers(401, ask).gets("ACK"), "plain0")
+    flows.add(Caller().calls().fails(480), Called().is_called().answers(401, challenge).gets("ACK"), "plain0")
+    flows.finish()
+
+
+def test_who_is_called_transfers_blindly_and_is_told_what_came_of_it(flows: Flows) -> None:
+    third = flows.add(None, Called().is_called(has="From: <sip:caller@").rings().picks_up().is_hung_up())
+    blind = Called().is_called().rings().picks_up().refers(third)
+    for status in (100, 200):
+        blind.gets("NOTIFY", has=f"Event: refer.*SIP/2.0 {status}").answers(200)
+    flows.add(Caller().calls().is_answered().waits(500).hangs_up(), blind.is_hung_up())
+
+    quiet = flows.add(None, Called().is_called().picks_up().is_hung_up())
+    told = Called().is_called().rings().picks_up().refers(quiet, "Refer-Sub: false", "Supported: norefersub")
+    flows.add(Caller().calls().is_answered().waits(500).hangs_up(), told.is_hung_up())
+
+    refused = Called().is_called().rings().picks_up().refers("nobody-at-all", status=404)
+    flows.add(Caller().calls().is_answered().waits(200).hangs_up(), refused.is_hung_up())
+    flows.finish()
+
+
+def test_a_ringing_call_is_taken_over_by_who_knows_its_dialog(flows: Flows) -> None:
+    """INVITE with Replaces (RFC 3891): early, for early dialogs only, and for a call that is answered."""
+    for number, called, word, status in (
+        (0, Called().is_called().rings().is_cancelled(), ";early-only", 200),
+        (1, Called().is_called().rings().picks_up().is_hung_up(), ";early-only", 486),
+        (2, Called().is_called().rings().picks_up().is_hung_up(), "", 200),
+    ):
+        caller = Caller().calls().is_answered().waits(400).hangs_up()
+        dialled = flows.add(caller, called)
+        wait_for(lambda: bool(dialog(flows.server, dialled)), 5, "nobody rings")  # noqa: B023
+        call_id, tag = dialog(flows.server, dialled)
+        replaces = f"Replaces: {call_id};to-tag={tag};from-tag=b{word}"
+        taker = Caller(f"taker{number}").sends("INVITE", replaces, body=sdp())
+        if status == 200:
+            taker.gets(100).gets(200).inside("ACK").gets("BYE").answers(200)
+        else:
+            taker.fails(status)
+        flows.add(taker, None)
+    flows.finish()
+
+
+def dialog(server: LiveServer, dialled: str) -> tuple[str, ...]:
+    """Return Call-ID and our tag of the leg that rings at who was *dialled*, once it has rung or answered."""
+    for call in server.ask("/v1/calls"):
+        if call["dialled"] != dialled:
+            continue
+        for message in server.ask(f"/v1/trace/{call['call_id']}")["messages"]:
+            found = re.search(r"From: .*;tag=(\w+)\r\nTo: .*;tag=b\r\nCall-ID: (\w+)", message["text"])
+            if message["received"] and found:
+                return found[2], found[1]
+    return ()
+
+
+def test_a_trunk_registers_with_its_second_proxy_and_calls_go_by_the_one_that_takes_them(flows: Flows) -> None:
+    challenge = 'WWW-Authenticate: Digest realm="carrier",nonce="n1",qop="auth",algorithm=MD5'
+    flows.start("broken", Called().gets("REGISTER", lacks="Authorization").answers(503), 7301, "")
+    register = Called()
+    for _ in range(2):  # the realm is learned from the first
+        register.gets("REGISTER", lacks="Authorization", has="REGISTER sip:127.0.0.1 SIP").answers(401, challenge)
+    register.gets("REGISTER", has='Authorization: Digest .*username="us".*realm="carrier"', keep="us=Contact")
+    flows.start("registrar", register.answers(200, "Contact:[$us]"), 7302, "")
+    ask(flows.server.socket, "POST", "/v1/trunks/carrier/enable")
+    wait_for(lambda: state_of(flows.server, "carrier") == "up", 8, lambda: str(flows.server.ask("/v1/trunks")))
+    flows.finish()
+    full = Called().is_called(has="INVITE sip:8100@127.0.0.1:7302 SIP").of_call(503).gets("ACK")
+    flows.start("full", full, 7302, "")
+    flows.start(
+        "called", Called().is_called(has="INVITE sip:8100@127.0.0.1:7301 SIP").rings().picks_up().is_hung_up(), 7301, ""
+    )
+    flows.start("caller", Caller().calls().is_answered().hangs_up(), 7300, "8100")
+    flows.finish()
+
+
+def state_of(server: LiveServer, trunk: str) -> str:
+    return next(str(row["state"]) for row in server.ask("/v1/trunks") if row["trunk"] == trunk)
+
+
+def test_how_a_call_came_and_who_calls_is_passed_on(flows: Flows) -> None:
+    diverted = ("Diversion: <sip:4711@carrier>;reason=user-busy", "History-Info: <sip:4711@carrier>;index=1")
+    called = Called().is_called(has="Diversion: <sip:4711@carrier>;reason=user-busy").rings().picks_up().is_hung_up()
+    flows.add(Caller().calls(*diverted).is_answered().hangs_up(), called)
+    called = Called().is_called(has="History-Info: <sip:4711@carrier>;index=1").rings().picks_up().is_hung_up()
+    flows.add(Caller().calls(*diverted).is_answered().hangs_up(), called)
+    named = Called().is_called(has="From: .*<sip:4712@").rings().picks_up().is_hung_up()
+    flows.add(Caller().calls("P-Asserted-Identity: <sip:4712@carrier>").is_answered().hangs_up(), named)
+    named = Called().is_called(has="From: .*<sip:4713@").rings().picks_up().is_hung_up()
+    flows.add(Caller().calls("Remote-Party-ID: <sip:4713@carrier>;party=calling").is_answered().hangs_up(), named)
+    hidden = Called().is_called(has="From: .*<sip:anonymous@anonymous.invalid>", lacks="From:[^\\r]*caller@")
+    flows.add(Caller().calls("Privacy: id").is_answered().hangs_up(), hidden.rings().picks_up().is_hung_up())
+    flows.finish()
+
+
+def test_what_belongs_to_no_call_is_told_so(flows: Flows) -> None:
+    lost = "To: <sip:[service]@127.0.0.1>;tag=lost"
+    stray = Caller().sends("BYE", to=lost).gets(481).sends("UPDATE", to=lost).gets(481)
+    for method, status, header in (
+        ("BYE", 481, ""), ("INFO", 481, ""), ("NOTIFY", 481, ""), ("PUBLISH", 405, "Allow: INVITE"),
+        ("OPTIONS", 200, "Allow: INVITE"), ("REFER", 403, ""), ("SUBSCRIBE", 489, "Allow-Events: dialog"),
+    ):  # fmt: skip
+        stray.sends(method, "Event: nothing", "Refer-To: <sip:1@127.0.0.1>", to=PLAIN_TO).gets(status, has=header)
+    flows.add(stray, None)
     flows.finish()

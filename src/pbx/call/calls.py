@@ -25,6 +25,7 @@ from pbx.sip.replaces import Replaces
 from pbx.sip.stack import Ids
 from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
+from pbx.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -416,8 +417,8 @@ def _hops_left(origin: Leg) -> int:
     introduction = origin.variables.get("introduction")
     if not isinstance(introduction, Introduction):
         return 70
-    text = (introduction.headers.get("Max-Forwards") or ["70"])[0].strip()
-    return max(0, int(text) - 1) if text.isdigit() else 70
+    given = whole((introduction.headers.get("Max-Forwards") or ["70"])[0])
+    return max(0, given - 1) if given is not None else 70
 
 
 def _rounded(value: float | None) -> float | None:

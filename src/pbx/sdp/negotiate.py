@@ -9,6 +9,7 @@ from pbx.errors import NegotiationError
 from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
 from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
 from pbx.sdp.description import Description, Media, parse_description
+from pbx.whole import whole
 
 _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
@@ -78,9 +79,9 @@ def codecs_of(media: Media) -> list[Codec]:
     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
     found = []
     for text in media.formats:
-        if not text.isdigit() or int(text) > 127:
+        pt = whole(text)
+        if pt is None or pt > 127:
             continue
-        pt = int(text)
         if text in maps:
             name, _, clock = maps[text].partition("/")
             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
@@ -229,8 +230,8 @@ def _agree(
     events = next((c.payload_type for c in named if c.name == EVENTS.name and c.clock_hz == chosen.clock_hz), None)
     if events is None:
         events = next((c.payload_type for c in named if c.name == EVENTS.name), None)
-    ptime = audio.attribute("ptime") or ""
-    ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+    ptime = whole(audio.attribute("ptime")) or 0
+    ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
     return Agreed(
         remote=(audio.address, audio.port),
         rtcp=_rtcp(audio),
@@ -250,8 +251,8 @@ def _rtcp(audio: Media) -> tuple[str, int]:
     if audio.attribute("rtcp-mux") is not None:
         return (audio.address, audio.port)
     parts = (audio.attribute("rtcp") or "").split()
-    if parts and parts[0].isdigit():
-        return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))
+    if parts and (port := whole(parts[0])) is not None and port <= 65535:
+        return (parts[3] if len(parts) == 4 else audio.address, port)
     return (audio.address, audio.port + 1)
 
 

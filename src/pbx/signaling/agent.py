@@ -69,7 +69,10 @@ class UserAgent:
             return
         if self.trace is not None:
             self.trace.note(data, flow, received=True)
-        self.stack.receive(data, flow, now)
+        try:
+            self.stack.receive(data, flow, now)
+        except Exception:  # a bug of ours: this message is lost, and nothing else
+            log.exception("while reading a message from %s", flow)
         self.pump()
 
     def broken(self, error: FramingLost, flow: Flow) -> None:
@@ -256,7 +259,7 @@ class UserAgent:
         sdp: bytes | None,
         before: Request | None = None,
     ) -> Session:
-        """Send the INVITE; *before* is the one that came to nothing by another way: the call stays the same (§8.1.3.4)."""
+        """Send the INVITE; *before* came to nothing by another way: the call stays the same (§8.1.3.4)."""
         host, _ = self._transports.advertised(flow)
         introduced = destination.from_ or caller
         if introduced.uri.host == "invalid":  # who calls is known by number alone
@@ -387,6 +390,7 @@ class SessionSignal:
             uri = uri.with_user(contacts[0].uri.user)  # behind the same proxy: a Contact alone sends us nowhere
         elif (status == 408 or 500 <= status < 600) and retry.flows:
             flow = retry.flows.pop(0)
+            uri = uri if retry.destination.routes else uri.at(flow.remote)
         else:
             return False
         log.info("> %s again after %d (%s)", self.party, status, flow)

@@ -19,6 +19,7 @@ from pbx.sip.digest import realm_of
 from pbx.sip.message import Flow, Request, Response
 from pbx.sip.stack import Stack
 from pbx.sip.uri import Uri, parse_uri
+from pbx.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -398,8 +399,8 @@ def _realm(response: Response) -> str:
 def _expires_of(response: Response, line: Line) -> int:
     """How long the registrar keeps our binding: its Contact's word, else Expires, else what we asked."""
     for contact in response.contacts:
-        if contact.uri.user == line.token and (text := contact.param("expires") or "").isdigit():
-            return int(text)
-    text = (response.get("Expires") or "").strip()
+        if contact.uri.user == line.token and (found := whole(contact.param("expires"))) is not None:
+            return found
+    found = whole(response.get("Expires"))
     asked = line.spec.register_.expires_s if line.spec.register_ is not None else 300
-    return int(text) if text.isdigit() else asked
+    return found if found is not None else asked

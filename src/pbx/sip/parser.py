@@ -8,6 +8,7 @@ from pbx.errors import ParseError
 from pbx.sip.headers import canonical
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.uri import parse_uri
+from pbx.whole import whole
 
 MAX_HEADERS = 200
 MAX_MESSAGE_BYTES = 65_535
@@ -109,9 +110,9 @@ def _body(message: Message, body: bytes) -> None:
     if text is None:
         message.body = body
         return
-    if not (text.isascii() and text.isdigit()):
+    length = whole(text)
+    if length is None:
         raise ParseError(f"bad Content-Length {text[:20]!r}")
-    length = int(text)
     if length > len(body):
         raise ParseError("the body is shorter than Content-Length says")  # 18.3
     message.body = body[:length]

@@ -13,7 +13,7 @@ from pbx.errors import ParseError, PbxError, RemoteProtocolError
 from pbx.sip.asker import Asker
 from pbx.sip.dialog import Dialog, DialogId
 from pbx.sip.digest import answer_challenge, realm_of
-from pbx.sip.headers import MAGIC_COOKIE, Via
+from pbx.sip.headers import MAGIC_COOKIE, Via, parse_address
 from pbx.sip.ids import Ids
 from pbx.sip.invite import ALLOW, Phase, Session
 from pbx.sip.message import Flow, Request, Response, response_to
@@ -36,6 +36,7 @@ from pbx.sip.transaction import (
     Transaction,
     class_of,
 )
+from pbx.whole import whole
 
 UNDERSTOOD = frozenset({"replaces", "timer", "path", "outbound", "norefersub", "100rel"})
 
@@ -335,7 +336,7 @@ class Stack:
         """Where a response goes (§18.2.2, RFC 3581)."""
         if flow.reliable:
             return flow
-        if (rport := via.param("rport")) is not None and rport.isdigit():
+        if whole(via.param("rport")) is not None:
             return flow
         return Flow(flow.transport, flow.local, (flow.remote[0], via.port or 5060))
 
@@ -355,6 +356,8 @@ class Stack:
     def _on_response(self, response: Response, flow: Flow, now: float) -> None:
         try:
             via, cseq = response.via, response.cseq
+            if cseq.method == "INVITE":
+                check_answer(response)
         except ParseError:
             self.counters.unparsable += 1
             return
@@ -558,6 +561,16 @@ class Stack:
             pass  # the Via itself is broken: back to where it came from
         self._count(response)
         self.transmit(response.to_bytes(), flow)
+
+
+def check_answer(response: Response) -> None:
+    """Read what a dialog will need of an answer to an INVITE; one that cannot be read counts as never received.
+
+    :raises ParseError: for the first that is broken.
+    """
+    _ = response.to
+    for value in response.values("Record-Route"):
+        parse_address(value)
 
 
 def _optional_body(request: Request) -> bool:
