@@ -37,6 +37,7 @@ class Transports(Protocol):
     def send(self, data: bytes, flow: Flow) -> bool: ...
     def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
+    def wider(self, flow: Flow) -> Flow | None: ...
 
 
 class UserAgent:
@@ -44,6 +45,7 @@ class UserAgent:
 
     def __init__(self, transports: Transports, gate: Gate, ids: Ids, *, user_agent: str = "pbx") -> None:
         self.stack = Stack(gate, transports, ids, user_agent=user_agent)
+        self.stack.wider = transports.wider
         self._transports = transports
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -244,7 +246,7 @@ class UserAgent:
         signal.party = destination.party
         signal.session.owner = signal
         self.active[signal.party] += 1
-        if destination.alternatives or destination.redirects:
+        if destination.party.startswith("trunk/"):
             signal.retry = Retry(destination, caller, sdp, list(destination.alternatives), destination.redirects)
             signal.hurry()
         self.pump()
@@ -388,6 +390,8 @@ class SessionSignal:
                 return False
             retry.redirects -= 1
             uri = uri.with_user(contacts[0].uri.user)  # behind the same proxy: a Contact alone sends us nowhere
+        elif failed.response is None and self._went_by_stream(flow):
+            pass  # it broke under a large INVITE: the datagram after all (§18.1.1)
         elif (status == 408 or 500 <= status < 600) and retry.flows:
             flow = retry.flows.pop(0)
             uri = uri if retry.destination.routes else uri.at(flow.remote)
@@ -399,6 +403,10 @@ class SessionSignal:
         self.session.owner = self
         self.hurry()
         return True
+
+    def _went_by_stream(self, flow: Flow) -> bool:
+        client = self.session.client
+        return client is not None and flow.transport == "udp" and client.flow.transport != "udp"
 
     @property
     def local_address(self) -> str:

@@ -6,6 +6,7 @@ One call to :meth:`Stack.receive` or :meth:`Stack.handle_timer` may queue output
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,6 +39,7 @@ from pbx.sip.transaction import (
 )
 from pbx.whole import whole
 
+LARGE_BYTES = 1300  # more may be fragmented, or lost, on a path whose MTU nobody knows (§18.1.1)
 UNDERSTOOD = frozenset({"replaces", "timer", "path", "outbound", "norefersub", "100rel"})
 
 
@@ -97,6 +99,7 @@ class Stack:
         self.counters = Counters()
         self.user_agent = user_agent
         self.session_expires_s = session_expires_s
+        self.wider: Callable[[Flow], Flow | None] = lambda flow: None  # the stream that is open beside a UDP flow
         self._gate = gate
         self._addresses = addresses
         self._outputs: list[Output] = []
@@ -227,11 +230,22 @@ class Stack:
         self.transmit(data, flow)
 
     def start_client(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
+        flow = self._way_for(request, flow)
         made = ClientInvite if request.method == "INVITE" else ClientOther
         transaction = made(request, flow, self, user)
         self._clients[transaction.key] = transaction
         transaction.start(now)
         return transaction
+
+    def _way_for(self, request: Request, flow: Flow) -> Flow:
+        """Return *flow*, or the stream beside it for what is large; Via says which (§18.1.1)."""
+        if flow.transport != "udp" or (len(request.body) < 400 and len(request.headers) < 16):
+            return flow  # short of the limit for sure: no need to write it out
+        if len(request.to_bytes()) > LARGE_BYTES and (stream := self.wider(flow)) is not None:
+            flow = stream
+        if request.via.transport.lower() != flow.transport:
+            self.stamp(request, flow)
+        return flow
 
     def stamp(self, request: Request, flow: Flow) -> None:
         """Put a fresh Via on a request."""
