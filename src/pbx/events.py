@@ -62,7 +62,7 @@ def event_from(name: str, call_id: str, leg_id: str, payload: dict[str, Any]) ->
     :raises KeyError: for an unknown kind.
     """
     cls = KINDS[name]
-    known = {f.name for f in fields(cls)}
+    known = cls.OWN
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in payload.items() if k in known}
     return cls(call_id=call_id, leg_id=leg_id, **values)
 

@@ -28,6 +28,7 @@ from pbx.store.paths import leg_quality, menu_path, trunk_use
 from pbx.store.queue_log import QueueLog
 from pbx.store.reader import Reader
 from pbx.store.segments import segments_of
+from pbx.store.window import Window, events_of_call
 
 
 def database_of(directory: Path, state: Path | None) -> Path:
@@ -50,16 +51,20 @@ def _where(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("-c", "--config", "directory", type=path, default=Path("conf"), show_default=True)(command)
 
 
+_since = click.option(
+    "--since", type=Instant(), default=None, help='From then on: "2026-11-25 00:00", or 24h ago as -24h.'
+)
+_until = click.option("--until", type=Instant(), default=None, help="Before then.")
+
+
 @click.command()
 @_where
 @click.option("--csv", "as_csv", is_flag=True, help="Asterisk's columns.")
 @click.option("--last", type=click.IntRange(1), default=1_000_000_000, help="Only the newest so many.")
-@click.option(
-    "--since", type=Instant(), default=None, help='Ended from then on: "2026-11-25 00:00", or 24h ago as -24h.'
-)
-@click.option("--until", type=Instant(), default=None, help="Ended before.")
+@_since
+@_until
 def cdr(directory: Path, state: Path | None, as_csv: bool, last: int, since: float | None, until: float | None) -> None:
-    """Print call records, oldest first, as JSON lines or CSV."""
+    """Print the records of calls that ended in that time, oldest first, as JSON lines or CSV."""
 
     async def ask() -> list[CallRecord]:
         reader = Reader(database_of(directory, state))
@@ -82,59 +87,80 @@ def cdr(directory: Path, state: Path | None, as_csv: bool, last: int, since: flo
 @click.command()
 @_where
 @click.argument("call", required=False)
-def segments(directory: Path, state: Path | None, call: str | None) -> None:
-    """Print who talked with whom, one JSON line a segment; of one CALL or of all."""
-    log = list(export.read_log(database_of(directory, state)))
-    seats = Seats(log)
+@_since
+@_until
+def segments(directory: Path, state: Path | None, call: str | None, since: float | None, until: float | None) -> None:
+    """Print who talked with whom, one JSON line a segment; of one CALL, or of those that ended in that time."""
+    path = database_of(directory, state)
+    if call is not None:
+        log = events_of_call(path, call)
+        window = Window(log[0].at_utc if log else 0.0, log[-1].at_utc + 1.0 if log else 0.0)
+    else:
+        window = Window(since, until)
+        log = window.calls(path)
+    seats = Seats(window.seats(path))
     for entries in families(log):
-        if call is None or call in {entry.event.call_id for entry in entries}:
-            for segment in segments_of(entries, seats):
-                click.echo(orjson.dumps(asdict(segment)).decode())
+        for segment in segments_of(entries, seats):
+            click.echo(orjson.dumps(asdict(segment)).decode())
 
 
 @click.command("menu-paths")
 @_where
-def menu_paths(directory: Path, state: Path | None) -> None:
-    """Print each caller's way through the menus and where it ended, one JSON line a call."""
-    for entries in families(export.read_log(database_of(directory, state))):
+@_since
+@_until
+def menu_paths(directory: Path, state: Path | None, since: float | None, until: float | None) -> None:
+    """Print each caller's way through the menus and where it ended, one JSON line a call that ended in that time."""
+    for entries in families(Window(since, until).calls(database_of(directory, state))):
         if (path := menu_path(entries)) is not None:
             click.echo(orjson.dumps(asdict(path)).decode())
 
 
 @click.command("trunk-use")
 @_where
-def trunk_uses(directory: Path, state: Path | None) -> None:
-    """Print calls, seconds and the most legs at one time of each trunk, one JSON line each."""
-    for use in trunk_use(export.read_log(database_of(directory, state))).values():
+@_since
+@_until
+def trunk_uses(directory: Path, state: Path | None, since: float | None, until: float | None) -> None:
+    """Print calls, seconds and the most legs at one time of each trunk in that time, one JSON line each."""
+    for use in trunk_use(Window(since, until).events(database_of(directory, state))).values():
         click.echo(orjson.dumps(asdict(use)).decode())
 
 
 @click.command()
 @_where
-def quality(directory: Path, state: Path | None) -> None:
-    """Print packets, loss, jitter and MOS of every leg that ended, one JSON line each."""
-    for leg in leg_quality(export.read_log(database_of(directory, state))):
+@_since
+@_until
+def quality(directory: Path, state: Path | None, since: float | None, until: float | None) -> None:
+    """Print packets, loss, jitter and MOS of every leg of the calls that ended in that time, one JSON line each."""
+    for leg in leg_quality(Window(since, until).calls(database_of(directory, state))):
         click.echo(orjson.dumps(asdict(leg)).decode())
 
 
 @click.command("queue-log")
 @_where
-def queue_log(directory: Path, state: Path | None) -> None:
-    """Print the log in the format of Asterisk's queue_log."""
-    for line in QueueLog().lines(export.read_log(database_of(directory, state))):
+@_since
+@_until
+def queue_log(directory: Path, state: Path | None, since: float | None, until: float | None) -> None:
+    """Print the log of that time in the format of Asterisk's queue_log."""
+    for line in QueueLog().lines(Window(since, until).events(database_of(directory, state))):
         click.echo(line)
 
 
 @click.command()
 @_where
 @click.option("--recordings/--no-recordings", default=True, help="Read every recording too; slow where there are many.")
-def audit(directory: Path, state: Path | None, recordings: bool) -> None:
-    """Prove that the figures add up and the recordings are as recorded; exit status 1 where a row does not."""
+@_since
+def audit(directory: Path, state: Path | None, recordings: bool, since: float | None) -> None:
+    """Prove that the figures add up and the recordings are as recorded; exit status 1 where a row does not.
+
+    With --since only what happened from then on is proved: what was rolled up or recorded wants the whole log.
+    """
     config, base = load(directory).valid(), state or directory
     path = base / config.store.path
-    entries = list(export.read_log(path))
-    faults = audit_log(entries, time.time()) + audit_rollups(path, lambda name: thresholds_of(config, name))
-    if recordings:
+    entries = list(Window(since).events(path))
+    faults = audit_log(entries, time.time())
+    if since is None:
+        faults += audit_rollups(path, lambda name: thresholds_of(config, name))
+    if recordings and since is None:
         faults += audit_recordings(path, base / config.recordings.path)
     for fault in faults:
         click.echo(str(fault), err=True)

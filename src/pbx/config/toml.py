@@ -1,11 +1,11 @@
-"""TOML with positions: tomllib gives the values, a syntax tree says where each table and key stands."""
+"""TOML with positions: tomli gives the values, a syntax tree says where each table and key stands."""
 
 from __future__ import annotations
 
 import datetime
-import tomllib
 from pathlib import Path
 
+import tomli
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
 
@@ -25,14 +25,13 @@ def read_toml(path: Path, shown: str) -> tuple[Table, list[Finding]]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         return Table(where=Where(shown)), [Finding(Where(shown), Severity.ERROR, f"cannot be read: {reason}")]
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         return Table(where=Where(shown)), [_syntax_error(error, text, shown)]
-    index = _Index(data, shown)
-    return index.located(values), []
+    return _located(values, _Places(data, shown)), []
 
 
-def _syntax_error(error: tomllib.TOMLDecodeError, text: str, shown: str) -> Finding:
+def _syntax_error(error: tomli.TOMLDecodeError, text: str, shown: str) -> Finding:
     message = str(error)
     line, column = 1, 1
     if "(at line " in message:
@@ -61,43 +60,39 @@ def _cure(message: str, text: str, line: int) -> str:
     return ""
 
 
-class _Index:
-    """The places of tables and keys, by path."""
+class _Places:
+    """The places of tables and keys, by path; the syntax tree is made when the first of them is asked for."""
 
     def __init__(self, data: bytes, shown: str) -> None:
+        self._data = data
         self._shown = shown
-        self._places: dict[tuple[Key, ...], Where] = {(): Where(shown, 1, 1)}
+        self._found: dict[tuple[Key, ...], tuple[int, int]] = {}
         self._counts: dict[tuple[Key, ...], int] = {}
-        self._lines = data.split(b"\n")
-        root = Parser(_LANGUAGE).parse(data).root_node
-        for node in root.children:
+        self._lines: list[bytes] = []
+
+    def where(self, path: tuple[Key, ...]) -> Where:
+        return Where(self._shown, find=lambda: self._find(path))
+
+    def _find(self, path: tuple[Key, ...]) -> tuple[int, int]:
+        if not self._found:
+            self._read()
+        while path not in self._found:  # what has no place of its own stands where its table does
+            path = path[:-1]
+        return self._found[path]
+
+    def _read(self) -> None:
+        self._found[()] = (1, 1)
+        self._lines = self._data.split(b"\n")
+        for node in Parser(_LANGUAGE).parse(self._data).root_node.children:
             if node.type == "pair":
                 self._pair(node, ())
             elif node.type in ("table", "table_array_element"):
                 self._table(node)
 
-    def located(self, values: dict[str, object]) -> Table:
-        found = self._wrap(values, ())
-        assert isinstance(found, Table)
-        return found
-
-    def _wrap(self, value: object, path: tuple[Key, ...]) -> object:
-        if isinstance(value, dict):
-            table = Table(where=self._places.get(path, self._places[()]))
-            for key, inner in value.items():
-                table.keys_at[key] = self._places.get((*path, key), table.where)
-                table[key] = self._wrap(inner, (*path, key))
-            return table
-        if isinstance(value, list):
-            return [self._wrap(inner, (*path, i)) for i, inner in enumerate(value)]
-        if isinstance(value, datetime.date | datetime.time):
-            return value.isoformat()
-        return value
-
-    def _where(self, node: Node) -> Where:
+    def _place(self, node: Node) -> tuple[int, int]:
         row, column = node.start_point
-        shown = len(self._lines[row][:column].decode("utf-8", "replace"))
-        return Where(self._shown, row + 1, shown + 1)
+        before = self._lines[row][:column]
+        return row + 1, 1 + (column if before.isascii() else len(before.decode("utf-8", "replace")))
 
     def _table(self, node: Node) -> None:
         keys: tuple[str, ...] = ()
@@ -106,10 +101,10 @@ class _Index:
             if child.type in ("bare_key", "quoted_key", "dotted_key"):
                 keys = _keys(child)
                 path = self._resolve(keys, last_is_array=node.type == "table_array_element")
-                place = self._where(child)
-                self._places.setdefault(path, place)
+                place = self._place(child)
+                self._found.setdefault(path, place)
                 for i in range(1, len(path)):
-                    self._places.setdefault(path[:i], place)
+                    self._found.setdefault(path[:i], place)
             elif child.type == "pair":
                 self._pair(child, path)
 
@@ -125,24 +120,47 @@ class _Index:
         return path
 
     def _pair(self, node: Node, base: tuple[Key, ...]) -> None:
-        named = [child for child in node.children if child.is_named and child.type != "comment"]
+        named = node.named_children
         if len(named) < 2:
             return
         path = (*base, *_keys(named[0]))
+        place = self._place(named[0])
         for i in range(len(base) + 1, len(path) + 1):
-            self._places.setdefault(path[:i], self._where(named[0]))
+            self._found.setdefault(path[:i], place)
         self._value(named[1], path)
 
     def _value(self, node: Node, path: tuple[Key, ...]) -> None:
-        if node.type == "inline_table":
-            for child in node.children:
+        kind = node.type
+        if kind == "inline_table":
+            for child in node.named_children:
                 if child.type == "pair":
                     self._pair(child, path)
-        elif node.type == "array":
-            values = [child for child in node.children if child.is_named and child.type != "comment"]
+        elif kind == "array":
+            values = [child for child in node.named_children if child.type != "comment"]
             for i, child in enumerate(values):
-                self._places.setdefault((*path, i), self._where(child))
+                self._found.setdefault((*path, i), self._place(child))
                 self._value(child, (*path, i))
+
+
+def _located(values: dict[str, object], places: _Places) -> Table:
+    found = _wrap(values, (), places)
+    assert isinstance(found, Table)
+    return found
+
+
+def _wrap(value: object, path: tuple[Key, ...], places: _Places, where: Where | None = None) -> object:
+    if isinstance(value, dict):
+        table = Table(where=where or places.where(path))
+        for key, inner in value.items():
+            below = (*path, key)
+            table.keys_at[key] = place = places.where(below)
+            table[key] = _wrap(inner, below, places, place)
+        return table
+    if isinstance(value, list):
+        return [_wrap(inner, (*path, i), places) for i, inner in enumerate(value)]
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return value
 
 
 def _keys(node: Node) -> tuple[str, ...]:
@@ -150,5 +168,5 @@ def _keys(node: Node) -> tuple[str, ...]:
         return tuple(key for child in node.children if child.is_named for key in _keys(child))
     text = (node.text or b"").decode()
     if node.type == "quoted_key":
-        return (str(next(iter(tomllib.loads(f"{text} = 0")))),)
+        return (str(next(iter(tomli.loads(f"{text} = 0")))),)
     return (text,)

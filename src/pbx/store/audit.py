@@ -138,6 +138,8 @@ def _agents(log: list[Logged], until_utc: float) -> Iterator[Fault]:
             continue
         if event.agent not in state and log[0].seq > 1:
             state[event.agent] = event.was  # what is older is not kept
+            if event.was != LOGGED_OUT:
+                since[event.agent] = entry.at_utc
         if event.was != state.get(event.agent, LOGGED_OUT):
             was = state.get(event.agent, LOGGED_OUT)
             yield Fault(f"left {event.was} but was {was} (seq {entry.seq})", f"agent {event.agent}")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from pbx.errors import StoreError
 from pbx.events import Logged, event_from
 
-EVENTS = "SELECT seq, at_utc, at_mono, kind, call_id, leg_id, data FROM events WHERE seq > ? ORDER BY seq"
+COLUMNS = "seq, at_utc, at_mono, kind, call_id, leg_id, data"
+EVENTS = f"SELECT {COLUMNS} FROM events WHERE seq > ? ORDER BY seq"
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
@@ -28,18 +30,22 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return database
 
 
+def decoded(rows: Iterable[Iterable[Any]]) -> Iterator[Logged]:
+    """Yield the events of rows of COLUMNS; kinds of a newer version are passed over."""
+    for seq, at_utc, at_mono, kind, call_id, leg_id, data in rows:
+        try:
+            yield Logged(seq, at_utc, at_mono, event_from(kind, call_id, leg_id, orjson.loads(data)))
+        except KeyError:
+            continue
+
+
 def read_log(path: Path, after_seq: int = 0) -> Iterator[Logged]:
     """Yield the events after a place in the log; kinds of a newer version are passed over.
 
     :raises StoreError: when the database cannot be read.
     """
     with closing(open_read_only(path)) as database:
-        for seq, at_utc, at_mono, kind, call_id, leg_id, data in database.execute(EVENTS, (after_seq,)):
-            try:
-                event = event_from(kind, call_id, leg_id, orjson.loads(data))
-            except KeyError:
-                continue
-            yield Logged(seq, at_utc, at_mono, event)
+        yield from decoded(database.execute(EVENTS, (after_seq,)))
 
 
 def read_kinds(path: Path, kinds: Sequence[str]) -> Iterator[Logged]:
@@ -50,8 +56,7 @@ def read_kinds(path: Path, kinds: Sequence[str]) -> Iterator[Logged]:
     marks = ", ".join("?" * len(kinds))
     sql = EVENTS.replace("seq > ?", f"kind IN ({marks})")
     with closing(open_read_only(path)) as database:
-        for seq, at_utc, at_mono, kind, call_id, leg_id, data in database.execute(sql, tuple(kinds)):
-            yield Logged(seq, at_utc, at_mono, event_from(kind, call_id, leg_id, orjson.loads(data)))
+        yield from decoded(database.execute(sql, tuple(kinds)))
 
 
 def query(path: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:

@@ -10,10 +10,10 @@ from itertools import groupby
 from pathlib import Path
 
 import aiosqlite
-import orjson
 
-from pbx.events import Logged, event_from
+from pbx.events import Logged
 from pbx.store.cdr import RECORD_KINDS, CallRecord, call_record
+from pbx.store.export import decoded
 
 
 class Reader:
@@ -102,10 +102,4 @@ class Reader:
     async def _events(self, sql: str, values: tuple[object, ...]) -> list[Logged]:
         assert self._database is not None
         rows = await self._database.execute_fetchall(sql, values)
-        found = []
-        for seq, at_utc, at_mono, kind, call_id, leg_id, data in rows:
-            try:
-                found.append(Logged(seq, at_utc, at_mono, event_from(kind, call_id, leg_id, orjson.loads(data))))
-            except KeyError:
-                continue  # written by a newer version
-        return found
+        return list(decoded(rows))
