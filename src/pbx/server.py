@@ -46,12 +46,12 @@ from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.limits import Shedder
+from pbx.signaling.line import State as TrunkState
 from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
-from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
 from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
@@ -67,6 +67,7 @@ from pbx.store.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
+LAST_CALLER_DAYS = 30
 
 
 class Server:
@@ -176,7 +177,7 @@ class Server:
                 lambda agent: self.desk.seat_of(agent),
                 self.equipment.forwards.disturb_not,
             ),
-            self._tell,
+            self.log.append,
             ids,
             time.time,
             config.media.codecs,
@@ -197,6 +198,7 @@ class Server:
         self.reader = Reader(self.log.path)
         await self.reader.start()
         opened.push_async_callback(self.reader.stop)
+        self.equipment.earlier_caller = self._earlier_caller
         await self._watch()
         opened.callback(self.agent.stop)
         assert self.agent.subscriptions is not None
@@ -234,7 +236,7 @@ class Server:
         self._opened.push_async_callback(self.post.close)
         if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
             postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
-            self.log.listeners.append(postroom.take)
+            self.log.hear(postroom.take, (ev.VoicemailChanged,))
             postroom.start()
             self._opened.callback(postroom.stop)
         self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
@@ -259,6 +261,7 @@ class Server:
         self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
         self.destinations.config = config
         self.calls.max_calls = limits.max_calls
+        self.calls.transfer_returns_s = limits.transfer_returns_s
         self.calls.language = config.language
         self.calls.recording_coding = config.recordings.format
         self.calls.codecs = tuple(config.media.codecs)
@@ -297,12 +300,6 @@ class Server:
         except PbxError as error:
             log.error("not reloaded:\n%s", error)
 
-    def _tell(self, event: ev.Event) -> object:
-        """Write an event down; the desk sees from it which agents are in other calls."""
-        logged = self.log.append(event)
-        self.desk.observe(event)
-        return logged
-
     def _open_desk(self, seed: int) -> None:
         """Begin to serve queues, with agents as they were."""
         self.desk = Desk(
@@ -315,7 +312,9 @@ class Server:
             is_reachable=self._is_registered,
         )
         self.equipment.desk = self.desk
+        self.equipment.agent_day = self.today.agent
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
+        self.log.hear(lambda logged: self.desk.observe(logged.event), (ev.LegCreated, ev.LegEnded))
         self.registrar.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)
@@ -335,6 +334,9 @@ class Server:
 
     def _is_registered(self, endpoint: str) -> bool:
         return bool(self.location.bindings(endpoint, time.time()))
+
+    async def _earlier_caller(self, endpoint: str) -> str:
+        return await self.reader.last_caller(endpoint, time.time() - LAST_CALLER_DAYS * 86_400)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))

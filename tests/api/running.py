@@ -28,8 +28,8 @@ from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import Leg
 from pbx.config.config import Config
 from pbx.signaling.contract import Introduction
-from pbx.signaling.trunk import Line
-from pbx.signaling.trunk import State as TrunkState
+from pbx.signaling.line import Line
+from pbx.signaling.line import State as TrunkState
 from pbx.signaling.virtual import Behaviour
 from pbx.sip.location import Location
 from pbx.store.archive import Archive
@@ -152,7 +152,10 @@ class Running:
     def in_call(self, leg: Leg) -> dict[str, Any]:
         return {}
 
-    async def converse(self, leg: Leg, other: Leg) -> None:
+    def minutes_left_s(self, party: str) -> float:
+        return 7200.0
+
+    async def converse(self, leg: Leg, other: Leg, *, charged: str = "") -> None:
         await leg.bridge(other)
 
     def route(self, introduction: Introduction) -> Routed | Refusal:

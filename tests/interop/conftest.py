@@ -78,7 +78,7 @@ def make_phone(net: None, tmp_path: Path) -> Iterator[Callable[..., Baresip]]:
             rate_hz: int = 8000,
             channels: int = 1,
             voice: str = "",
-            **options: str,
+            **options: Any,
         ) -> Baresip:
             nonlocal count
             count += 1

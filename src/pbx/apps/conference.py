@@ -32,6 +32,7 @@ class Terms:
     muted: bool = False
     moderator: bool = False
     record: bool = False
+    called_in: bool = False  # by a moderator: no PIN, and no lock or limit, keeps them out
     path: Callable[[str], Path] | None = None  # where a member's recording goes
     summon: Summon | None = None
 
@@ -78,7 +79,7 @@ class Rooms:
         if moderator is None:
             return TimedOut()
         conference = self._rooms.get(name)
-        if conference is not None and not moderator:
+        if conference is not None and not moderator and not terms.called_in:
             full = bool(terms.most) and len(conference.members) >= terms.most
             if full or conference.locked:
                 await audio.play(leg, "conference-full" if full else "conference-locked")

@@ -45,6 +45,8 @@ def _doing(row: Row) -> str:
         words.append(row["call"]["queue"])
     if row["next"]:
         words.append(f"then {row['next']}")
+    if row["help_s"] is not None:
+        words.append(f"calls for help {lasted(row['help_s'])}")
     return " ".join(word for word in words if word)
 
 

@@ -144,22 +144,28 @@ async def agent(script: Script, step: AgentStep) -> None:
 @runs(SuperviseStep)
 async def supervise_step(script: Script, step: SuperviseStep) -> None:
     """Let somebody who may into an agent's conversation."""
+    if not await supervise_agent(script, script.fill(step.supervise), Mode(step.mode), step):
+        await script.branch(step, "unreachable")
+
+
+async def supervise_agent(script: Script, named: str, mode: Mode, step: SuperviseStep | None = None) -> bool:
+    """Enter the conversation of an agent, by name, number or seat; False where there is none."""
     desk, endpoint = desk_of(script), str(script.values["endpoint"])
-    named = script.fill(step.supervise)
     agent = desk.agent_named(named)
-    script.tell(f"supervise {agent or named} {step.mode}", step)
+    script.tell(f"supervise {agent or named} {mode.value}", step)
     seat = desk.seat_of(agent) if agent else named
     if not desk.may_supervise(endpoint, agent):
         script.leg.log.info("x %s may not supervise %s", endpoint, named)
-        await script.branch(step, "declined")
+        if step is not None:
+            await script.branch(step, "declined")
         await audio.play(script.leg, "not-allowed")
-        return
+        return True
     watched = conversation_of(desk.calls, f"endpoint/{seat}")
     if watched is None:
-        await script.branch(step, "unreachable")
-        return
+        return False
     who = desk.agent_at(endpoint) or f"endpoint/{endpoint}"
-    await supervise(desk.calls, script.leg, watched, Mode(step.mode), script.emit, who)
+    desk.supervised(watched.party, who)
+    await supervise(desk.calls, script.leg, watched, mode, script.emit, who)
     raise Finished
 
 

@@ -16,8 +16,7 @@ from typing import Any
 from pbx import _mix
 from pbx.errors import MediaError
 from pbx.media import tones
-from pbx.media.contract import DIGITS, MediaPort, MediaState, PortEvents, PortStats
-from pbx.media.figures import figures
+from pbx.media.contract import DIGITS, MediaPort, MediaState, PortEvents
 from pbx.media.port import Port
 from pbx.media.ports import PortPool
 from pbx.media.room import Room
@@ -189,8 +188,10 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def stats_of(self, port: Port) -> PortStats:
-        return figures(port.shard.native.stats(port.index))
+    def counters_of(self, port: Port) -> dict[str, Any]:
+        """Return a port's counters as the engine has them, for :func:`pbx.media.counters.stats_from`."""
+        found: dict[str, Any] = port.shard.native.stats(port.index)
+        return found
 
     def _write(self) -> None:
         self.writer.run()

@@ -9,12 +9,13 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pbx import _mix
 from pbx.errors import MediaError
 from pbx.media.company import Ties, bring_together, tell_ties
 from pbx.media.contract import DIGITS, Clip, Coding, MediaPort, PortEvents, PortStats
+from pbx.media.counters import stats_from
 from pbx.media.shard import Shard
 from pbx.media.sounds import Sound
 from pbx.native import opus, srtp
@@ -73,7 +74,7 @@ class Port:
         self._wanted: tuple[int, Sequence[Clip], bool] | None = None  # a play that waits for its files or its codec
         self._playing: dict[int, Clips] = {}  # the engine's until it says that they ended
         self._recording: int | None = None
-        self._final = PortStats()
+        self._final: dict[str, Any] = {}  # its counters when it was closed
 
     @property
     def local(self) -> tuple[str, int]:
@@ -107,7 +108,7 @@ class Port:
         if shard is self.shard or self._closed:
             return
         if not self.moving:
-            self._final = self.stats()  # to be shown meanwhile
+            self._final = self._engine.counters_of(self)  # to be shown meanwhile
             self.post(_mix.OP_PART)
             self.moving = True
         self.shard.ports -= 1
@@ -262,7 +263,8 @@ class Port:
         if self._wanted is not None:
             (token, _, _), self._wanted = self._wanted, None
             asyncio.get_running_loop().call_soon(self.events.on_done, token, "stopped")
-        self.post(_mix.OP_HUSH)
+        if self._playing:
+            self.post(_mix.OP_HUSH)
 
     def send_digits(self, digits: str) -> None:
         """Send digits as RFC 4733 events, or as sound where the peer does not take those."""
@@ -331,13 +333,14 @@ class Port:
     # ---- the rest --------------------------------------------------------------------------------------------------
 
     def stats(self) -> PortStats:
-        return self._final if self._closed or self.moving else self._engine.stats_of(self)
+        return stats_from(self._final if self._closed or self.moving else self._engine.counters_of(self))
 
     def close(self) -> None:
         """Give the sockets back; the number rests before it is used again."""
         if not self._closed:
             self.stop()
-            self._final = self.stats()
+            if not self.moving:
+                self._final = self._engine.counters_of(self)
             self.post(_mix.OP_CLOSE)
             self._closed = True
             self.ties.cut(self)

@@ -10,6 +10,7 @@ from pbx import _mix
 from pbx.errors import MediaError
 
 ROOMS = 1024
+WAKE_S = 0.001  # how long commands gather
 Notice = tuple[int, int, int, int, int, int]  # kind, port, generation, token, value, at_ns
 
 
@@ -24,7 +25,7 @@ class Shard:
         self.ports = 0  # that are here, or on their way
         self._thread = threading.Thread(target=self.native.run, name=f"media-{number}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waking = False  # the engine will be woken in this turn of the loop
+        self._waking = False  # the engine will be woken in a moment
 
     def start(self, loop: asyncio.AbstractEventLoop, tell: Callable[[Shard, Iterable[Notice]], None]) -> None:
         self._loop = loop
@@ -71,7 +72,7 @@ class Shard:
         self._rooms.append(number)
 
     def put(self, op: int, index: int, generation: int, token: int = 0, *args: int) -> None:
-        """Hand over a command; the engine is woken once a turn of the loop, for waking costs more than telling.
+        """Hand over a command; the engine is woken a moment later for all of that moment: waking costs the most.
 
         :raises MediaError: when the ring is full.
         """
@@ -81,7 +82,7 @@ class Shard:
             raise MediaError(str(error)) from error
         if not self._waking:
             self._waking = True
-            asyncio.get_running_loop().call_soon(self._wake)
+            asyncio.get_running_loop().call_later(WAKE_S, self._wake)
 
     def _wake(self) -> None:
         self._waking = False
