@@ -45,7 +45,8 @@ def office(net: None, tmp_path: Path) -> Iterator[LiveServer]:
     """The office of `make run` with Opus, a phone that has no keys but tones, and one whose calls are recorded."""
     server = LiveServer.of(ROOT / "conf", tmp_path / "office")
     config = server.directory / "pbx.toml"
-    config.write_text(config.read_text().replace(CODECS, CODECS.replace("[", '["opus", ')) + MORE)
+    codecs = CODECS.replace("[", '["opus", ') + "\nthreads = 2"
+    config.write_text(config.read_text().replace(CODECS, codecs) + MORE)
     server.start()
     yield server
     log = server.stop()
@@ -76,6 +77,9 @@ def test_every_codec_reaches_every_other_and_the_recording_has_both(
     }
     phones = {c: make_phone(n, office.secret(n), said[c], **how[c]) for c, n in numbers.items()}
     wait_for(lambda: registered(office) == set(numbers.values()), 10, "not registered")
+    threads = {row["thread"]: row for row in office.ask("/v1/threads")}
+    assert {"media-0", "media-1"} <= set(threads)
+    assert {threads[name]["scheduling"] for name in ("media-0", "media-1")} <= {"FIFO 10", "normal"}
     for one, other in itertools.combinations(said, 2):
         before = [len(phones[c].events) for c in (one, other)]
         phones[one].dial(numbers[other])

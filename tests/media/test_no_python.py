@@ -16,7 +16,7 @@ PYTHON = re.compile(
 THREAD_SIDE = {
     "core": (), "dtmf": (), "ear": (), "jitter": (), "matrix": (), "moments": (), "receive": (), "rtcp": (), "tick": (),
     "transmit": (), "conceal": (), "commands": (), "moving": (), "g711": (), "g722": (), "pcm": (), "opus": (),
-    "srtp": (),
+    "srtp": (), "sockets": (),
     "recorder": ("record_frame", "end_recording", "_round", "_flush", "_write", "_header"),
     "_mix": ("_run", "_gather", "_ticks", "_look_round"),
     "voice": ("mouth_reset", "play_frame", "encode_packet"),

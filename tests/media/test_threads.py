@@ -198,3 +198,12 @@ def test_threads_keep_to_processors_of_their_own_and_leave_one_to_python() -> No
     assert chosen[-2:] == [-1, -1]
     assert len({cpu for cpu in chosen if cpu >= 0}) == count - 1
     assert min(os.sched_getaffinity(0)) not in chosen
+
+
+@pytest.mark.asyncio
+async def test_the_log_says_whether_the_threads_got_their_priority(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "pbx.media.engine"):
+        await until(lambda: "SCHED_FIFO" in caplog.text)
+    assert ("without SCHED_FIFO" in caplog.text) is not engine.realtime

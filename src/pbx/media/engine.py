@@ -27,6 +27,7 @@ from pbx.native.voice import Clips
 
 log = logging.getLogger(__name__)
 
+TELL_AFTER_S = 1.0
 MOST_LOAD = 0.85  # of a core: above it new calls would spoil those that are
 STATES = {
     _mix.MEDIA_BACK: MediaState.HEARD,
@@ -74,6 +75,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing = threading.Thread(target=self._write, name="media-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._telling: asyncio.TimerHandle | None = None
         self._disk_failed = False
         self.most_load = MOST_LOAD
         self.sounds = Sounds()
@@ -86,11 +88,26 @@ class Engine:
         for shard in self.shards:
             shard.start(self._loop, self._told)
         self._writing.start()
+        self._telling = self._loop.call_later(TELL_AFTER_S, self._tell_scheduling)
+
+    def _tell_scheduling(self) -> None:
+        """Say once whether the kernel gave the media threads the priority that they ask for."""
+        without = [f"media-{shard.number}" for shard in self.shards if not shard.native.realtime]
+        if without:
+            log.warning(
+                "x %s without SCHED_FIFO: a busy machine will be heard; LimitRTPRIO=10 or CAP_SYS_NICE permits it",
+                ", ".join(without),
+            )
+        else:
+            kept = [str(shard.native.pinned) if shard.native.pinned >= 0 else "any" for shard in self.shards]
+            log.info("media threads under SCHED_FIFO, processors: %s", ", ".join(kept))
 
     def stop(self) -> None:
         """End the threads, close every socket and finish every recording."""
         if self._loop is None:
             return
+        if self._telling is not None:
+            self._telling.cancel()
         self._loop.remove_reader(self.writer.event_fd)
         for shard in self.shards:
             shard.stop()

@@ -5,7 +5,7 @@ A command names a port by index and generation: one that comes too late finds an
 what it owns.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from pbx.native.core cimport (
@@ -14,15 +14,16 @@ from pbx.native.core cimport (
 from pbx.native.dtmf cimport Keypad, keypad_reset
 from pbx.native.ear cimport CODEC_OPUS, Ear
 from pbx.native.matrix cimport deaf, hear, join, leave, plan, plan_dirty, unhear, unlink
-from pbx.native.moments cimport W_ALL, W_RTCP, unsettle
+from pbx.native.moments cimport unsettle
 from pbx.native.moving cimport arrive, part, tape_beside
 from pbx.native.recorder cimport Recording, end_recording
 from pbx.native.ring cimport Command, take_command
 from pbx.native.rtcp cimport farewell
+from pbx.native.sockets cimport attach, shut
 from pbx.native.srtp cimport forget
 from pbx.native.tick cimport stop_playing, stop_recording
 from pbx.native.transmit cimport queue_digit
-from pbx.native.udp cimport close, pbx_address, pbx_address_equal, pbx_address_set, pbx_now_ns, pbx_watch
+from pbx.native.udp cimport pbx_address, pbx_address_equal, pbx_address_set, pbx_now_ns
 from pbx.native.voice cimport Mouth, Playlist
 
 
@@ -155,8 +156,7 @@ cdef void _open(Core *core, Port *port, Command *c) noexcept nogil:
     port.opened_ns = port.last_in_ns = port.out_ns = port.state_from_ns = pbx_now_ns()
     port.open = 1
     core.high = max(core.high, <int>c.port + 1)
-    pbx_watch(core.epoll, port.rtp_fd, <uint64_t>c.port << 2 | W_ALL)
-    pbx_watch(core.epoll, port.rtcp_fd, <uint64_t>c.port << 2 | W_RTCP)
+    attach(core, <int>c.port)
 
 
 cdef void close_port(Core *core, int index) noexcept nogil:
@@ -167,9 +167,7 @@ cdef void close_port(Core *core, int index) noexcept nogil:
     unlink(core, index)
     wheel_take(core, index)
     farewell(core, index, pbx_now_ns())
-    unsettle(core, index)
-    close(port.rtp_fd)      # leaves epoll by itself
-    close(port.rtcp_fd)
+    shut(core, index)
     _set_keys(port, 0, NULL)
     _set_keys(port, 1, NULL)
     port.open = 0

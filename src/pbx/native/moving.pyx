@@ -6,14 +6,13 @@ thread. Sound, keys, player and recording go along; packets wait in the socket m
 after the arrival, by Python, which knows it.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from pbx.native.core cimport N_PARTED, Core, Port, notify, tap, wheel_take
 from pbx.native.ear cimport ear_free
 from pbx.native.matrix cimport plan, unlink
-from pbx.native.moments cimport W_ALL, W_RTCP, let_go
-from pbx.native.udp cimport pbx_now_ns, pbx_unwatch, pbx_watch
+from pbx.native.sockets cimport attach, detach
 from pbx.native.voice cimport mouth_free, tune_in
 
 
@@ -21,9 +20,10 @@ cdef void part(Core *core, int index) noexcept nogil:
     """Take a port out of this thread and tell where it lies; without memory it stays, and 0 is told."""
     cdef Port *port = &core.ports[index]
     cdef Port *parcel
-    let_go(core, index, pbx_now_ns())
+    detach(core, index)
     parcel = <Port *>malloc(sizeof(Port))
     if parcel == NULL:
+        attach(core, index)
         notify(core, N_PARTED, index, 0, 0)
         return
     _untape(core, index)
@@ -32,8 +32,6 @@ cdef void part(Core *core, int index) noexcept nogil:
         tune_in(port.mouth, core.tick_ms)       # the stream is of this thread: from here on alone
         port.mouth.shared = 0
     wheel_take(core, index)
-    pbx_unwatch(core.epoll, port.rtp_fd)
-    pbx_unwatch(core.epoll, port.rtcp_fd)
     parcel[0] = port[0]
     parcel.taps = parcel.wide_taps = 0
     if port.recording != NULL:
@@ -57,8 +55,7 @@ cdef void arrive(Core *core, int index, Port *parcel) noexcept nogil:
     port.dirty = dirty          # the list of those to be planned may hold the one before
     free(parcel)
     core.high = max(core.high, index + 1)
-    pbx_watch(core.epoll, port.rtp_fd, <uint64_t>index << 2 | W_ALL)
-    pbx_watch(core.epoll, port.rtcp_fd, <uint64_t>index << 2 | W_RTCP)
+    attach(core, index)
     plan(core, index)
 
 

@@ -9,8 +9,8 @@ from pbx.native.dtmf cimport digit_tone
 from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU, clock_of
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_convert
 from pbx.native.pcm cimport saturate
+from pbx.native.sockets cimport send_rtp
 from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, TRAILER_BYTES, protect
-from pbx.native.udp cimport pbx_send, pbx_send_fast
 from pbx.native.voice cimport MAX_DIGITS, Mouth, encode_packet
 
 cdef enum:
@@ -22,7 +22,6 @@ cdef enum:
 cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint32_t ts, long length) noexcept nogil:
     """Put a header before what lies in ``core.copy`` and send it."""
     cdef uint8_t *out = core.copy
-    cdef long done
     cdef int size, status
     out[0] = 0x80
     out[1] = (0x80 if marker else 0) | pt
@@ -36,11 +35,7 @@ cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint3
         if status != SRTP_OK:   # rather silent than in clear; a number that was used before is a relayed duplicate
             port.send_errors += status != SRTP_REPLAYED and status != SRTP_TOO_OLD
             return False
-    if port.fast_fd >= 0:
-        done = pbx_send_fast(port.fast_fd, out, size)
-    else:
-        done = pbx_send(port.rtp_fd, out, size, &port.remote)
-    if done < 0:
+    if not send_rtp(core, port, out, size):
         port.send_errors += 1
         return False
     port.packets_out += 1
