@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 
+from pbx.signaling.stun import answer, is_stun
 from pbx.sip.message import Flow
 
 log = logging.getLogger(__name__)
@@ -65,5 +66,8 @@ class UdpListener:
                 return
             except OSError:
                 continue  # an ICMP error of an earlier send
-            if len(data) > 4:  # anything shorter is a keep-alive (RFC 5626 3.5.1 and habits)
+            if data[:1] < b"@" and is_stun(data):
+                if (told := answer(data, remote)) is not None:
+                    self.send(told, Flow("udp", self.local, remote[:2]))
+            elif len(data) > 4:  # anything shorter is a keep-alive (RFC 5626 3.5.1 and habits)
                 receive(data, Flow("udp", self.local, remote[:2]))
