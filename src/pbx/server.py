@@ -45,6 +45,7 @@ from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import AccountGate, accounts, matches
+from pbx.signaling.keepalive import KeepAlive
 from pbx.signaling.limits import Shedder
 from pbx.signaling.line import State as TrunkState
 from pbx.signaling.messages import Messages
@@ -145,7 +146,12 @@ class Server:
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
         )
+        self.registrar.moved.append(self.agent.stack.flow_moved)
         restored = self.registrar.restore()
+        ways = self.transports
+        self.keep_alive = KeepAlive(
+            self.location, self.agent.stack, time.time, ways.is_local, ways.advertised, ways.send
+        )
         self.trunks = Trunks(
             config.trunks,
             trunk_secrets(config, self.base, os.environ),
@@ -401,6 +407,7 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
+            self.keep_alive.tick()
             self.trunks.tick()
             self.housekeeping.look()
             self.desk.follow_hours(self._queue_is_open)
