@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write RESULTS.md from what they measured.
 
-usage: python -m bench [--only sipp stack flood register floor acd dialplan log media quality jitter]
+usage: python -m bench [--only sipp stack flood register floor acd dialplan log media quality digits jitter]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import acd, dialplan, flood, floor, log, media, quality, register, sipp, stack
+from bench import acd, dialplan, digits, flood, floor, log, media, quality, register, sipp, stack
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent
@@ -34,6 +34,7 @@ BENCHES = {
         "Speech after packet loss (PESQ narrow-band, 40 s of the English prompts, four traces)",
         quality.measure,
     ),
+    "digits": ("False digits in speech (at most 5 in 30 minutes)", digits.measure),
     "jitter": ("The jitter buffer, ten minutes of virtual time", quality.jitter),
 }
 

@@ -157,7 +157,7 @@ class Server:
             self.agent.pump,
         )
         first, _, last = config.media.ports.partition("-")
-        self.media = Engine(int(first), int(last), country=config.media.tones)
+        self.media = Engine(int(first), int(last), threads=config.media.threads, country=config.media.tones)
         self.media.start()
         opened.callback(self.media.stop)
         self.destinations = Destinations(
@@ -263,6 +263,7 @@ class Server:
         self.calls.max_calls = limits.max_calls
         self.calls.transfer_returns_s = limits.transfer_returns_s
         self.calls.language = config.language
+        self.calls.recording_coding = config.recordings.format
         self.calls.codecs = tuple(config.media.codecs)
         self.agent.stack.session_expires_s = config.sip.session_expires_s
 

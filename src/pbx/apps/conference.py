@@ -188,7 +188,8 @@ class Rooms:
             path = member.terms.path(leg.leg_id)
             member.recording = path.stem
             about = {"call_id": leg.call_id, "recording_id": path.stem}
-            leg.when_done[leg.port.record(path)] = lambda outcome: self._written(about, outcome)
+            token = leg.port.record(path, coding=leg.calls.recording_coding)
+            leg.when_done[token] = lambda outcome: self._written(about, outcome)
             self._emit(
                 ev.RecordingStarted(
                     **about, leg_id=leg.leg_id, path="/".join(path.parts[-4:]), caller=leg.identity.number,

@@ -14,7 +14,7 @@ from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Ro
 from pbx.call.leg import Leg, LegState
 from pbx.call.offer import MediaSide, MediaWishes
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
-from pbx.media.contract import Media, Room
+from pbx.media.contract import Coding, Media, MediaPort, Room
 from pbx.sdp.negotiate import audio_of, codecs_of
 from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 from pbx.sip.headers import NameAddr
@@ -69,6 +69,7 @@ class Calls:
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
         self.transfer_returns_s = 30.0  # a blind transfer that nobody answered returns to who transferred
+        self.recording_coding: Coding = "auto"
         self.draining = False
         self._signaling = signaling
         self._media = media
@@ -262,8 +263,20 @@ class Calls:
         """
         session_id = self._ids.integer(1, 2**31 - 1)
         return MediaSide(
-            self._media.open(leg, local, must=leg.over_limits), advertised, codecs, session_id, self.wishes(leg.party)
+            self._media.open(leg, local, must=leg.over_limits, beside=self._partner_of(leg)),
+            advertised,
+            codecs,
+            session_id,
+            self.wishes(leg.party),
         )
+
+    def _partner_of(self, leg: Leg) -> MediaPort | None:
+        """Return the media of another leg of the same call, which the new one will have to do with."""
+        call = self.calls.get(leg.call_id)
+        for other in call.legs.values() if call is not None else ():
+            if other.media is not None and other.end is None and other is not leg:
+                return other.media.port
+        return None
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 

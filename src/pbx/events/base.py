@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 KINDS: dict[str, type[Event]] = {}
 
@@ -26,8 +26,7 @@ class Event:
         return {name: value for name in self.OWN if (value := getattr(self, name)) not in ("", None, (), {})}
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """An event with its place in the log."""
 
     seq: int

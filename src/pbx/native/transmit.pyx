@@ -93,10 +93,9 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
         port.out_seq, port.out_ts, port.out_ns = seq, ts, now
 
 
-cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept nogil:
-    """Send 20 ms of sound, in packets of the length that the peer wants, or a digit in its place."""
+cdef bint _begin(Port *port, int64_t now) noexcept nogil:
+    """Begin a talk spurt where one is due; False where nothing may be sent."""
     cdef Mouth *mouth = port.mouth
-    cdef int frame = mouth.rate_hz // 50, i, packet, length
     port.mapped = 0
     if mouth.fresh == 2:
         mouth.fresh = 1
@@ -104,6 +103,28 @@ cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept no
         mouth.filled = 0
     if not port.send_on or not port.has_remote:
         mouth.fresh = 2
+        return False
+    return True
+
+
+cdef void speak_coded(Core *core, Port *port, const uint8_t *payload, int size, int64_t now) noexcept nogil:
+    """Send 20 ms that were encoded already."""
+    cdef Mouth *mouth = port.mouth
+    if not _begin(port, now):
+        return
+    memcpy(core.copy + HEADER_BYTES, payload, size)
+    port.out_seq += 1
+    port.out_ts, port.out_ns = mouth.next_ts, now
+    _send(core, port, port.audio_pt, mouth.fresh, port.out_seq, mouth.next_ts, size)
+    mouth.next_ts += TICK_MS * mouth.clock
+    mouth.fresh = 0
+
+
+cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept nogil:
+    """Send 20 ms of sound, in packets of the length that the peer wants, or a digit in its place."""
+    cdef Mouth *mouth = port.mouth
+    cdef int frame = mouth.rate_hz // 50, i, packet, length
+    if not _begin(port, now):
         return
     if port.events_pt == NO_EVENTS:
         _sound_digit(mouth, total, frame)

@@ -218,16 +218,15 @@ def _agree(
     takes_events: bool = True,
 ) -> Agreed:
     named = codecs_of(audio)
-    voices = [c for c in named if c.name != EVENTS.name]
-    if theirs_first:
-        chosen = next((c for c in voices if any(o.name == c.name for o in ours)), None)
-    else:
-        chosen = next((c for o in ours for c in voices if c.name == o.name), None)
+    chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
     if chosen is None:
         raise NegotiationError("no codec in common")
-    events = next((c.payload_type for c in named if c.name == EVENTS.name and c.clock_hz == chosen.clock_hz), None)
-    if events is None:
-        events = next((c.payload_type for c in named if c.name == EVENTS.name), None)
+    events: int | None = None
+    for codec in named:
+        if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
+            events = codec.payload_type
+            if codec.clock_hz == chosen.clock_hz:
+                break
     ptime = audio.attribute("ptime") or ""
     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
     return Agreed(
@@ -243,6 +242,20 @@ def _agree(
         layout=layout,
         digits=digits,
     )
+
+
+def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:
+    """Return the first codec that both have, in their order or in ours."""
+    if theirs_first:
+        for codec in named:
+            if codec.name in ours:
+                return codec
+        return None
+    for name in ours:
+        for codec in named:
+            if codec.name == name:
+                return codec
+    return None
 
 
 def _rtcp(audio: Media) -> tuple[str, int]:

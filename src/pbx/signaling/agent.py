@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from pbx.errors import ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.signaling.limits import Shedder
-from pbx.signaling.session_signal import Retry, SessionSignal, introduction_of
+from pbx.signaling.session_signal import TOLD, Retry, SessionSignal, introduction_of
 from pbx.signaling.subscriptions import PACKAGES, Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.sip import outputs as out
@@ -129,10 +129,15 @@ class UserAgent:
 
     def _dispatch(self, output: out.Output) -> None:
         if isinstance(output, out.Send):
+            data, flow = output
             if self.trace is not None:
-                self.trace.note(output.data, output.flow, False)
-            if not self._transports.send(output.data, output.flow):
-                self._loop.call_soon(self.flow_closed, output.flow)
+                self.trace.note(data, flow, False)
+            if not self._transports.send(data, flow):
+                self._loop.call_soon(self.flow_closed, flow)
+            return
+        told = TOLD.get(type(output))
+        if told is not None:
+            self._tell(output, told)
         elif isinstance(output, out.Invited):
             self._invited(output.session)
         elif isinstance(output, out.RequestReceived):
@@ -140,39 +145,18 @@ class UserAgent:
         elif isinstance(output, out.ResponseReceived):
             if callable(output.token):
                 output.token(output.response)
-        elif isinstance(output, out.SubscriptionRefreshed | out.SubscriptionEnded):
-            if self.subscriptions is not None:
-                self.subscriptions.on_output(output)
-        else:
-            signal = output.session.owner
-            if isinstance(signal, SessionSignal) and signal.session is output.session:
-                if isinstance(output, out.Failed) and signal.try_again(output):
-                    return
-                signal.note_end()
-                self._tell(output, signal.events)
-                signal.let_go()
+        elif self.subscriptions is not None and isinstance(output, out.SubscriptionRefreshed | out.SubscriptionEnded):
+            self.subscriptions.on_output(output)
 
-    def _tell(self, output: out.Output, events: SignalEvents) -> None:
-        match output:
-            case out.Progress(_, response):
-                events.on_progress(response.status, response.sdp)
-            case out.Answered(session, response):
-                events.on_answered(response.sdp, is_offer=not session.request.body)
-            case out.Failed(_, status, response):
-                contacts = response.values("Contact") if response is not None and 300 <= status < 400 else ()
-                events.on_failed(status, response.reason if response is not None else "", contacts)
-            case out.Cancelled(_, request):
-                events.on_ended("peer", 487, request.get("Reason") or "")
-            case out.Acked(_, sdp):
-                events.on_acked(sdp)
-            case out.Reoffer(_, _, sdp):
-                events.on_reoffer(sdp)
-            case out.ReofferDone(_, status, sdp):
-                events.on_reoffer_done(status, sdp)
-            case out.InDialog(_, request, transaction):
-                events.on_request(request, transaction)
-            case out.Ended(_, by, status, request):
-                events.on_ended(by, status, (request.get("Reason") or "") if request is not None else "")
+    def _tell(self, output: Any, told: Callable[[Any, SignalEvents], None]) -> None:
+        """Let the room above hear what became of its session."""
+        signal = output.session.owner
+        if isinstance(signal, SessionSignal) and signal.session is output.session:
+            if type(output) is out.Failed and signal.try_again(output):
+                return
+            signal.note_end()
+            told(output, signal.events)
+            signal.let_go()
 
     def _invited(self, session: Session) -> None:
         signal = SessionSignal(self, session)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pbx.errors import LocalProtocolError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
@@ -43,6 +43,43 @@ def introduction_of(session: Session, tokens: Mapping[str, str]) -> Introduction
     )
 
 
+def _progress(output: out.Progress, events: SignalEvents) -> None:
+    events.on_progress(output.response.status, output.response.sdp)
+
+
+def _answered(output: out.Answered, events: SignalEvents) -> None:
+    events.on_answered(output.response.sdp, is_offer=not output.session.request.body)
+
+
+def _failed(output: out.Failed, events: SignalEvents) -> None:
+    response = output.response
+    contacts = response.values("Contact") if response is not None and 300 <= output.status < 400 else ()
+    events.on_failed(output.status, response.reason if response is not None else "", contacts)
+
+
+def _cancelled(output: out.Cancelled, events: SignalEvents) -> None:
+    events.on_ended("peer", 487, output.request.get("Reason") or "")
+
+
+def _ended(output: out.Ended, events: SignalEvents) -> None:
+    reason = output.request.get("Reason") if output.request is not None else None
+    events.on_ended(output.by, output.status, reason or "")
+
+
+# How each output of a session reaches whoever follows it: found by type, for it happens with every message.
+TOLD: dict[type, Callable[[Any, SignalEvents], None]] = {
+    out.Progress: _progress,
+    out.Answered: _answered,
+    out.Failed: _failed,
+    out.Cancelled: _cancelled,
+    out.Acked: lambda output, events: events.on_acked(output.sdp),
+    out.Reoffer: lambda output, events: events.on_reoffer(output.sdp),
+    out.ReofferDone: lambda output, events: events.on_reoffer_done(output.status, output.sdp),
+    out.InDialog: lambda output, events: events.on_request(output.request, output.transaction),
+    out.Ended: _ended,
+}
+
+
 class _Nobody:
     """Events of a dialog that nobody follows any more."""
 
@@ -56,6 +93,7 @@ class _Nobody:
     def on_ended(self, by: str, status: int, reason: str) -> None: ...
 
 
+NOBODY = _Nobody()
 SILENT_S = 4.0  # without any answer, while another way is left
 
 
@@ -79,7 +117,7 @@ class SessionSignal:
     def __init__(self, agent: UserAgent, session: Session) -> None:
         self._agent = agent
         self.session = session
-        self.events: SignalEvents = _Nobody()
+        self.events: SignalEvents = NOBODY
         self.party = session.source  # endpoint/1001, trunk/carrier
         self.retry: Retry | None = None
         self._counted = True
@@ -178,7 +216,7 @@ class SessionSignal:
     def let_go(self) -> None:
         """Forget the leg of a session that is over: its transactions linger for half a minute, the call need not."""
         if self.session.phase is Phase.ENDED:
-            self.events = _Nobody()
+            self.events = NOBODY
 
     def reoffer(self, sdp: bytes | None) -> bool:
         try:

@@ -299,9 +299,10 @@ class Trunks:
             raise Unreachable(f"trunk {name} is not available", status=503)
         if line.state is not State.UP:
             raise Unreachable(f"trunk {name} is {line.state.value}: {line.cause}", status=503)
-        order = sorted(range(len(line.proxies)), key=lambda i: (not line.proxies[i].answers, i != line.current, i))
-        if line.spec.register_ is None:
-            order = sorted(range(len(line.proxies)), key=lambda i: (not line.proxies[i].answers, i))
+        order: list[int] = list(range(len(line.proxies)))
+        if len(order) > 1:
+            first = line.current if line.spec.register_ is not None else -1
+            order.sort(key=lambda i: (not line.proxies[i].answers, i != first, i))
         found = [flow for i in order for flow in self._flows(line, i)]
         if not found:
             raise Unreachable(f"no way to trunk {name}", status=503)
@@ -316,8 +317,7 @@ class Trunks:
         if line.hop_uri is not None and is_address(line.hop_uri.host):
             transport = line.spec.transport or line.hop_uri.transport
             hops = [Hop(transport, line.hop_uri.host, line.hop_uri.port or (5061 if transport == "tls" else 5060))]
-        made = (self._ways.flow_to(hop.transport, (hop.host, hop.port)) for hop in hops)
-        found = [flow for flow in made if flow is not None]
+        found = [flow for hop in hops if (flow := self._ways.flow_to(hop.transport, (hop.host, hop.port))) is not None]
         for flow in found:
             if flow.transport == "tls":
                 name = (line.hop_uri or line.proxies[index].uri).host
