@@ -28,6 +28,7 @@ HEARD = (
     ev.LegEnded,
     ev.SwitchTurned,
     ev.AgentState,
+    ev.AgentHelp,
     ev.ConferenceJoined,
     ev.ConferenceLeft,
     ev.QueueEntered,

@@ -70,9 +70,14 @@ ring = "Bellcore-dr3"
 max-calls = 2
 [trunks.branch]
 proxy = "sip:127.0.0.1:5075"
+[trunks.mobile]
+proxy = "sip:127.0.0.1:6010"
+country = "CN"
+sends = "national"
 [feature-codes]
 profile = "default"
 [switches.night]
+allow = ["endpoint/1004"]
 [conferences.board]
 pin = "11"
 moderator-pin = "99"
@@ -106,6 +111,12 @@ do = [{ voicemail-check = "1007" }]
 [[contexts.from-line.route]]
 match = "804"
 do = [{ voicemail = "1007", greeting = "none" }]
+[[contexts.from-line.route]]
+match = "806"
+do = [{ queue = "later" }]
+[queues.later]
+callback = { offer-after-s = 1, trunk = "mobile" }
+on = { no-agents = { hangup = "busy" } }
 [queues.sales]
 name = "Sales"
 ring = "Bellcore-dr2"
@@ -114,7 +125,7 @@ on = { no-agents = { hangup = "busy" } }
 [agents.zhang]
 id = "7"
 endpoint = "1002"
-queues = { sales = 1 }
+queues = { sales = 1, later = 1 }
 login = "always"
 [agents.boss]
 endpoint = "1003"
@@ -197,6 +208,7 @@ def test_an_agent_asks_for_help_notes_a_result_pauses_and_hears_the_day(
     customer.dial("800")
     seat.wait("CALL_INCOMING")
     assert "Bellcore-dr2" in seat.output()
+    assert 'From: "Sales 1004" <sip:1004@' in seat.output()
     seat.accept()
     seat.wait("CALL_ESTABLISHED")
     wait_for(lambda: agent(day)["call"] is not None, 5, "the agent has no call")
@@ -268,10 +280,19 @@ def test_a_transfer_returns_and_phones_say_no_in_their_own_ways(
 ) -> None:
     bob, carol = make("1002", 1000.0), make("1004", 440.0)
     register(tmp_path / "1005", "1005", "day-1005", 5105)
+    turns = ["</dialog-info>", "<state>early</state>", "<state>confirmed</state>"]
+    night = sipp(watch(tmp_path / "lamps", "1003", "day-1003", "*28", "dialog", turns, 5090))
+    wait_for(lambda: day.ask("/v1/status")["stack"]["dialogs"] >= 1, 10, "the lamp is not watched")
+    for _ in range(2):  # forced open, then closed
+        since = len(carol.events)
+        carol.dial("*28")
+        carol.wait("CALL_CLOSED", since=since)
+    assert night.finish(10) == GOOD, night.errors()
     carol.dial("1002")
     bob.wait("CALL_INCOMING")
     bob.accept()
     bob.wait("CALL_ESTABLISHED")
+    wait_for(lambda: len(events(day, ev.LegBridged)) == 1, 5, "they do not talk")
     ringing = sipp(phone(tmp_path / "1005", "rings", 5105, "rings"))
     since = len(bob.events)
     bob.command("transfer", "sip:1005@127.0.0.1")
@@ -400,6 +421,43 @@ def test_duty_is_confirmed_and_escalated_and_the_last_caller_outlives_a_restart(
 def events_of_today() -> int:
     """Return the turn of the rota: days since 2026-01-01 UTC."""
     return int((time.time() - 1_767_225_600) // 86_400)
+
+
+def test_a_callback_that_was_promised_before_a_crash_is_made_after_it(
+    day: LiveServer, make: Callable[..., Baresip], make_phone: Callable[..., Baresip], tmp_path: Path
+) -> None:
+    customer = make_phone("13812345678", "none", 1700.0, register=False)
+    zhang = make("1002", 1000.0)
+    ask(day.socket, "POST", "/v1/agents/zhang/pause", {"reason": ""})
+    with capture(tmp_path / "promise.pcap") as pcap:
+        customer.dial("806")
+        customer.wait("CALL_ESTABLISHED")
+        wait_for(lambda: "offered" in [e.state for e in events(day, ev.CallbackChanged)], 10, "nothing is offered")
+        press(customer, "1")
+        time.sleep(1.5)
+        press(customer, "1")  # that number
+        customer.wait("CALL_CLOSED", 30)
+    assert found_at(alaw_heard(pcap, customer.rtp_ports), "en", "callback-promised") is not None
+    (before,) = day.ask("/v1/callbacks")
+    day.kill()
+    day.start()
+    (after,) = day.ask("/v1/callbacks")
+    assert (after["number"], after["queue"], after["position"]) == (before["number"], "later", 1)
+    assert agent(day)["state"] == "paused"
+    assert [e.exit for e in events(day, ev.QueueLeft)] == ["callback"]
+    wait_for(lambda: "1002" in registered(day), 10, "the phone is gone")
+    since = len(customer.events)
+    ask(day.socket, "POST", "/v1/agents/zhang/ready")
+    zhang.wait("CALL_INCOMING")
+    zhang.accept()
+    customer.wait("CALL_INCOMING", since=since)
+    customer.accept()
+    customer.wait("CALL_ESTABLISHED", since=since)
+    time.sleep(1.5)
+    press(customer, "1")
+    wait_for(lambda: events(day, ev.CallbackChanged)[-1].state == "connected", 10, "not connected")
+    customer.hang_up()
+    zhang.wait("CALL_CLOSED")
 
 
 class Letters:

@@ -23,6 +23,7 @@ from pbx.sip.replaces import Replaces
 from pbx.sip.stack import Ids
 from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
+from pbx.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class Calls:
         except CallEnded:
             pass
         except CallFailed as error:
-            status = error.status
+            status = error.handed_on
         except PbxError as error:
             leg.log.warning("x %s", error)
             status = error.status
@@ -351,5 +352,5 @@ def _hops_left(origin: Leg) -> int:
     introduction = origin.variables.get("introduction")
     if not isinstance(introduction, Introduction):
         return 70
-    text = (introduction.headers.get("Max-Forwards") or ["70"])[0].strip()
-    return max(0, int(text) - 1) if text.isdigit() else 70
+    given = whole((introduction.headers.get("Max-Forwards") or ["70"])[0])
+    return max(0, given - 1) if given is not None else 70

@@ -9,6 +9,7 @@ from pbx.errors import ParseError, RemoteProtocolError
 from pbx.sip.headers import NameAddr
 from pbx.sip.message import Flow, Request
 from pbx.sip.uri import Uri, parse_uri
+from pbx.whole import whole
 
 MIN_EXPIRES_S = 60
 MAX_EXPIRES_S = 3600
@@ -147,9 +148,9 @@ class Location:
         text = contact.param("expires")
         if not text:
             text = request.get("Expires")
-        if text is None or not text.strip().isdigit():
+        asked = whole(text)
+        if asked is None:
             return min(DEFAULT_EXPIRES_S, self.max_s)  # 10.3: malformed values mean the default
-        asked = int(text)
         if 0 < asked < self.min_s:
             raise RemoteProtocolError("registration too brief", status=423)
         return min(asked, self.max_s)
@@ -161,7 +162,6 @@ class Location:
 
 
 def _binding(contact: NameAddr, request: Request, flow: Flow, wall_s: float, expires_s: int) -> Binding:
-    reg_id = contact.param("reg-id") or "0"
     try:
         q = min(1.0, max(0.0, float(contact.param("q") or 1.0)))
     except ValueError:
@@ -176,7 +176,7 @@ def _binding(contact: NameAddr, request: Request, flow: Flow, wall_s: float, exp
         expires_at=wall_s + expires_s,
         user_agent=(request.get("User-Agent") or "")[:80],
         instance=(contact.param("+sip.instance") or "").strip('"'),
-        reg_id=int(reg_id) if reg_id.isdigit() else 0,
+        reg_id=whole(contact.param("reg-id")) or 0,
         path=tuple(request.values("Path")),
         q=q,
         registered_at=wall_s,

@@ -6,6 +6,8 @@ One call to :meth:`Stack.receive` or :meth:`Stack.handle_timer` may queue output
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pbx.errors import ParseError, PbxError, RemoteProtocolError
 from pbx.sip.asker import Asker
 from pbx.sip.dialog import Dialog, DialogId
@@ -15,7 +17,7 @@ from pbx.sip.invite import ALLOW, Phase, Session
 from pbx.sip.machines import On, State, class_of
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.outputs import Invited, Output, RequestReceived, Send
-from pbx.sip.parser import PartialMessage, parse_message, validate_request
+from pbx.sip.parser import PartialMessage, parse_message, validate_answer, validate_request
 from pbx.sip.refusal import answer_to_broken, refusal_of, too_far
 from pbx.sip.replaces import parse_replaces
 from pbx.sip.roles import Addresses, Admitted, Counters, DialogUser, Gate
@@ -33,6 +35,8 @@ from pbx.sip.transaction import (
 )
 from pbx.sip.ways import flow_for, note_source, return_flow, server_key
 
+LARGE_BYTES = 1300  # more may be fragmented, or lost, on a path whose MTU nobody knows (§18.1.1)
+
 
 class Stack:
     """One user agent's core."""
@@ -45,6 +49,7 @@ class Stack:
         self.counters = Counters()
         self.user_agent = user_agent
         self.session_expires_s = session_expires_s
+        self.wider: Callable[[Flow], Flow | None] = lambda flow: None  # the stream that is open beside a UDP flow
         self._gate = gate
         self._addresses = addresses
         self._outputs: list[Output] = []
@@ -175,11 +180,22 @@ class Stack:
         self.transmit(data, flow)
 
     def start_client(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
+        flow = self._way_for(request, flow)
         made = ClientInvite if request.method == "INVITE" else ClientOther
         transaction = made(request, flow, self, user)
         self._clients[transaction.key] = transaction
         transaction.start(now)
         return transaction
+
+    def _way_for(self, request: Request, flow: Flow) -> Flow:
+        """Return *flow*, or the stream beside it for what is large; Via says which (§18.1.1)."""
+        if flow.transport != "udp" or (len(request.body) < 400 and len(request.headers) < 16):
+            return flow  # short of the limit for sure: no need to write it out
+        if len(request.to_bytes()) > LARGE_BYTES and (stream := self.wider(flow)) is not None:
+            flow = stream
+        if request.via.transport.lower() != flow.transport:
+            self.stamp(request, flow)
+        return flow
 
     def stamp(self, request: Request, flow: Flow) -> None:
         """Put a fresh Via on a request."""
@@ -243,6 +259,8 @@ class Stack:
     def _on_response(self, response: Response, flow: Flow, now: float) -> None:
         try:
             via, cseq = response.via, response.cseq
+            if cseq.method == "INVITE":
+                validate_answer(response)
         except ParseError:
             self.counters.unparsable += 1
             return

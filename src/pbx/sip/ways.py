@@ -7,6 +7,7 @@ from pbx.sip.headers import MAGIC_COOKIE, Via
 from pbx.sip.message import Flow, Request
 from pbx.sip.roles import Addresses
 from pbx.sip.transaction import Key
+from pbx.whole import whole
 
 
 def note_source(request: Request, flow: Flow) -> None:
@@ -25,7 +26,7 @@ def return_flow(via: Via, flow: Flow) -> Flow:
     """Where a response goes (§18.2.2, RFC 3581)."""
     if flow.reliable:
         return flow
-    if (rport := via.param("rport")) is not None and rport.isdigit():
+    if whole(via.param("rport")) is not None:
         return flow
     return Flow(flow.transport, flow.local, (flow.remote[0], via.port or 5060))
 
