@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -298,7 +299,7 @@ PLAN = [
     ("relay SHA1-80", 500, 0),
     ("relay GCM", 500, 0),
     ("recorded", 200, 0),
-    *(("processed", legs, 0) for legs in (200, 1000, 1500, 2300)),
+    *(("processed", legs, 0) for legs in (200, 1000, 1500, 2000, 2300)),
     ("relay, SRTP on both legs", 1000, 0),
     ("processed, SRTP on both legs", 1000, 0),
     ("processed, SRTP GCM on both legs", 1000, 0),
@@ -314,32 +315,35 @@ PLAN = [
 
 
 def measure(plan: Sequence[tuple[str, int, int]] = PLAN, seconds: float = 8.0) -> list[dict[str, Any]]:
-    """Run every scene at its sizes; the media thread and the load each have a core."""
-    cores = os.sched_getaffinity(0)
+    """Run every scene at its sizes, each in a process of its own, whose memory nothing else has touched."""
     rows = []
     with network(), tempfile.TemporaryDirectory() as directory:
         load = build(Path(directory))
         for name, legs, busy in plan:
             bound = round(bound_us(load), 2)
-            if len(cores) > 1 and not busy:
-                os.sched_setaffinity(0, {max(cores)})
-            try:
-                row = asyncio.run(_run(load, name, legs, seconds, busy))
-            finally:
-                os.sched_setaffinity(0, cores)
-            if len(plan) > 1:  # what the scene before took is used again: ask for one scene alone
-                del row["memory_kb_per_leg"]
-            rows.append(row | {"bound_us": bound})
+            command = [sys.executable, "-m", "bench.media", name, str(legs), str(seconds), str(busy), str(load)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            rows.append(json.loads(done.stdout) | {"bound_us": bound})
             print(rows[-1], flush=True)
     return rows
 
 
 def main() -> None:
-    """Measure one scene: ``python -m bench.media relay 500 [seconds]``."""
-    import sys
+    """Measure one scene: ``python -m bench.media relay 500 [seconds [busy Python threads]]``.
 
-    name, legs, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 8.0
-    measure([(name, legs, int(sys.argv[4]) if len(sys.argv) > 4 else 0)], seconds)
+    With the load generator's path as a last argument this is the process of the scene; the media thread and the load
+    each have a core.
+    """
+    name, legs, *more = sys.argv[1:]
+    seconds = float(more[0]) if more else 8.0
+    busy = int(more[1]) if len(more) > 1 else 0
+    if len(more) < 3:
+        measure([(name, int(legs), busy)], seconds)
+        return
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1 and not busy:
+        os.sched_setaffinity(0, {max(cores)})
+    print(json.dumps(asyncio.run(_run(Path(more[2]), name, int(legs), seconds, busy))))
 
 
 if __name__ == "__main__":
