@@ -161,7 +161,12 @@ class Engine:
     @property
     def load(self) -> float:
         """Share of a core that the busiest media thread takes, over the last second or so."""
-        return max(shard.native.load for shard in self.shards)
+        return max(self.loads)
+
+    @property
+    def loads(self) -> list[float]:
+        """The same of every media thread."""
+        return [shard.native.load for shard in self.shards]
 
     @property
     def regular(self) -> int:

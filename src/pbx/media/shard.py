@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pbx import _mix
 from pbx.errors import MediaError
 
-ROOMS = 1024
+ROOMS = 2048
 WAKE_S = 0.001  # how long commands gather
 Notice = tuple[int, int, int, int, int, int]  # kind, port, generation, token, value, at_ns
 

@@ -11,7 +11,7 @@ from pbx.native.voice cimport Mouth
 
 cdef enum:
     MAX_LISTENERS = 16          # edges from one port, and to one port
-    MAX_ROOMS = 1024
+    MAX_ROOMS = 2048
     MAX_MEMBERS = 1000
     PACKET_BYTES = 2048
     HEADER_BYTES = 12
