@@ -79,6 +79,11 @@ class CallFailed(PbxError):
     reason = "failed"
     moved_to = ""  # the number that a phone's 302 names
 
+    @property
+    def handed_on(self) -> int:
+        """The status for the caller: what concerns only us and the called side becomes 480."""
+        return 480 if 300 <= self.status < 400 or self.status in HOP_STATUSES else self.status
+
 
 class CallEnded(CallFailed):
     """The leg is gone: its other side hung up, or we did."""
@@ -115,6 +120,8 @@ class Unreachable(CallFailed):
     reason = "unreachable"
 
 
+# A challenge, an extension or an interval that we did not settle, a dialog or transaction that the caller never knew.
+HOP_STATUSES = frozenset({401, 407, *range(411, 416), 416, 420, 421, 422, 423, 481, 487, 489, 491, 493, 494})
 BUSY_STATUSES = frozenset({486, 600})
 DECLINED_STATUSES = frozenset({401, 402, 403, 407, 433, 603, 607, 608})
 NO_ANSWER_STATUSES = frozenset({408, 480, 487})

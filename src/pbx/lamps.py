@@ -38,6 +38,7 @@ HEARD = (
     ev.VoicemailChanged,
     ev.RegistrationAdded,
     ev.RegistrationRemoved,
+    ev.RegistrationAnswers,
 )
 LIT, BLINKS = "confirmed", "early"
 
@@ -62,6 +63,7 @@ class Lamps:
         self._endpoint_of: dict[str, str] = {}  # leg_id: endpoint
         self._numbers: dict[str, set[str]] = {}  # thing: the numbers under which it is watched
         self._changed: set[str] = set()
+        self._shown: dict[str, str] = {}  # thing that is no phone: the state that its watchers were told
         self._mail: set[str] = set()  # mailboxes to tell of
         self.subscriptions: Subscriptions | None = None
         self.pump: Callable[[], None] = lambda: None
@@ -82,6 +84,7 @@ class Lamps:
         if room == "endpoint":
             return self._calls_of(name, phone, plan)
         state = self._state(room, name, plan)
+        self._shown.setdefault(thing, state)
         return [DialogState(thing, state, "recipient")] if state else []
 
     def _calls_of(self, number: str, phone: str, plan: Dialplan) -> list[DialogState]:
@@ -177,7 +180,7 @@ class Lamps:
             case ev.VoicemailChanged():
                 self._mail.add(event.mailbox)
                 self._soon()
-            case ev.RegistrationAdded() | ev.RegistrationRemoved():
+            case ev.RegistrationAdded() | ev.RegistrationRemoved() | ev.RegistrationAnswers():
                 self._note(f"endpoint/{event.endpoint}")
                 if isinstance(event, ev.RegistrationAdded):
                     self._registered(event.endpoint)
@@ -220,12 +223,21 @@ class Lamps:
         mail, self._mail = self._mail, set()
         if self.subscriptions is None:
             return
-        for number in {number for thing in changed for number in self._numbers[thing]}:
+        for number in {number for thing in changed if self._differs(thing) for number in self._numbers[thing]}:
             self.subscriptions.changed("dialog", number)
             self.subscriptions.changed("presence", number)
         for mailbox in mail:
             self._tell_of_mail(mailbox)
         self.pump()
+
+    def _differs(self, thing: str) -> bool:
+        """Say whether a lamp has another state than its watchers were told; a phone's calls always may have."""
+        room, _, name = thing.partition("/")
+        plan = self._calls.router
+        if room == "endpoint" or not isinstance(plan, Dialplan):
+            return True
+        before, self._shown[thing] = self._shown.get(thing), self._state(room, name, plan)
+        return before != self._shown[thing]
 
     def _tell_of_mail(self, mailbox: str) -> None:
         assert self.subscriptions is not None

@@ -95,7 +95,7 @@ class Running:
         self.trunks = SimpleNamespace(lines={"carrier": line}, enable=self._enable)
         counters = SimpleNamespace(responses={200: 3, 486: 1}, retransmitted=0)
         self.agent = SimpleNamespace(stack=SimpleNamespace(counters=counters, sizes={"dialogs": 0}))
-        self.media = SimpleNamespace(lateness=([90, 9, 1] + [0] * 125, 120_000, 0), cpu_s=0.5)
+        self.media = SimpleNamespace(lateness=([90, 9, 1] + [0] * 125, 120_000, 0), cpu_s=0.5, loads=[0.25, 0.5])
         self.routes: dict[str, Any] = {}
 
     async def open(self) -> None:

@@ -26,6 +26,7 @@ class Air:
 
     def __init__(self) -> None:
         self.sent: list[tuple[Flow, Request]] = []
+        self.streams = False  # a connection stands beside each UDP flow
 
     def send(self, data: bytes, flow: Flow) -> bool:
         message = parse_message(data)
@@ -38,6 +39,9 @@ class Air:
 
     def advertised(self, flow: Flow) -> tuple[str, int]:
         return flow.local
+
+    def wider(self, flow: Flow) -> Flow | None:
+        return Flow("tcp", flow.local, flow.remote) if self.streams else None
 
 
 class Ear:
@@ -64,12 +68,15 @@ class Ear:
 
 
 class Desk:
-    def __init__(self, *, alternatives: tuple[Flow, ...] = (TWO,), redirects: int = 0) -> None:
+    def __init__(
+        self, *, alternatives: tuple[Flow, ...] = (TWO,), redirects: int = 0, sdp: bytes = SDP, streams: bool = False
+    ) -> None:
         self.air, self.ear = Air(), Ear()
+        self.air.streams = streams
         self.agent = UserAgent(self.air, OpenGate(), Ids(1))
         uri = parse_uri("sip:4711@carrier.example")
         destination = Destination("trunk/t", uri, ONE, alternatives=alternatives, redirects=redirects)
-        self.signal = self.agent.call(destination, parse_address("<sip:1001@x>"), SDP, self.ear)
+        self.signal = self.agent.call(destination, parse_address("<sip:1001@x>"), sdp, self.ear)
 
     def answer(self, status: int, *, contact: str = "<sip:b@192.0.2.11>", body: bytes = b"") -> None:
         flow, invite = [(f, m) for f, m in self.air.sent if m.method == "INVITE"][-1]
@@ -154,5 +161,31 @@ def test_who_hung_up_is_not_called_another_way() -> None:
         desk.signal.hangup()
         desk.answer(503)
         assert len(desk.invites()) == 1
+
+    in_time(body)
+
+
+LARGE = SDP + b"a=x:" + b"y" * 1000 + b"\r\n"
+
+
+def test_what_is_large_goes_by_the_stream_beside_and_by_datagram_when_that_breaks() -> None:
+    """RFC 3261 18.1.1."""
+
+    async def body() -> None:
+        small = Desk(streams=True)
+        assert [(flow.transport, m.via.transport) for flow, m in small.air.sent] == [("udp", "UDP")]
+        none = Desk(sdp=LARGE)
+        assert [(flow.transport, m.via.transport) for flow, m in none.air.sent] == [("udp", "UDP")]
+        large = Desk(sdp=LARGE, streams=True, alternatives=())
+        assert [(flow.transport, m.via.transport) for flow, m in large.air.sent] == [("tcp", "TCP")]
+        large.answer(401)
+        assert large.ear.told == ["failed 401"]
+        broken = Desk(sdp=LARGE, streams=True, alternatives=())
+        broken.air.streams = False
+        broken.agent.flow_closed(Flow("tcp", ONE.local, ONE.remote))
+        assert [(flow.transport, m.via.transport) for flow, m in broken.air.sent] == [("tcp", "TCP"), ("udp", "UDP")]
+        broken.answer(200, body=SDP)
+        assert broken.ear.told == ["answered"]
+        assert broken.air.sent[-1][1].method == "ACK"
 
     in_time(body)

@@ -42,6 +42,8 @@ class Ways:
     def advertised(self, flow: Flow) -> tuple[str, int]:
         return flow.local
 
+    def widen(self, remote: tuple[str, int]) -> None: ...
+
 
 class Carrier:
     """Trunks on stack a, a carrier on stack b that asks for a password."""

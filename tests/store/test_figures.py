@@ -167,3 +167,21 @@ async def test_the_command_reads_the_log_by_itself(tmp_path: Path) -> None:
     assert "support" in asked("queues")
     assert asked("queues", "--since", "2030-01-01 00:00").strip() == "0 rows"
     assert asked("--define", "utilisation").strip() == f"utilisation = {DEFINITIONS['utilisation']}"
+
+
+def test_surveys_and_callbacks_say_how_many_took_part_and_how_many_promises_were_kept() -> None:
+    book = Book()
+    for number, score in enumerate(("5", "2", "")):
+        book.at(number, ev.SurveyAnswered(call_id=f"c{number}", survey="csat", agent="li", state="offered"))
+        if score:
+            book.at(number, ev.SurveyAnswered(survey="csat", agent="li", state="scored", score=score))
+    for name, states in (("a", ("promised", "dialling", "connected")), ("b", ("promised", "expired")),
+                         ("c", ("promised", "dialling", "waiting"))):  # fmt: skip
+        for second, state in enumerate(states):
+            book.at(100 * second, ev.CallbackChanged(callback_id=name, queue="q", state=state))
+    log = book.ordered()
+    (survey,) = figures.surveys(log, lambda at: 0.0)
+    assert (survey["offered"], survey["scored"], survey["participation"], survey["score"]) == (3, 2, 0.6667, 3.5)
+    (row,) = figures.callbacks(log, lambda at: 0.0)
+    assert (row["accepted"], row["connected"], row["expired"], row["open"]) == (3, 1, 1, 1)
+    assert (row["kept_rate"], row["time_to_callback_s"]) == (0.3333, 200.0)

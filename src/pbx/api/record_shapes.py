@@ -30,6 +30,7 @@ class CdrShape(TypedDict):
     status: int
     ended_by: str
     disposition: str
+    score: str
     legs: list[str]
 
 

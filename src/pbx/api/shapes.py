@@ -266,6 +266,8 @@ class ThreadShape(TypedDict):
     thread: str
     tid: int
     cpu_s: float
+    scheduling: str  # "FIFO 10" where the kernel permits it to a media thread, else "normal"
+    processors: str  # those that it may run on: 0-1
 
 
 @closed

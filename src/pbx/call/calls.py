@@ -14,7 +14,7 @@ from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Ro
 from pbx.call.leg import Leg, LegState
 from pbx.call.offer import MediaSide, MediaWishes
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
-from pbx.media.contract import Media, Room
+from pbx.media.contract import Coding, Media, MediaPort, Room
 from pbx.sdp.negotiate import audio_of, codecs_of
 from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 from pbx.sip.headers import NameAddr
@@ -23,6 +23,7 @@ from pbx.sip.replaces import Replaces
 from pbx.sip.stack import Ids
 from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
+from pbx.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +66,12 @@ class Calls:
         self.max_calls = 20_000
         self.is_full: Callable[[str], bool] = lambda party: False  # whether a trunk has all the calls that it may
         self.wishes: Callable[[str], MediaWishes] = lambda party: MediaWishes()  # by party
+        self.name_of: Callable[[str], str] = lambda party: ""  # what phones show of a party that says no name
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
         self.transfer_returns_s = 30.0  # a blind transfer that nobody answered returns to who transferred
+        self.recording_coding: Coding = "auto"
         self.draining = False
         self._signaling = signaling
         self._media = media
@@ -85,6 +88,8 @@ class Calls:
 
     def invited(self, signal: LegSignal, introduction: Introduction) -> Leg:
         """Take an admitted caller in: find the script and run it."""
+        if not introduction.caller_name and (name := self.name_of(introduction.source)):
+            introduction = dataclasses.replace(introduction, caller_name=name)
         call_id = self.new_call_id()
         leg = Leg(
             self,
@@ -153,7 +158,7 @@ class Calls:
         except CallEnded:
             pass
         except CallFailed as error:
-            status = error.status
+            status = error.handed_on
         except PbxError as error:
             leg.log.warning("x %s", error)
             status = error.status
@@ -262,8 +267,20 @@ class Calls:
         """
         session_id = self._ids.integer(1, 2**31 - 1)
         return MediaSide(
-            self._media.open(leg, local, must=leg.over_limits), advertised, codecs, session_id, self.wishes(leg.party)
+            self._media.open(leg, local, must=leg.over_limits, beside=self._partner_of(leg)),
+            advertised,
+            codecs,
+            session_id,
+            self.wishes(leg.party),
         )
+
+    def _partner_of(self, leg: Leg) -> MediaPort | None:
+        """Return the media of another leg of the same call, which the new one will have to do with."""
+        call = self.calls.get(leg.call_id)
+        for other in call.legs.values() if call is not None else ():
+            if other.media is not None and other.end is None and other is not leg:
+                return other.media.port
+        return None
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 
@@ -338,5 +355,5 @@ def _hops_left(origin: Leg) -> int:
     introduction = origin.variables.get("introduction")
     if not isinstance(introduction, Introduction):
         return 70
-    text = (introduction.headers.get("Max-Forwards") or ["70"])[0].strip()
-    return max(0, int(text) - 1) if text.isdigit() else 70
+    given = whole((introduction.headers.get("Max-Forwards") or ["70"])[0])
+    return max(0, given - 1) if given is not None else 70

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_TAKEN = frozenset({"INFO", "NOTIFY", "MESSAGE", "OPTIONS"})  # carriers ask by OPTIONS whether the call still lives
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326, to the losers of a race
 
 
@@ -340,7 +341,7 @@ class Leg(Keys):
             return
         if request.method == "INFO" and (found := digit_of(request)) is not None:
             self.on_digit(*found, by_signalling=True)
-        self.signal.respond(transaction, request, 200 if request.method in ("INFO", "NOTIFY", "MESSAGE") else 501)
+        self.signal.respond(transaction, request, 200 if request.method in _TAKEN else 501)
 
     def on_ended(self, by: str, status: int, reason: str) -> None:
         if by == "us":

@@ -105,6 +105,7 @@ class MediaSide:
                 make_key=self._key,
                 events=self.wishes.events,
                 digits=self.wishes.digits,
+                before=self.agreed,
             )
             found.append(agreed)
             return text

@@ -23,15 +23,21 @@ from pbx.store.entries import Entry, entries_of
 from pbx.store.today import day_of
 
 INTERVALS = ("half-hour", "hour", "day", "week", "month", "all")
-WHATS = ("queues", "groups", "agents", "dispositions")
+WHATS = ("queues", "groups", "agents", "dispositions", "surveys", "callbacks")
 DEFINITIONS = {
     "service_level": "answered within service-level-s ÷ (entered − short abandons − exits within it by key, overflow, "
     "move, callback)",
+    "sl_offered": "answered within service-level-s ÷ entered",
+    "sl_answered": "answered within service-level-s ÷ answered (Asterisk's SL)",
+    "sl_abandon_ok": "(answered + abandoned within service-level-s) ÷ (answered + abandoned) (Asterisk's SL2)",
     "asa_s": "mean queue wait of answered entries",
     "aht_s": "(talk + hold + wrap-up) ÷ answered queue calls",
     "occupancy": "(talk + hold + wrap-up) ÷ (that + ready + reserved + ringing); pauses, unreachable and direct calls "
     "excluded",
     "utilisation": "(talk + hold + wrap-up + direct calls + productive pauses) ÷ logged-in time",
+    "participation": "scored ÷ offered; the score belongs to the last agent",
+    "kept_rate": "callbacks connected ÷ callbacks accepted",
+    "time_to_callback_s": "mean time from the promise to the customer's answer, outside of waits and service level",
     "answer_rate": "answered ÷ (offers − cancelled − failed)",
     "fcr": "contacts after which the same number did not come to the same group within 7 days ÷ contacts judged; "
     "withheld numbers, records.switchboards, short abandons and calls back within 60 s of a drop are left out",
@@ -72,7 +78,10 @@ def report(
     what: str | None, by: str, since: float | None, before: float | None, as_csv: bool, define: str | None,
     state: Path | None, directory: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Report WHAT by interval: queues, groups of queues with first-call resolution, agents, dispositions."""
+    """Report WHAT by interval: queues, groups, agents, dispositions, surveys, callbacks.
+
+    Groups are of queues, with first-call resolution. --define says what a figure means.
+    """
     if define is not None:
         click.echo(f"{define} = {DEFINITIONS[define]}")
         return
@@ -96,6 +105,10 @@ def report(
 def _rows(what: str, config: Config, log: list[Logged], begin_of: figures.Bounds, now: float) -> list[figures.Row]:
     if what == "agents":
         return figures.agents(log, now, begin_of)
+    if what == "surveys":
+        return figures.surveys(log, begin_of)
+    if what == "callbacks":
+        return figures.callbacks(log, begin_of)
     entries: list[Entry] = list(entries_of(log).values())
     if what == "dispositions":
         return figures.dispositions(entries, begin_of)
@@ -126,7 +139,7 @@ def _column(name: str) -> Column:
     if name == "began_utc":
         return Column("began", lambda row: clock(row["began_utc"]) if row["began_utc"] else "–")
     shown: Callable[[Row], str] = lambda row: "–" if row[name] is None else str(row[name])  # noqa: E731
-    return Column(name.replace("_", " "), shown, right=name not in ("queue", "group", "agent", "disposition"))
+    return Column(name.replace("_", " "), shown, right=name not in ("queue", "group", "agent", "disposition", "survey"))
 
 
 def _csv(rows: list[figures.Row]) -> str:

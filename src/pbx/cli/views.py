@@ -172,7 +172,8 @@ VIEWS: dict[str, View] = {
     "threads": View(
         "Threads and the CPU time that they took.",
         "/v1/threads",
-        [column("thread", "thread"), column("tid", "tid", right=True), column("CPU s", "cpu_s", right=True)],
+        [column("thread", "thread"), column("tid", "tid", right=True), column("CPU s", "cpu_s", right=True),
+         column("scheduling", "scheduling"), column("processors", "processors")],
     ),
     "loggers": View(
         "Log levels, by room.",

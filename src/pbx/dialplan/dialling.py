@@ -129,9 +129,10 @@ async def _try(script: Script, plan: Plan, targets: list[str], *, began: bool) -
     except CallFailed as error:
         owner = targets[0].partition("/")[2]
         target, why = _forward_after(forward, error), "user-busy" if isinstance(error, Busy) else "no-answer"
-        if single and error.moved_to and not (refusal := may_forward(script.plan, owner, error.moved_to)):
+        phone = single and targets[0].startswith("endpoint/")  # the 302 of a trunk is for the trunk's own rule
+        if phone and error.moved_to and not (refusal := may_forward(script.plan, owner, error.moved_to)):
             target, why = error.moved_to, "deflection"
-        elif error.moved_to and single:
+        elif error.moved_to and phone:
             script.leg.log.info("x 302 of endpoint %s: %s", owner, refusal)
         if not target or target == owner:
             _tell_failure(script, targets, error)

@@ -15,6 +15,7 @@ from pbx.apps.seat import at_seat
 from pbx.apps.supervision import Mode
 from pbx.apps.voicemail import check_mailbox
 from pbx.call import audio
+from pbx.call.contract import Refusal
 from pbx.call.leg import Leg, LegState
 from pbx.call.transfer import pick_up
 from pbx.config.steps import FeatureStep, PageStep, ParkStep, PickupStep
@@ -352,7 +353,8 @@ async def park_step(script: Script, step: ParkStep) -> None:
 async def intercom(script: Script, value: str) -> None:
     """Talk to a phone that answers by itself."""
     number = await _asked(script, value)
-    if number not in script.plan.config.endpoints:
+    barred = isinstance(script.plan.choose_for(own(script), number), Refusal)
+    if number not in script.plan.config.endpoints or barred:
         await audio.play(script.leg, "not-allowed")
         return
     script.leg.variables["auto-answer"] = True

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pbx.sdp.description import Media
+from pbx.whole import whole
 
 KEY_BYTES = {  # master key and salt together, the suites that we know, best first
     "AEAD_AES_256_GCM": 44,
@@ -35,7 +36,8 @@ MakeKey = Callable[[str, int], Crypto]  # suite and tag to a key of ours
 def parse_crypto(value: str) -> Crypto | None:
     """Read an a=crypto value; None for what we cannot use: another suite, an MKI, session parameters."""
     parts = value.split()
-    if len(parts) != 3 or not parts[0].isdigit():
+    tag = whole(parts[0]) if len(parts) == 3 else None
+    if tag is None or tag >= 10**9:  # 4568 9.2: at most nine digits
         return None
     method, _, info = parts[2].partition(":")
     text, *extra = info.split("|")
@@ -46,7 +48,7 @@ def parse_crypto(value: str) -> Crypto | None:
         key = base64.b64decode(text, validate=True)
     except ValueError:
         return None
-    return Crypto(suite, key, int(parts[0])) if KEY_BYTES.get(suite) == len(key) else None
+    return Crypto(suite, key, tag) if KEY_BYTES.get(suite) == len(key) else None
 
 
 def cryptos_of(media: Media) -> list[Crypto]:

@@ -1708,7 +1708,7 @@ struct __pyx_obj_3pbx_3sdp_11description_Description {
 
 
 
-/* "pbx/sdp/description.py":13
+/* "pbx/sdp/description.py":14
  * 
  * 
  * class Media:             # <<<<<<<<<<<<<<
@@ -1723,7 +1723,7 @@ struct __pyx_vtabstruct_3pbx_3sdp_11description_Media {
 static struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *__pyx_vtabptr_3pbx_3sdp_11description_Media;
 
 
-/* "pbx/sdp/description.py":44
+/* "pbx/sdp/description.py":45
  * 
  * 
  * class Description:             # <<<<<<<<<<<<<<
@@ -3102,10 +3102,11 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description__attribute(CYTHON_UNUSED PyObj
 static PyObject *__pyx_pf_3pbx_3sdp_11description_2parse_description(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_data); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_11description_4_parse(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_text); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_11description_6_origin(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_v_found, PyObject *__pyx_v_value); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_11description_8_connection(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_11description_10_media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_11description_12__pyx_unpickle_Media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_11description_14__pyx_unpickle_Description(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_11description_8_number(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_text); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_11description_10_connection(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_11description_12_media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_11description_14__pyx_unpickle_Media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_11description_16__pyx_unpickle_Description(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state); /* proto */
 static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_11description_Media(PyObject *o, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
@@ -3197,8 +3198,8 @@ namespace {
     __Pyx_CachedCFunction __pyx_umethod_PyUnicode_Type__partition;
     __Pyx_CachedCFunction __pyx_umethod_PyUnicode_Type__strip;
     PyObject *__pyx_tuple[4];
-    PyObject *__pyx_codeobj_tab[16];
-    PyObject *__pyx_string_tab[152];
+    PyObject *__pyx_codeobj_tab[17];
+    PyObject *__pyx_string_tab[157];
     PyObject *__pyx_number_tab[5];
 /* #### Code section: module_state_contents ### */
 /* PyFrozenDict.module_state_decls */
@@ -3330,76 +3331,81 @@ static __pyx_mstatetype * const __pyx_mstate_global = &__pyx_mstate_global_stati
 #define __pyx_n_u_dict_2 __pyx_string_tab[79]
 #define __pyx_n_u_is_coroutine __pyx_string_tab[80]
 #define __pyx_n_u_media_2 __pyx_string_tab[81]
-#define __pyx_n_u_origin __pyx_string_tab[82]
-#define __pyx_n_u_parse __pyx_string_tab[83]
-#define __pyx_n_u_a_2 __pyx_string_tab[84]
-#define __pyx_n_u_address __pyx_string_tab[85]
-#define __pyx_n_u_all __pyx_string_tab[86]
-#define __pyx_n_u_asyncio_coroutines __pyx_string_tab[87]
-#define __pyx_n_u_attribute __pyx_string_tab[88]
-#define __pyx_n_u_attributes __pyx_string_tab[89]
-#define __pyx_n_u_bytes __pyx_string_tab[90]
-#define __pyx_n_u_c __pyx_string_tab[91]
-#define __pyx_n_u_cline_in_traceback __pyx_string_tab[92]
-#define __pyx_n_u_data __pyx_string_tab[93]
-#define __pyx_n_u_direction_of __pyx_string_tab[94]
-#define __pyx_n_u_formats __pyx_string_tab[95]
-#define __pyx_n_u_found __pyx_string_tab[96]
-#define __pyx_n_u_inactive __pyx_string_tab[97]
-#define __pyx_n_u_isdigit __pyx_string_tab[98]
-#define __pyx_n_u_items __pyx_string_tab[99]
-#define __pyx_n_u_kind __pyx_string_tab[100]
-#define __pyx_n_u_lower __pyx_string_tab[101]
-#define __pyx_n_u_m_2 __pyx_string_tab[102]
-#define __pyx_n_u_media __pyx_string_tab[103]
-#define __pyx_n_u_name __pyx_string_tab[104]
-#define __pyx_n_u_o_2 __pyx_string_tab[105]
-#define __pyx_n_u_origin_user __pyx_string_tab[106]
-#define __pyx_n_u_pair __pyx_string_tab[107]
-#define __pyx_n_u_parse_description __pyx_string_tab[108]
-#define __pyx_n_u_partition __pyx_string_tab[109]
-#define __pyx_n_u_pbx_errors __pyx_string_tab[110]
-#define __pyx_n_u_pbx_sdp_description __pyx_string_tab[111]
-#define __pyx_n_u_pop __pyx_string_tab[112]
-#define __pyx_n_u_port __pyx_string_tab[113]
-#define __pyx_n_u_protocol __pyx_string_tab[114]
-#define __pyx_n_u_recvonly __pyx_string_tab[115]
-#define __pyx_n_u_return __pyx_string_tab[116]
-#define __pyx_n_u_s_2 __pyx_string_tab[117]
-#define __pyx_n_u_self __pyx_string_tab[118]
-#define __pyx_n_u_sendonly __pyx_string_tab[119]
-#define __pyx_n_u_sendrecv __pyx_string_tab[120]
-#define __pyx_n_u_session_id __pyx_string_tab[121]
-#define __pyx_n_u_setdefault __pyx_string_tab[122]
-#define __pyx_n_u_state __pyx_string_tab[123]
-#define __pyx_n_u_status __pyx_string_tab[124]
-#define __pyx_n_u_str __pyx_string_tab[125]
-#define __pyx_n_u_strip __pyx_string_tab[126]
-#define __pyx_n_u_text __pyx_string_tab[127]
-#define __pyx_n_u_to_bytes __pyx_string_tab[128]
-#define __pyx_n_u_update __pyx_string_tab[129]
-#define __pyx_n_u_upper __pyx_string_tab[130]
-#define __pyx_n_u_use_setstate __pyx_string_tab[131]
-#define __pyx_n_u_value __pyx_string_tab[132]
-#define __pyx_n_u_values __pyx_string_tab[133]
-#define __pyx_n_u_version __pyx_string_tab[134]
-#define __pyx_kp_b_PyObject_PyObject_int___pyx_skip __pyx_string_tab[135]
-#define __pyx_kp_b_iso88591_1F __pyx_string_tab[136]
-#define __pyx_kp_b_iso88591__11 __pyx_string_tab[137]
-#define __pyx_kp_b_iso88591_q_0_kQR_5_7_q_a_1 __pyx_string_tab[138]
-#define __pyx_kp_b_iso88591_q_0_kQR_haq_7_QnN_1 __pyx_string_tab[139]
-#define __pyx_kp_b_iso88591_Zt_HD_t_Y_jjnno_q_l_vWE_Q_q_t9G __pyx_string_tab[140]
-#define __pyx_kp_b_iso88591_Zt_Jd_WTXXY_q_l_vWE_Q_q_t9G5_4 __pyx_string_tab[141]
-#define __pyx_kp_b_iso88591_A_c_1_1D_Qd_q_PQQUUV_Q_1HAT_az_t __pyx_string_tab[142]
-#define __pyx_kp_b_iso88591_Kq_S_4q_A_HAXU_hhd_AQ_4wc_AV3a __pyx_string_tab[143]
-#define __pyx_kp_b_iso88591_E_q_s_7_A_j_q_Rq_3auARz_aq_t2S __pyx_string_tab[144]
-#define __pyx_kp_b_iso88591_q_E_q_s_7_A_j_Qa_s_5_Qb_1D_aq_C __pyx_string_tab[145]
-#define __pyx_kp_b_iso88591_2Qd_4q_AXT_aq __pyx_string_tab[146]
-#define __pyx_kp_b_iso88591_q_E_q_s_7_Bc_as_Q_j_5_5_Qd_1 __pyx_string_tab[147]
-#define __pyx_kp_b_iso88591_A_vQd_1_L_q_a_9G_UV __pyx_string_tab[148]
-#define __pyx_kp_b_iso88591_q_d_y_L_4s __pyx_string_tab[149]
-#define __pyx_kp_b_iso88591_a_E_a_t3a_q_q __pyx_string_tab[150]
-#define __pyx_kp_b_iso88591_N_5_T_U_4s_1_q __pyx_string_tab[151]
+#define __pyx_n_u_number __pyx_string_tab[82]
+#define __pyx_n_u_origin __pyx_string_tab[83]
+#define __pyx_n_u_parse __pyx_string_tab[84]
+#define __pyx_n_u_a_2 __pyx_string_tab[85]
+#define __pyx_n_u_address __pyx_string_tab[86]
+#define __pyx_n_u_all __pyx_string_tab[87]
+#define __pyx_n_u_asyncio_coroutines __pyx_string_tab[88]
+#define __pyx_n_u_attribute __pyx_string_tab[89]
+#define __pyx_n_u_attributes __pyx_string_tab[90]
+#define __pyx_n_u_bytes __pyx_string_tab[91]
+#define __pyx_n_u_c __pyx_string_tab[92]
+#define __pyx_n_u_cline_in_traceback __pyx_string_tab[93]
+#define __pyx_n_u_data __pyx_string_tab[94]
+#define __pyx_n_u_direction_of __pyx_string_tab[95]
+#define __pyx_n_u_formats __pyx_string_tab[96]
+#define __pyx_n_u_found __pyx_string_tab[97]
+#define __pyx_n_u_inactive __pyx_string_tab[98]
+#define __pyx_n_u_int __pyx_string_tab[99]
+#define __pyx_n_u_items __pyx_string_tab[100]
+#define __pyx_n_u_kind __pyx_string_tab[101]
+#define __pyx_n_u_lower __pyx_string_tab[102]
+#define __pyx_n_u_m_2 __pyx_string_tab[103]
+#define __pyx_n_u_media __pyx_string_tab[104]
+#define __pyx_n_u_name __pyx_string_tab[105]
+#define __pyx_n_u_number_2 __pyx_string_tab[106]
+#define __pyx_n_u_o_2 __pyx_string_tab[107]
+#define __pyx_n_u_origin_user __pyx_string_tab[108]
+#define __pyx_n_u_pair __pyx_string_tab[109]
+#define __pyx_n_u_parse_description __pyx_string_tab[110]
+#define __pyx_n_u_partition __pyx_string_tab[111]
+#define __pyx_n_u_pbx_errors __pyx_string_tab[112]
+#define __pyx_n_u_pbx_sdp_description __pyx_string_tab[113]
+#define __pyx_n_u_pbx_whole __pyx_string_tab[114]
+#define __pyx_n_u_pop __pyx_string_tab[115]
+#define __pyx_n_u_port __pyx_string_tab[116]
+#define __pyx_n_u_protocol __pyx_string_tab[117]
+#define __pyx_n_u_recvonly __pyx_string_tab[118]
+#define __pyx_n_u_return __pyx_string_tab[119]
+#define __pyx_n_u_s_2 __pyx_string_tab[120]
+#define __pyx_n_u_self __pyx_string_tab[121]
+#define __pyx_n_u_sendonly __pyx_string_tab[122]
+#define __pyx_n_u_sendrecv __pyx_string_tab[123]
+#define __pyx_n_u_session_id __pyx_string_tab[124]
+#define __pyx_n_u_setdefault __pyx_string_tab[125]
+#define __pyx_n_u_state __pyx_string_tab[126]
+#define __pyx_n_u_status __pyx_string_tab[127]
+#define __pyx_n_u_str __pyx_string_tab[128]
+#define __pyx_n_u_strip __pyx_string_tab[129]
+#define __pyx_n_u_text __pyx_string_tab[130]
+#define __pyx_n_u_to_bytes __pyx_string_tab[131]
+#define __pyx_n_u_update __pyx_string_tab[132]
+#define __pyx_n_u_upper __pyx_string_tab[133]
+#define __pyx_n_u_use_setstate __pyx_string_tab[134]
+#define __pyx_n_u_value __pyx_string_tab[135]
+#define __pyx_n_u_values __pyx_string_tab[136]
+#define __pyx_n_u_version __pyx_string_tab[137]
+#define __pyx_n_u_whole __pyx_string_tab[138]
+#define __pyx_kp_b_PyObject_PyObject_int___pyx_skip __pyx_string_tab[139]
+#define __pyx_kp_b_iso88591_1F __pyx_string_tab[140]
+#define __pyx_kp_b_iso88591__11 __pyx_string_tab[141]
+#define __pyx_kp_b_iso88591_q_0_kQR_5_7_q_a_1 __pyx_string_tab[142]
+#define __pyx_kp_b_iso88591_q_0_kQR_haq_7_QnN_1 __pyx_string_tab[143]
+#define __pyx_kp_b_iso88591_Zt_HD_t_Y_jjnno_q_l_vWE_Q_q_t9G __pyx_string_tab[144]
+#define __pyx_kp_b_iso88591_Zt_Jd_WTXXY_q_l_vWE_Q_q_t9G5_4 __pyx_string_tab[145]
+#define __pyx_kp_b_iso88591_A_c_1_1D_Qd_q_PQQUUV_Q_1HAT_az_t __pyx_string_tab[146]
+#define __pyx_kp_b_iso88591_Kq_S_4q_A_HAXU_hhd_AQ_4wc_AV3a __pyx_string_tab[147]
+#define __pyx_kp_b_iso88591_E_q_s_7_A_j_q_Rq_3auARz_aq_t2S __pyx_string_tab[148]
+#define __pyx_kp_b_iso88591_U_1_WG_S_Qa __pyx_string_tab[149]
+#define __pyx_kp_b_iso88591_q_E_q_s_7_A_j_Qa_wauAQ_G1E_E __pyx_string_tab[150]
+#define __pyx_kp_b_iso88591_2Qd_4q_AXT_aq __pyx_string_tab[151]
+#define __pyx_kp_b_iso88591_q_E_q_s_7_Bc_as_Q_j_5_5_Qd_1 __pyx_string_tab[152]
+#define __pyx_kp_b_iso88591_A_vQd_1_L_q_a_9G_UV __pyx_string_tab[153]
+#define __pyx_kp_b_iso88591_q_d_y_L_4s __pyx_string_tab[154]
+#define __pyx_kp_b_iso88591_a_E_a_t3a_q_q __pyx_string_tab[155]
+#define __pyx_kp_b_iso88591_N_5_T_U_4s_1_q __pyx_string_tab[156]
 #define __pyx_int_0 __pyx_number_tab[0]
 #define __pyx_int_400 __pyx_number_tab[1]
 #define __pyx_int_65535 __pyx_number_tab[2]
@@ -3429,8 +3435,8 @@ static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
   Py_CLEAR(clear_module_state->__pyx_umethod_PyUnicode_Type__partition.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyUnicode_Type__strip.method);
   for (int i=0; i<4; ++i) { Py_CLEAR(clear_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<16; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<152; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<17; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
+  for (int i=0; i<157; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
   for (int i=0; i<5; ++i) { Py_CLEAR(clear_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_clear_contents ### */
 /* CommonTypesMetaclass.module_state_clear */
@@ -3464,8 +3470,8 @@ static CYTHON_SMALL_CODE int __pyx_m_traverse(PyObject *m, visitproc visit, void
   Py_VISIT(traverse_module_state->__pyx_umethod_PyUnicode_Type__partition.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyUnicode_Type__strip.method);
   for (int i=0; i<4; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<16; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<152; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<17; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
+  for (int i=0; i<157; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
   for (int i=0; i<5; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_traverse_contents ### */
 /* CommonTypesMetaclass.module_state_traverse */
@@ -3480,7 +3486,7 @@ return 0;
 #endif
 /* #### Code section: module_code ### */
 
-/* "pbx/sdp/description.py":18
+/* "pbx/sdp/description.py":19
  *     __slots__ = ("address", "attributes", "formats", "kind", "port", "protocol")
  * 
  *     def __init__(             # <<<<<<<<<<<<<<
@@ -3531,41 +3537,41 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_kind,&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_protocol,&__pyx_mstate_global->__pyx_n_u_formats,&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_attributes,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL_TPNEW(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 18, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 19, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 18, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 19, __pyx_L3_error)
       if (!values[4]) values[4] = __Pyx_NewRef(((PyObject*)__pyx_mstate_global->__pyx_kp_u_));
 
-      /* "pbx/sdp/description.py":25
+      /* "pbx/sdp/description.py":26
  *         formats: list[str],
  *         address: str = "",
  *         attributes: Attributes | None = None,             # <<<<<<<<<<<<<<
@@ -3574,27 +3580,27 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 */
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject *)Py_None));
       for (Py_ssize_t i = __pyx_nargs; i < 4; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 0, 4, 6, i); __PYX_ERR(0, 18, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 0, 4, 6, i); __PYX_ERR(0, 19, __pyx_L3_error) }
       }
     } else {
       switch (__pyx_nargs) {
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 19, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 19, __pyx_L3_error)
         values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 19, __pyx_L3_error)
         values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 19, __pyx_L3_error)
         values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 18, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 19, __pyx_L3_error)
         break;
         default: goto __pyx_L5_argtuple_error;
       }
@@ -3602,7 +3608,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject *)Py_None));
     }
     __pyx_v_kind = ((PyObject*)values[0]);
-    if (__Pyx_PyInt_FromNumber(&values[1], "port", 0) < (0)) __PYX_ERR(0, 21, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[1], "port", 0) < (0)) __PYX_ERR(0, 22, __pyx_L3_error)
     __pyx_v_port = ((PyObject*)values[1]);
     __pyx_v_protocol = ((PyObject*)values[2]);
     __pyx_v_formats = ((PyObject*)values[3]);
@@ -3611,7 +3617,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("__init__", 0, 4, 6, __pyx_nargs); __PYX_ERR(0, 18, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("__init__", 0, 4, 6, __pyx_nargs); __PYX_ERR(0, 19, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -3622,14 +3628,14 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return -1;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_kind), (&PyUnicode_Type), 0, "kind", 2))) __PYX_ERR(0, 20, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 21, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_protocol), (&PyUnicode_Type), 0, "protocol", 2))) __PYX_ERR(0, 22, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_formats), (&PyList_Type), 0, "formats", 2))) __PYX_ERR(0, 23, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 24, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_kind), (&PyUnicode_Type), 0, "kind", 2))) __PYX_ERR(0, 21, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 22, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_protocol), (&PyUnicode_Type), 0, "protocol", 2))) __PYX_ERR(0, 23, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_formats), (&PyList_Type), 0, "formats", 2))) __PYX_ERR(0, 24, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 25, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_5Media___init__(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_self), __pyx_v_kind, __pyx_v_port, __pyx_v_protocol, __pyx_v_formats, __pyx_v_address, __pyx_v_attributes);
 
-  /* "pbx/sdp/description.py":18
+  /* "pbx/sdp/description.py":19
  *     __slots__ = ("address", "attributes", "formats", "kind", "port", "protocol")
  * 
  *     def __init__(             # <<<<<<<<<<<<<<
@@ -3666,7 +3672,7 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("__init__", 0);
 
-  /* "pbx/sdp/description.py":27
+  /* "pbx/sdp/description.py":28
  *         attributes: Attributes | None = None,
  *     ) -> None:
  *         self.kind = kind  # audio, video, image             # <<<<<<<<<<<<<<
@@ -3678,17 +3684,17 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   __Pyx_GOTREF(__pyx_v_self->kind);
   __Pyx_DECREF_SET(__pyx_v_self->kind, __pyx_v_kind);
 
-  /* "pbx/sdp/description.py":28
+  /* "pbx/sdp/description.py":29
  *     ) -> None:
  *         self.kind = kind  # audio, video, image
  *         self.port = port             # <<<<<<<<<<<<<<
  *         self.protocol = protocol  # RTP/AVP, RTP/SAVP
  *         self.formats = formats
 */
-  __pyx_t_1 = __Pyx_PyLong_As_long(__pyx_v_port); if (unlikely((__pyx_t_1 == (long)-1) && PyErr_Occurred())) __PYX_ERR(0, 28, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyLong_As_long(__pyx_v_port); if (unlikely((__pyx_t_1 == (long)-1) && PyErr_Occurred())) __PYX_ERR(0, 29, __pyx_L1_error)
   __pyx_v_self->port = __pyx_t_1;
 
-  /* "pbx/sdp/description.py":29
+  /* "pbx/sdp/description.py":30
  *         self.kind = kind  # audio, video, image
  *         self.port = port
  *         self.protocol = protocol  # RTP/AVP, RTP/SAVP             # <<<<<<<<<<<<<<
@@ -3700,7 +3706,7 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   __Pyx_GOTREF(__pyx_v_self->protocol);
   __Pyx_DECREF_SET(__pyx_v_self->protocol, __pyx_v_protocol);
 
-  /* "pbx/sdp/description.py":30
+  /* "pbx/sdp/description.py":31
  *         self.port = port
  *         self.protocol = protocol  # RTP/AVP, RTP/SAVP
  *         self.formats = formats             # <<<<<<<<<<<<<<
@@ -3712,7 +3718,7 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   __Pyx_GOTREF(__pyx_v_self->formats);
   __Pyx_DECREF_SET(__pyx_v_self->formats, ((PyObject*)__pyx_v_formats));
 
-  /* "pbx/sdp/description.py":31
+  /* "pbx/sdp/description.py":32
  *         self.protocol = protocol  # RTP/AVP, RTP/SAVP
  *         self.formats = formats
  *         self.address = address             # <<<<<<<<<<<<<<
@@ -3724,7 +3730,7 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   __Pyx_GOTREF(__pyx_v_self->address);
   __Pyx_DECREF_SET(__pyx_v_self->address, __pyx_v_address);
 
-  /* "pbx/sdp/description.py":32
+  /* "pbx/sdp/description.py":33
  *         self.formats = formats
  *         self.address = address
  *         self.attributes: Attributes = attributes if attributes is not None else []             # <<<<<<<<<<<<<<
@@ -3735,11 +3741,11 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   if (__pyx_t_3) {
     __pyx_t_4 = __pyx_v_attributes;
     __Pyx_INCREF(__pyx_t_4);
-    if (!(likely(PyList_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_4))) __PYX_ERR(0, 32, __pyx_L1_error)
+    if (!(likely(PyList_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_4))) __PYX_ERR(0, 33, __pyx_L1_error)
     __pyx_t_2 = __pyx_t_4;
     __pyx_t_4 = 0;
   } else {
-    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 32, __pyx_L1_error)
+    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 33, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __pyx_t_2 = __pyx_t_4;
     __pyx_t_4 = 0;
@@ -3750,7 +3756,7 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   __Pyx_DECREF_SET(__pyx_v_self->attributes, ((PyObject*)__pyx_t_2));
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":18
+  /* "pbx/sdp/description.py":19
  *     __slots__ = ("address", "attributes", "formats", "kind", "port", "protocol")
  * 
  *     def __init__(             # <<<<<<<<<<<<<<
@@ -3772,7 +3778,7 @@ static int __pyx_pf_3pbx_3sdp_11description_5Media___init__(struct __pyx_obj_3pb
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":34
+/* "pbx/sdp/description.py":35
  *         self.attributes: Attributes = attributes if attributes is not None else []
  * 
  *     def attribute(self, name: str) -> str | None:             # <<<<<<<<<<<<<<
@@ -3821,7 +3827,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
     if (unlikely(!__Pyx_object_dict_version_matches(((PyObject *)__pyx_v_self), __pyx_tp_dict_version, __pyx_obj_dict_version))) {
       PY_UINT64_T __pyx_typedict_guard = __Pyx_get_tp_dict_version(((PyObject *)__pyx_v_self));
       #endif
-      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_attribute); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 34, __pyx_L1_error)
+      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_attribute); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 35, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
       if (!__Pyx_IsSameCFunction(__pyx_t_1, (void(*)(void)) __pyx_pw_3pbx_3sdp_11description_5Media_3attribute)) {
         __pyx_t_3 = NULL;
@@ -3844,10 +3850,10 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
           __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
           __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 34, __pyx_L1_error)
+          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 35, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_2);
         }
-        if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 34, __pyx_L1_error)
+        if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 35, __pyx_L1_error)
         {
           PyObject *__pyx_temp;
           {
@@ -3873,7 +3879,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
     #endif
   }
 
-  /* "pbx/sdp/description.py":35
+  /* "pbx/sdp/description.py":36
  * 
  *     def attribute(self, name: str) -> str | None:
  *         for key, value in self.attributes:             # <<<<<<<<<<<<<<
@@ -3882,7 +3888,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
 */
   if (unlikely(__pyx_v_self->attributes == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 35, __pyx_L1_error)
+    __PYX_ERR(0, 36, __pyx_L1_error)
   }
   __pyx_t_1 = __pyx_v_self->attributes; __Pyx_INCREF(__pyx_t_1);
   __pyx_t_6 = 0;
@@ -3890,13 +3896,13 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 35, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 36, __pyx_L1_error)
       #endif
       if (__pyx_t_6 >= __pyx_temp) break;
     }
     __pyx_t_2 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_6, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_6;
-    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 35, __pyx_L1_error)
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 36, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
     if ((likely(PyTuple_CheckExact(__pyx_t_2))) || (PyList_CheckExact(__pyx_t_2))) {
       PyObject* sequence = __pyx_t_2;
@@ -3904,7 +3910,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
       if (unlikely(size != 2)) {
         if (size > 2) __Pyx_RaiseTooManyValuesError(2);
         else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-        __PYX_ERR(0, 35, __pyx_L1_error)
+        __PYX_ERR(0, 36, __pyx_L1_error)
       }
       #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
       if (likely(PyTuple_CheckExact(sequence))) {
@@ -3914,22 +3920,22 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
         __Pyx_INCREF(__pyx_t_3);
       } else {
         __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 35, __pyx_L1_error)
+        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 36, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_4);
         __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 35, __pyx_L1_error)
+        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 36, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_3);
       }
       #else
-      __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 35, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 36, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 35, __pyx_L1_error)
+      __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 36, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
       #endif
       __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
     } else {
       Py_ssize_t index = -1;
-      __pyx_t_7 = PyObject_GetIter(__pyx_t_2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 35, __pyx_L1_error)
+      __pyx_t_7 = PyObject_GetIter(__pyx_t_2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 36, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
       __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
       __pyx_t_8 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_7);
@@ -3937,7 +3943,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
       __Pyx_GOTREF(__pyx_t_4);
       index = 1; __pyx_t_3 = __pyx_t_8(__pyx_t_7); if (unlikely(!__pyx_t_3)) goto __pyx_L5_unpacking_failed;
       __Pyx_GOTREF(__pyx_t_3);
-      if (__Pyx_IternextUnpackEndCheck(__pyx_t_8(__pyx_t_7), 2) < (0)) __PYX_ERR(0, 35, __pyx_L1_error)
+      if (__Pyx_IternextUnpackEndCheck(__pyx_t_8(__pyx_t_7), 2) < (0)) __PYX_ERR(0, 36, __pyx_L1_error)
       __pyx_t_8 = NULL;
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       goto __pyx_L6_unpacking_done;
@@ -3945,7 +3951,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       __pyx_t_8 = NULL;
       if (__Pyx_IterFinish() == 0) __Pyx_RaiseNeedMoreValuesError(index);
-      __PYX_ERR(0, 35, __pyx_L1_error)
+      __PYX_ERR(0, 36, __pyx_L1_error)
       __pyx_L6_unpacking_done:;
     }
     __Pyx_XDECREF_SET(__pyx_v_key, __pyx_t_4);
@@ -3953,18 +3959,18 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
     __Pyx_XDECREF_SET(__pyx_v_value, __pyx_t_3);
     __pyx_t_3 = 0;
 
-    /* "pbx/sdp/description.py":36
+    /* "pbx/sdp/description.py":37
  *     def attribute(self, name: str) -> str | None:
  *         for key, value in self.attributes:
  *             if key == name:             # <<<<<<<<<<<<<<
  *                 return value
  *         return None
 */
-    __pyx_t_9 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_v_key, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_9 < 0))) __PYX_ERR(0, 36, __pyx_L1_error)
+    __pyx_t_9 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_v_key, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_9 < 0))) __PYX_ERR(0, 37, __pyx_L1_error)
     if (__pyx_t_9) {
 
 
-      /* "pbx/sdp/description.py":37
+      /* "pbx/sdp/description.py":38
  *         for key, value in self.attributes:
  *             if key == name:
  *                 return value             # <<<<<<<<<<<<<<
@@ -3973,7 +3979,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
 */
       __pyx_t_2 = __pyx_v_value;
       __Pyx_INCREF(__pyx_t_2);
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 37, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 38, __pyx_L1_error)
       {
         PyObject *__pyx_temp;
         {
@@ -3986,7 +3992,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       goto __pyx_L0;
 
-      /* "pbx/sdp/description.py":36
+      /* "pbx/sdp/description.py":37
  *     def attribute(self, name: str) -> str | None:
  *         for key, value in self.attributes:
  *             if key == name:             # <<<<<<<<<<<<<<
@@ -3995,7 +4001,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
 */
     }
 
-    /* "pbx/sdp/description.py":35
+    /* "pbx/sdp/description.py":36
  * 
  *     def attribute(self, name: str) -> str | None:
  *         for key, value in self.attributes:             # <<<<<<<<<<<<<<
@@ -4005,7 +4011,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":38
+  /* "pbx/sdp/description.py":39
  *             if key == name:
  *                 return value
  *         return None             # <<<<<<<<<<<<<<
@@ -4022,7 +4028,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_attribute(struct __pyx_o
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":34
+  /* "pbx/sdp/description.py":35
  *         self.attributes: Attributes = attributes if attributes is not None else []
  * 
  *     def attribute(self, name: str) -> str | None:             # <<<<<<<<<<<<<<
@@ -4086,32 +4092,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_name,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 34, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 35, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 34, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 35, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "attribute", 0) < (0)) __PYX_ERR(0, 34, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "attribute", 0) < (0)) __PYX_ERR(0, 35, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("attribute", 1, 1, 1, i); __PYX_ERR(0, 34, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("attribute", 1, 1, 1, i); __PYX_ERR(0, 35, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 34, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 35, __pyx_L3_error)
     }
     __pyx_v_name = ((PyObject*)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("attribute", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 34, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("attribute", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 35, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4122,7 +4128,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_name), (&PyUnicode_Type), 0, "name", 2))) __PYX_ERR(0, 34, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_name), (&PyUnicode_Type), 0, "name", 2))) __PYX_ERR(0, 35, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_5Media_2attribute(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_self), __pyx_v_name);
 
   /* function exit code */
@@ -4150,7 +4156,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_5Media_2attribute(struct __pyx
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("attribute", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_5Media_attribute(__pyx_v_self, __pyx_v_name, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 34, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_5Media_attribute(__pyx_v_self, __pyx_v_name, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 35, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -4174,7 +4180,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_5Media_2attribute(struct __pyx
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":40
+/* "pbx/sdp/description.py":41
  *         return None
  * 
  *     def all(self, name: str) -> list[str]:             # <<<<<<<<<<<<<<
@@ -4224,7 +4230,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
     if (unlikely(!__Pyx_object_dict_version_matches(((PyObject *)__pyx_v_self), __pyx_tp_dict_version, __pyx_obj_dict_version))) {
       PY_UINT64_T __pyx_typedict_guard = __Pyx_get_tp_dict_version(((PyObject *)__pyx_v_self));
       #endif
-      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_all); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 40, __pyx_L1_error)
+      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_all); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 41, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
       if (!__Pyx_IsSameCFunction(__pyx_t_1, (void(*)(void)) __pyx_pw_3pbx_3sdp_11description_5Media_5all)) {
         __pyx_t_3 = NULL;
@@ -4247,10 +4253,10 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
           __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
           __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 40, __pyx_L1_error)
+          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 41, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_2);
         }
-        if (!(likely(PyList_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_2))) __PYX_ERR(0, 40, __pyx_L1_error)
+        if (!(likely(PyList_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_2))) __PYX_ERR(0, 41, __pyx_L1_error)
         {
           PyObject *__pyx_temp;
           {
@@ -4276,7 +4282,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
     #endif
   }
 
-  /* "pbx/sdp/description.py":41
+  /* "pbx/sdp/description.py":42
  * 
  *     def all(self, name: str) -> list[str]:
  *         return [value for key, value in self.attributes if key == name]             # <<<<<<<<<<<<<<
@@ -4284,11 +4290,11 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
  * 
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 41, __pyx_L5_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 42, __pyx_L5_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (unlikely(__pyx_v_self->attributes == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-      __PYX_ERR(0, 41, __pyx_L5_error)
+      __PYX_ERR(0, 42, __pyx_L5_error)
     }
     __pyx_t_2 = __pyx_v_self->attributes; __Pyx_INCREF(__pyx_t_2);
     __pyx_t_6 = 0;
@@ -4296,13 +4302,13 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 41, __pyx_L5_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 42, __pyx_L5_error)
         #endif
         if (__pyx_t_6 >= __pyx_temp) break;
       }
       __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_6, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_6;
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 41, __pyx_L5_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 42, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_4);
       if ((likely(PyTuple_CheckExact(__pyx_t_4))) || (PyList_CheckExact(__pyx_t_4))) {
         PyObject* sequence = __pyx_t_4;
@@ -4310,7 +4316,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
         if (unlikely(size != 2)) {
           if (size > 2) __Pyx_RaiseTooManyValuesError(2);
           else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-          __PYX_ERR(0, 41, __pyx_L5_error)
+          __PYX_ERR(0, 42, __pyx_L5_error)
         }
         #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
         if (likely(PyTuple_CheckExact(sequence))) {
@@ -4320,22 +4326,22 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
           __Pyx_INCREF(__pyx_t_7);
         } else {
           __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 41, __pyx_L5_error)
+          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 42, __pyx_L5_error)
           __Pyx_XGOTREF(__pyx_t_3);
           __pyx_t_7 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 41, __pyx_L5_error)
+          if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 42, __pyx_L5_error)
           __Pyx_XGOTREF(__pyx_t_7);
         }
         #else
-        __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 41, __pyx_L5_error)
+        __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 42, __pyx_L5_error)
         __Pyx_GOTREF(__pyx_t_3);
-        __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 41, __pyx_L5_error)
+        __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 42, __pyx_L5_error)
         __Pyx_GOTREF(__pyx_t_7);
         #endif
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       } else {
         Py_ssize_t index = -1;
-        __pyx_t_8 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 41, __pyx_L5_error)
+        __pyx_t_8 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 42, __pyx_L5_error)
         __Pyx_GOTREF(__pyx_t_8);
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
         __pyx_t_9 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_8);
@@ -4343,7 +4349,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
         __Pyx_GOTREF(__pyx_t_3);
         index = 1; __pyx_t_7 = __pyx_t_9(__pyx_t_8); if (unlikely(!__pyx_t_7)) goto __pyx_L8_unpacking_failed;
         __Pyx_GOTREF(__pyx_t_7);
-        if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_8), 2) < (0)) __PYX_ERR(0, 41, __pyx_L5_error)
+        if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_8), 2) < (0)) __PYX_ERR(0, 42, __pyx_L5_error)
         __pyx_t_9 = NULL;
         __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
         goto __pyx_L9_unpacking_done;
@@ -4351,17 +4357,17 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
         __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
         __pyx_t_9 = NULL;
         if (__Pyx_IterFinish() == 0) __Pyx_RaiseNeedMoreValuesError(index);
-        __PYX_ERR(0, 41, __pyx_L5_error)
+        __PYX_ERR(0, 42, __pyx_L5_error)
         __pyx_L9_unpacking_done:;
       }
       __Pyx_XDECREF_SET(__pyx_7genexpr__pyx_v_key, __pyx_t_3);
       __pyx_t_3 = 0;
       __Pyx_XDECREF_SET(__pyx_7genexpr__pyx_v_value, __pyx_t_7);
       __pyx_t_7 = 0;
-      __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_7genexpr__pyx_v_key, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 41, __pyx_L5_error)
+      __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_7genexpr__pyx_v_key, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 42, __pyx_L5_error)
       if (__pyx_t_10) {
 
-        if (unlikely(__Pyx_ListComp_Append(__pyx_t_1, __pyx_7genexpr__pyx_v_value))) __PYX_ERR(0, 41, __pyx_L5_error)
+        if (unlikely(__Pyx_ListComp_Append(__pyx_t_1, __pyx_7genexpr__pyx_v_value))) __PYX_ERR(0, 42, __pyx_L5_error)
       }
     }
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
@@ -4385,7 +4391,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_5Media_all(struct __pyx_obj_3pb
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":40
+  /* "pbx/sdp/description.py":41
  *         return None
  * 
  *     def all(self, name: str) -> list[str]:             # <<<<<<<<<<<<<<
@@ -4450,32 +4456,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_name,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 40, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 41, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 40, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 41, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "all", 0) < (0)) __PYX_ERR(0, 40, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "all", 0) < (0)) __PYX_ERR(0, 41, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("all", 1, 1, 1, i); __PYX_ERR(0, 40, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("all", 1, 1, 1, i); __PYX_ERR(0, 41, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 40, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 41, __pyx_L3_error)
     }
     __pyx_v_name = ((PyObject*)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("all", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 40, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("all", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 41, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4486,7 +4492,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_name), (&PyUnicode_Type), 0, "name", 2))) __PYX_ERR(0, 40, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_name), (&PyUnicode_Type), 0, "name", 2))) __PYX_ERR(0, 41, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_5Media_4all(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_self), __pyx_v_name);
 
   /* function exit code */
@@ -4514,7 +4520,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_5Media_4all(struct __pyx_obj_3
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("all", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_5Media_all(__pyx_v_self, __pyx_v_name, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 40, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_5Media_all(__pyx_v_self, __pyx_v_name, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 41, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -6106,7 +6112,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_5Media_8__setstate_cython__(st
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":49
+/* "pbx/sdp/description.py":50
  *     __slots__ = ("address", "attributes", "media", "name", "origin_user", "session_id", "version")
  * 
  *     def __init__(             # <<<<<<<<<<<<<<
@@ -6157,68 +6163,68 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_origin_user,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_media,&__pyx_mstate_global->__pyx_n_u_name,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL_TPNEW(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 49, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 50, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 50, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 50, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 50, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 50, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 50, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 50, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 49, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__init__", 0) < (0)) __PYX_ERR(0, 50, __pyx_L3_error)
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)__pyx_mstate_global->__pyx_kp_u__3));
       for (Py_ssize_t i = __pyx_nargs; i < 5; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 0, 5, 6, i); __PYX_ERR(0, 49, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__init__", 0, 5, 6, i); __PYX_ERR(0, 50, __pyx_L3_error) }
       }
     } else {
       switch (__pyx_nargs) {
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 50, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 50, __pyx_L3_error)
         values[3] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 50, __pyx_L3_error)
         values[2] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 50, __pyx_L3_error)
         values[1] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 50, __pyx_L3_error)
         values[0] = __Pyx_ArgRef_FASTCALL_TPNEW(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 49, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 50, __pyx_L3_error)
         break;
         default: goto __pyx_L5_argtuple_error;
       }
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)__pyx_mstate_global->__pyx_kp_u__3));
     }
     __pyx_v_origin_user = ((PyObject*)values[0]);
-    if (__Pyx_PyInt_FromNumber(&values[1], "session_id", 0) < (0)) __PYX_ERR(0, 50, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[1], "session_id", 0) < (0)) __PYX_ERR(0, 51, __pyx_L3_error)
     __pyx_v_session_id = ((PyObject*)values[1]);
-    if (__Pyx_PyInt_FromNumber(&values[2], "version", 0) < (0)) __PYX_ERR(0, 50, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[2], "version", 0) < (0)) __PYX_ERR(0, 51, __pyx_L3_error)
     __pyx_v_version = ((PyObject*)values[2]);
     __pyx_v_address = ((PyObject*)values[3]);
     __pyx_v_media = ((PyObject*)values[4]);
@@ -6226,7 +6232,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("__init__", 0, 5, 6, __pyx_nargs); __PYX_ERR(0, 49, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("__init__", 0, 5, 6, __pyx_nargs); __PYX_ERR(0, 50, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -6237,12 +6243,12 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return -1;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_origin_user), (&PyUnicode_Type), 0, "origin_user", 2))) __PYX_ERR(0, 50, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 50, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 50, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 50, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), (&PyList_Type), 0, "media", 2))) __PYX_ERR(0, 50, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_name), (&PyUnicode_Type), 0, "name", 2))) __PYX_ERR(0, 50, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_origin_user), (&PyUnicode_Type), 0, "origin_user", 2))) __PYX_ERR(0, 51, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 51, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 51, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 51, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), (&PyList_Type), 0, "media", 2))) __PYX_ERR(0, 51, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_name), (&PyUnicode_Type), 0, "name", 2))) __PYX_ERR(0, 51, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_11Description___init__(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_self), __pyx_v_origin_user, __pyx_v_session_id, __pyx_v_version, __pyx_v_address, __pyx_v_media, __pyx_v_name);
 
   /* function exit code */
@@ -6271,7 +6277,7 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("__init__", 0);
 
-  /* "pbx/sdp/description.py":52
+  /* "pbx/sdp/description.py":53
  *         self, origin_user: str, session_id: int, version: int, address: str, media: list[Media], name: str = "-"
  *     ) -> None:
  *         self.origin_user = origin_user             # <<<<<<<<<<<<<<
@@ -6283,7 +6289,7 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   __Pyx_GOTREF(__pyx_v_self->origin_user);
   __Pyx_DECREF_SET(__pyx_v_self->origin_user, __pyx_v_origin_user);
 
-  /* "pbx/sdp/description.py":53
+  /* "pbx/sdp/description.py":54
  *     ) -> None:
  *         self.origin_user = origin_user
  *         self.session_id = session_id             # <<<<<<<<<<<<<<
@@ -6295,7 +6301,7 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   __Pyx_GOTREF(__pyx_v_self->session_id);
   __Pyx_DECREF_SET(__pyx_v_self->session_id, __pyx_v_session_id);
 
-  /* "pbx/sdp/description.py":54
+  /* "pbx/sdp/description.py":55
  *         self.origin_user = origin_user
  *         self.session_id = session_id
  *         self.version = version             # <<<<<<<<<<<<<<
@@ -6307,7 +6313,7 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   __Pyx_GOTREF(__pyx_v_self->version);
   __Pyx_DECREF_SET(__pyx_v_self->version, __pyx_v_version);
 
-  /* "pbx/sdp/description.py":55
+  /* "pbx/sdp/description.py":56
  *         self.session_id = session_id
  *         self.version = version
  *         self.address = address             # <<<<<<<<<<<<<<
@@ -6319,7 +6325,7 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   __Pyx_GOTREF(__pyx_v_self->address);
   __Pyx_DECREF_SET(__pyx_v_self->address, __pyx_v_address);
 
-  /* "pbx/sdp/description.py":56
+  /* "pbx/sdp/description.py":57
  *         self.version = version
  *         self.address = address
  *         self.media = media             # <<<<<<<<<<<<<<
@@ -6331,21 +6337,21 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   __Pyx_GOTREF(__pyx_v_self->media);
   __Pyx_DECREF_SET(__pyx_v_self->media, ((PyObject*)__pyx_v_media));
 
-  /* "pbx/sdp/description.py":57
+  /* "pbx/sdp/description.py":58
  *         self.address = address
  *         self.media = media
  *         self.attributes: Attributes = []             # <<<<<<<<<<<<<<
  *         self.name = name
  * 
 */
-  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 57, __pyx_L1_error)
+  __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 58, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_self->attributes);
   __Pyx_DECREF_SET(__pyx_v_self->attributes, ((PyObject*)__pyx_t_1));
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":58
+  /* "pbx/sdp/description.py":59
  *         self.media = media
  *         self.attributes: Attributes = []
  *         self.name = name             # <<<<<<<<<<<<<<
@@ -6357,7 +6363,7 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   __Pyx_GOTREF(__pyx_v_self->name);
   __Pyx_DECREF_SET(__pyx_v_self->name, __pyx_v_name);
 
-  /* "pbx/sdp/description.py":49
+  /* "pbx/sdp/description.py":50
  *     __slots__ = ("address", "attributes", "media", "name", "origin_user", "session_id", "version")
  * 
  *     def __init__(             # <<<<<<<<<<<<<<
@@ -6378,7 +6384,7 @@ static int __pyx_pf_3pbx_3sdp_11description_11Description___init__(struct __pyx_
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":60
+/* "pbx/sdp/description.py":61
  *         self.name = name
  * 
  *     def direction_of(self, media: Media) -> str:             # <<<<<<<<<<<<<<
@@ -6430,7 +6436,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
     if (unlikely(!__Pyx_object_dict_version_matches(((PyObject *)__pyx_v_self), __pyx_tp_dict_version, __pyx_obj_dict_version))) {
       PY_UINT64_T __pyx_typedict_guard = __Pyx_get_tp_dict_version(((PyObject *)__pyx_v_self));
       #endif
-      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_direction_of); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 60, __pyx_L1_error)
+      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_direction_of); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 61, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
       if (!__Pyx_IsSameCFunction(__pyx_t_1, (void(*)(void)) __pyx_pw_3pbx_3sdp_11description_11Description_3direction_of)) {
         __pyx_t_3 = NULL;
@@ -6453,10 +6459,10 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
           __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
           __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 60, __pyx_L1_error)
+          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 61, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_2);
         }
-        if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 60, __pyx_L1_error)
+        if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 61, __pyx_L1_error)
         {
           PyObject *__pyx_temp;
           {
@@ -6482,21 +6488,21 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
     #endif
   }
 
-  /* "pbx/sdp/description.py":62
+  /* "pbx/sdp/description.py":63
  *     def direction_of(self, media: Media) -> str:
  *         """Return the direction of a medium: its own, else the session's, else sendrecv."""
  *         for attributes in (media.attributes, self.attributes):             # <<<<<<<<<<<<<<
  *             for key, _ in attributes:
  *                 if key in DIRECTIONS:
 */
-  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 62, __pyx_L1_error)
+  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 63, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_INCREF(__pyx_v_media->attributes);
   __Pyx_GIVEREF(__pyx_v_media->attributes);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_v_media->attributes) != (0)) __PYX_ERR(0, 62, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_v_media->attributes) != (0)) __PYX_ERR(0, 63, __pyx_L1_error);
   __Pyx_INCREF(__pyx_v_self->attributes);
   __Pyx_GIVEREF(__pyx_v_self->attributes);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_v_self->attributes) != (0)) __PYX_ERR(0, 62, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_v_self->attributes) != (0)) __PYX_ERR(0, 63, __pyx_L1_error);
   __pyx_t_2 = __pyx_t_1; __Pyx_INCREF(__pyx_t_2);
   __pyx_t_6 = 0;
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
@@ -6508,13 +6514,13 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
     __pyx_t_1 = __Pyx_PySequence_ITEM(__pyx_t_2, __pyx_t_6);
     #endif
     ++__pyx_t_6;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 62, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 63, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    if (!(likely(PyList_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 62, __pyx_L1_error)
+    if (!(likely(PyList_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 63, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_1));
     __pyx_t_1 = 0;
 
-    /* "pbx/sdp/description.py":63
+    /* "pbx/sdp/description.py":64
  *         """Return the direction of a medium: its own, else the session's, else sendrecv."""
  *         for attributes in (media.attributes, self.attributes):
  *             for key, _ in attributes:             # <<<<<<<<<<<<<<
@@ -6523,7 +6529,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
 */
     if (unlikely(__pyx_v_attributes == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-      __PYX_ERR(0, 63, __pyx_L1_error)
+      __PYX_ERR(0, 64, __pyx_L1_error)
     }
     __pyx_t_1 = __pyx_v_attributes; __Pyx_INCREF(__pyx_t_1);
     __pyx_t_7 = 0;
@@ -6531,13 +6537,13 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 63, __pyx_L1_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 64, __pyx_L1_error)
         #endif
         if (__pyx_t_7 >= __pyx_temp) break;
       }
       __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_7, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_7;
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 63, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 64, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       if ((likely(PyTuple_CheckExact(__pyx_t_4))) || (PyList_CheckExact(__pyx_t_4))) {
         PyObject* sequence = __pyx_t_4;
@@ -6545,7 +6551,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
         if (unlikely(size != 2)) {
           if (size > 2) __Pyx_RaiseTooManyValuesError(2);
           else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-          __PYX_ERR(0, 63, __pyx_L1_error)
+          __PYX_ERR(0, 64, __pyx_L1_error)
         }
         #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
         if (likely(PyTuple_CheckExact(sequence))) {
@@ -6555,22 +6561,22 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
           __Pyx_INCREF(__pyx_t_8);
         } else {
           __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 63, __pyx_L1_error)
+          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 64, __pyx_L1_error)
           __Pyx_XGOTREF(__pyx_t_3);
           __pyx_t_8 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 63, __pyx_L1_error)
+          if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 64, __pyx_L1_error)
           __Pyx_XGOTREF(__pyx_t_8);
         }
         #else
-        __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 63, __pyx_L1_error)
+        __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 64, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_3);
-        __pyx_t_8 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 63, __pyx_L1_error)
+        __pyx_t_8 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 64, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_8);
         #endif
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       } else {
         Py_ssize_t index = -1;
-        __pyx_t_9 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 63, __pyx_L1_error)
+        __pyx_t_9 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 64, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_9);
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
         __pyx_t_10 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_9);
@@ -6578,7 +6584,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
         __Pyx_GOTREF(__pyx_t_3);
         index = 1; __pyx_t_8 = __pyx_t_10(__pyx_t_9); if (unlikely(!__pyx_t_8)) goto __pyx_L7_unpacking_failed;
         __Pyx_GOTREF(__pyx_t_8);
-        if (__Pyx_IternextUnpackEndCheck(__pyx_t_10(__pyx_t_9), 2) < (0)) __PYX_ERR(0, 63, __pyx_L1_error)
+        if (__Pyx_IternextUnpackEndCheck(__pyx_t_10(__pyx_t_9), 2) < (0)) __PYX_ERR(0, 64, __pyx_L1_error)
         __pyx_t_10 = NULL;
         __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
         goto __pyx_L8_unpacking_done;
@@ -6586,7 +6592,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
         __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
         __pyx_t_10 = NULL;
         if (__Pyx_IterFinish() == 0) __Pyx_RaiseNeedMoreValuesError(index);
-        __PYX_ERR(0, 63, __pyx_L1_error)
+        __PYX_ERR(0, 64, __pyx_L1_error)
         __pyx_L8_unpacking_done:;
       }
       __Pyx_XDECREF_SET(__pyx_v_key, __pyx_t_3);
@@ -6594,21 +6600,21 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
       __Pyx_XDECREF_SET(__pyx_v__, __pyx_t_8);
       __pyx_t_8 = 0;
 
-      /* "pbx/sdp/description.py":64
+      /* "pbx/sdp/description.py":65
  *         for attributes in (media.attributes, self.attributes):
  *             for key, _ in attributes:
  *                 if key in DIRECTIONS:             # <<<<<<<<<<<<<<
  *                     return key
  *         return "sendrecv"
 */
-      __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_DIRECTIONS); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 64, __pyx_L1_error)
+      __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_DIRECTIONS); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 65, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_key, __pyx_t_4, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 64, __pyx_L1_error)
+      __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_key, __pyx_t_4, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 65, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       if (__pyx_t_11) {
 
 
-        /* "pbx/sdp/description.py":65
+        /* "pbx/sdp/description.py":66
  *             for key, _ in attributes:
  *                 if key in DIRECTIONS:
  *                     return key             # <<<<<<<<<<<<<<
@@ -6617,7 +6623,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
 */
         __pyx_t_4 = __pyx_v_key;
         __Pyx_INCREF(__pyx_t_4);
-        if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 65, __pyx_L1_error)
+        if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 66, __pyx_L1_error)
         {
           PyObject *__pyx_temp;
           {
@@ -6631,7 +6637,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
         __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
         goto __pyx_L0;
 
-        /* "pbx/sdp/description.py":64
+        /* "pbx/sdp/description.py":65
  *         for attributes in (media.attributes, self.attributes):
  *             for key, _ in attributes:
  *                 if key in DIRECTIONS:             # <<<<<<<<<<<<<<
@@ -6640,7 +6646,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
 */
       }
 
-      /* "pbx/sdp/description.py":63
+      /* "pbx/sdp/description.py":64
  *         """Return the direction of a medium: its own, else the session's, else sendrecv."""
  *         for attributes in (media.attributes, self.attributes):
  *             for key, _ in attributes:             # <<<<<<<<<<<<<<
@@ -6650,7 +6656,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
     }
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-    /* "pbx/sdp/description.py":62
+    /* "pbx/sdp/description.py":63
  *     def direction_of(self, media: Media) -> str:
  *         """Return the direction of a medium: its own, else the session's, else sendrecv."""
  *         for attributes in (media.attributes, self.attributes):             # <<<<<<<<<<<<<<
@@ -6660,7 +6666,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":66
+  /* "pbx/sdp/description.py":67
  *                 if key in DIRECTIONS:
  *                     return key
  *         return "sendrecv"             # <<<<<<<<<<<<<<
@@ -6678,7 +6684,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_direction_of(stru
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":60
+  /* "pbx/sdp/description.py":61
  *         self.name = name
  * 
  *     def direction_of(self, media: Media) -> str:             # <<<<<<<<<<<<<<
@@ -6745,32 +6751,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_media,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 60, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 61, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 60, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 61, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "direction_of", 0) < (0)) __PYX_ERR(0, 60, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "direction_of", 0) < (0)) __PYX_ERR(0, 61, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("direction_of", 1, 1, 1, i); __PYX_ERR(0, 60, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("direction_of", 1, 1, 1, i); __PYX_ERR(0, 61, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 60, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 61, __pyx_L3_error)
     }
     __pyx_v_media = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("direction_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 60, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("direction_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 61, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -6781,7 +6787,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 60, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 61, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_11Description_2direction_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_self), __pyx_v_media);
 
   /* function exit code */
@@ -6809,7 +6815,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_11Description_2direction_of(st
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("direction_of", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_11Description_direction_of(__pyx_v_self, __pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 60, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_11Description_direction_of(__pyx_v_self, __pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 61, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -6833,7 +6839,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_11Description_2direction_of(st
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":68
+/* "pbx/sdp/description.py":69
  *         return "sendrecv"
  * 
  *     def to_bytes(self) -> bytes:             # <<<<<<<<<<<<<<
@@ -6893,7 +6899,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
     if (unlikely(!__Pyx_object_dict_version_matches(((PyObject *)__pyx_v_self), __pyx_tp_dict_version, __pyx_obj_dict_version))) {
       PY_UINT64_T __pyx_typedict_guard = __Pyx_get_tp_dict_version(((PyObject *)__pyx_v_self));
       #endif
-      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_to_bytes); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 68, __pyx_L1_error)
+      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(((PyObject *)__pyx_v_self), __pyx_mstate_global->__pyx_n_u_to_bytes); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 69, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
       if (!__Pyx_IsSameCFunction(__pyx_t_1, (void(*)(void)) __pyx_pw_3pbx_3sdp_11description_11Description_5to_bytes)) {
         __pyx_t_3 = NULL;
@@ -6916,10 +6922,10 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
           __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
           __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 68, __pyx_L1_error)
+          if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 69, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_2);
         }
-        if (!(likely(PyBytes_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_2))) __PYX_ERR(0, 68, __pyx_L1_error)
+        if (!(likely(PyBytes_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_2))) __PYX_ERR(0, 69, __pyx_L1_error)
         {
           PyObject *__pyx_temp;
           {
@@ -6945,7 +6951,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
     #endif
   }
 
-  /* "pbx/sdp/description.py":69
+  /* "pbx/sdp/description.py":70
  * 
  *     def to_bytes(self) -> bytes:
  *         family = "IP6" if ":" in self.address else "IP4"             # <<<<<<<<<<<<<<
@@ -6954,9 +6960,9 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
 */
   if (unlikely(__pyx_v_self->address == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "argument of type \047NoneType\047 is not iterable");
-    __PYX_ERR(0, 69, __pyx_L1_error)
+    __PYX_ERR(0, 70, __pyx_L1_error)
   }
-  __pyx_t_6 = (__Pyx_UnicodeContainsUCS4(58, __pyx_v_self->address, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 69, __pyx_L1_error)
+  __pyx_t_6 = (__Pyx_UnicodeContainsUCS4(58, __pyx_v_self->address, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 70, __pyx_L1_error)
   if (__pyx_t_6) {
     __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_IP6);
     __pyx_t_1 = __pyx_mstate_global->__pyx_n_u_IP6;
@@ -6968,22 +6974,22 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
   __pyx_v_family = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":72
+  /* "pbx/sdp/description.py":73
  *         lines = [
  *             "v=0",
  *             f"o={self.origin_user} {self.session_id} {self.version} IN {family} {self.address}",             # <<<<<<<<<<<<<<
  *             f"s={self.name}",
  *             f"c=IN {family} {self.address}",
 */
-  __pyx_t_1 = __Pyx_PyUnicode_Unicode(__pyx_v_self->origin_user); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 72, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyUnicode_Unicode(__pyx_v_self->origin_user); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyObject_FormatSimple(__pyx_v_self->session_id, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 72, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_FormatSimple(__pyx_v_self->session_id, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_4 = __Pyx_PyObject_FormatSimple(__pyx_v_self->version, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 72, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_FormatSimple(__pyx_v_self->version, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_3 = __Pyx_PyUnicode_Unicode(__pyx_v_family); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 72, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyUnicode_Unicode(__pyx_v_family); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_7 = __Pyx_PyUnicode_Unicode(__pyx_v_self->address); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 72, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyUnicode_Unicode(__pyx_v_self->address); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   __pyx_t_8[0] = __pyx_mstate_global->__pyx_kp_u_o;
   __pyx_t_8[1] = __pyx_t_1;
@@ -7010,7 +7016,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
   }
   #endif
   __pyx_t_11 = __Pyx_PyUnicode_Join(__pyx_t_8, 10, __pyx_t_9, __pyx_t_10);
-  if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 72, __pyx_L1_error)
+  if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_11);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
@@ -7018,29 +7024,29 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/description.py":73
+  /* "pbx/sdp/description.py":74
  *             "v=0",
  *             f"o={self.origin_user} {self.session_id} {self.version} IN {family} {self.address}",
  *             f"s={self.name}",             # <<<<<<<<<<<<<<
  *             f"c=IN {family} {self.address}",
  *             "t=0 0",
 */
-  __pyx_t_7 = __Pyx_PyUnicode_Unicode(__pyx_v_self->name); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 73, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyUnicode_Unicode(__pyx_v_self->name); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 74, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  __pyx_t_3 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_s, __pyx_t_7); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 73, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_s, __pyx_t_7); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 74, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/description.py":74
+  /* "pbx/sdp/description.py":75
  *             f"o={self.origin_user} {self.session_id} {self.version} IN {family} {self.address}",
  *             f"s={self.name}",
  *             f"c=IN {family} {self.address}",             # <<<<<<<<<<<<<<
  *             "t=0 0",
  *         ]
 */
-  __pyx_t_7 = __Pyx_PyUnicode_Unicode(__pyx_v_family); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 74, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyUnicode_Unicode(__pyx_v_family); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 75, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  __pyx_t_4 = __Pyx_PyUnicode_Unicode(__pyx_v_self->address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 74, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyUnicode_Unicode(__pyx_v_self->address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 75, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   __pyx_t_12[0] = __pyx_mstate_global->__pyx_kp_u_c_IN;
   __pyx_t_12[1] = __pyx_t_7;
@@ -7055,39 +7061,39 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
   __pyx_t_10 |= __Pyx_PyUnicode_KIND_04(__pyx_t_12[1]) | __Pyx_PyUnicode_KIND_04(__pyx_t_12[3]);
   #endif
   __pyx_t_2 = __Pyx_PyUnicode_Join(__pyx_t_12, 4, __pyx_t_9, __pyx_t_10);
-  if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 74, __pyx_L1_error)
+  if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 75, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/description.py":70
+  /* "pbx/sdp/description.py":71
  *     def to_bytes(self) -> bytes:
  *         family = "IP6" if ":" in self.address else "IP4"
  *         lines = [             # <<<<<<<<<<<<<<
  *             "v=0",
  *             f"o={self.origin_user} {self.session_id} {self.version} IN {family} {self.address}",
 */
-  __pyx_t_4 = PyList_New(5); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 70, __pyx_L1_error)
+  __pyx_t_4 = PyList_New(5); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 71, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u_v_0);
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_kp_u_v_0);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 0, __pyx_mstate_global->__pyx_kp_u_v_0) != (0)) __PYX_ERR(0, 70, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 0, __pyx_mstate_global->__pyx_kp_u_v_0) != (0)) __PYX_ERR(0, 71, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_11);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 1, __pyx_t_11) != (0)) __PYX_ERR(0, 70, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 1, __pyx_t_11) != (0)) __PYX_ERR(0, 71, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_3);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 2, __pyx_t_3) != (0)) __PYX_ERR(0, 70, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 2, __pyx_t_3) != (0)) __PYX_ERR(0, 71, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_2);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 3, __pyx_t_2) != (0)) __PYX_ERR(0, 70, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 3, __pyx_t_2) != (0)) __PYX_ERR(0, 71, __pyx_L1_error);
   __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u_t_0_0);
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_kp_u_t_0_0);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 4, __pyx_mstate_global->__pyx_kp_u_t_0_0) != (0)) __PYX_ERR(0, 70, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 4, __pyx_mstate_global->__pyx_kp_u_t_0_0) != (0)) __PYX_ERR(0, 71, __pyx_L1_error);
   __pyx_t_11 = 0;
   __pyx_t_3 = 0;
   __pyx_t_2 = 0;
   __pyx_v_lines = ((PyObject*)__pyx_t_4);
   __pyx_t_4 = 0;
 
-  /* "pbx/sdp/description.py":77
+  /* "pbx/sdp/description.py":78
  *             "t=0 0",
  *         ]
  *         lines += [f"a={_attribute(a)}" for a in self.attributes]             # <<<<<<<<<<<<<<
@@ -7095,11 +7101,11 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
  *             lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
 */
   { /* enter inner scope */
-    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 77, __pyx_L5_error)
+    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 78, __pyx_L5_error)
     __Pyx_GOTREF(__pyx_t_4);
     if (unlikely(__pyx_v_self->attributes == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-      __PYX_ERR(0, 77, __pyx_L5_error)
+      __PYX_ERR(0, 78, __pyx_L5_error)
     }
     __pyx_t_2 = __pyx_v_self->attributes; __Pyx_INCREF(__pyx_t_2);
     __pyx_t_9 = 0;
@@ -7107,18 +7113,18 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 77, __pyx_L5_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 78, __pyx_L5_error)
         #endif
         if (__pyx_t_9 >= __pyx_temp) break;
       }
       __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_9, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_9;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 77, __pyx_L5_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 78, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_3);
       __Pyx_XDECREF_SET(__pyx_8genexpr1__pyx_v_a, __pyx_t_3);
       __pyx_t_3 = 0;
       __pyx_t_11 = NULL;
-      __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_attribute_2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 77, __pyx_L5_error)
+      __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_attribute_2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 78, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_7);
       __pyx_t_5 = 1;
       #if CYTHON_UNPACK_METHODS
@@ -7137,17 +7143,17 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
         __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_7, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
         __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 77, __pyx_L5_error)
+        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 78, __pyx_L5_error)
         __Pyx_GOTREF(__pyx_t_3);
       }
-      __pyx_t_7 = __Pyx_PyObject_FormatSimple(__pyx_t_3, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 77, __pyx_L5_error)
+      __pyx_t_7 = __Pyx_PyObject_FormatSimple(__pyx_t_3, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 78, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_7);
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-      __pyx_t_3 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_a, __pyx_t_7); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 77, __pyx_L5_error)
+      __pyx_t_3 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_a, __pyx_t_7); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 78, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_3);
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_GIVEREF(__pyx_t_3);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_3))) __PYX_ERR(0, 77, __pyx_L5_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_3))) __PYX_ERR(0, 78, __pyx_L5_error)
       __pyx_t_3 = 0;
     }
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
@@ -7158,13 +7164,13 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
     goto __pyx_L1_error;
     __pyx_L9_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_2 = PyNumber_InPlaceAdd(__pyx_v_lines, __pyx_t_4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 77, __pyx_L1_error)
+  __pyx_t_2 = PyNumber_InPlaceAdd(__pyx_v_lines, __pyx_t_4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 78, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   __Pyx_DECREF_SET(__pyx_v_lines, ((PyObject*)__pyx_t_2));
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":78
+  /* "pbx/sdp/description.py":79
  *         ]
  *         lines += [f"a={_attribute(a)}" for a in self.attributes]
  *         for media in self.media:             # <<<<<<<<<<<<<<
@@ -7173,7 +7179,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
 */
   if (unlikely(__pyx_v_self->media == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 78, __pyx_L1_error)
+    __PYX_ERR(0, 79, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_v_self->media; __Pyx_INCREF(__pyx_t_2);
   __pyx_t_9 = 0;
@@ -7181,42 +7187,42 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 78, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 79, __pyx_L1_error)
       #endif
       if (__pyx_t_9 >= __pyx_temp) break;
     }
     __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_9, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_9;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 78, __pyx_L1_error)
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_XDECREF_SET(__pyx_v_media, __pyx_t_4);
     __pyx_t_4 = 0;
 
-    /* "pbx/sdp/description.py":79
+    /* "pbx/sdp/description.py":80
  *         lines += [f"a={_attribute(a)}" for a in self.attributes]
  *         for media in self.media:
  *             lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")             # <<<<<<<<<<<<<<
  *             if media.address and media.address != self.address:
  *                 lines.append(f"c=IN {'IP6' if ':' in media.address else 'IP4'} {media.address}")
 */
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_3 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_7 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_11 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_11 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_11);
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_formats); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_formats); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_1 = PyUnicode_Join(__pyx_mstate_global->__pyx_kp_u__4, __pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_1 = PyUnicode_Join(__pyx_mstate_global->__pyx_kp_u__4, __pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __pyx_t_13[0] = __pyx_mstate_global->__pyx_kp_u_m;
@@ -7242,26 +7248,26 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
     }
     #endif
     __pyx_t_4 = __Pyx_PyUnicode_Join(__pyx_t_13, 8, __pyx_t_14, __pyx_t_10);
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __pyx_t_15 = __Pyx_PyList_Append(__pyx_v_lines, __pyx_t_4); if (unlikely(__pyx_t_15 == ((int)-1))) __PYX_ERR(0, 79, __pyx_L1_error)
+    __pyx_t_15 = __Pyx_PyList_Append(__pyx_v_lines, __pyx_t_4); if (unlikely(__pyx_t_15 == ((int)-1))) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
 
-    /* "pbx/sdp/description.py":80
+    /* "pbx/sdp/description.py":81
  *         for media in self.media:
  *             lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
  *             if media.address and media.address != self.address:             # <<<<<<<<<<<<<<
  *                 lines.append(f"c=IN {'IP6' if ':' in media.address else 'IP4'} {media.address}")
  *             lines += [f"a={_attribute(a)}" for a in media.attributes]
 */
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 80, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 81, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_16 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_16 < 0))) __PYX_ERR(0, 80, __pyx_L1_error)
+    __pyx_t_16 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_16 < 0))) __PYX_ERR(0, 81, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_16) {
 
@@ -7271,9 +7277,9 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
 
       goto __pyx_L13_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 80, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 81, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_16 = __Pyx_PyObject_CompareBoolNe_object_str(__pyx_t_4, __pyx_v_self->address, Py_NE); if (unlikely((__pyx_t_16 < 0))) __PYX_ERR(0, 80, __pyx_L1_error)
+    __pyx_t_16 = __Pyx_PyObject_CompareBoolNe_object_str(__pyx_t_4, __pyx_v_self->address, Py_NE); if (unlikely((__pyx_t_16 < 0))) __PYX_ERR(0, 81, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
     __pyx_t_6 = __pyx_t_16;
@@ -7282,16 +7288,16 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
     if (__pyx_t_6) {
 
 
-      /* "pbx/sdp/description.py":81
+      /* "pbx/sdp/description.py":82
  *             lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
  *             if media.address and media.address != self.address:
  *                 lines.append(f"c=IN {'IP6' if ':' in media.address else 'IP4'} {media.address}")             # <<<<<<<<<<<<<<
  *             lines += [f"a={_attribute(a)}" for a in media.attributes]
  *         return ("\r\n".join(lines) + "\r\n").encode()
 */
-      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 81, __pyx_L1_error)
+      __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
-      __pyx_t_6 = (__Pyx_PySequence_ContainsTF(__pyx_mstate_global->__pyx_kp_u__5, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 81, __pyx_L1_error)
+      __pyx_t_6 = (__Pyx_PySequence_ContainsTF(__pyx_mstate_global->__pyx_kp_u__5, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       if (__pyx_t_6) {
         __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_IP6);
@@ -7301,12 +7307,12 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
         __pyx_t_4 = __pyx_mstate_global->__pyx_n_u_IP4;
       }
 
-      __pyx_t_1 = __Pyx_PyUnicode_Unicode(__pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 81, __pyx_L1_error)
+      __pyx_t_1 = __Pyx_PyUnicode_Unicode(__pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 81, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_11 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 81, __pyx_L1_error)
+      __pyx_t_11 = __Pyx_PyObject_FormatSimple(__pyx_t_4, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_11);
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       __pyx_t_12[0] = __pyx_mstate_global->__pyx_kp_u_c_IN;
@@ -7322,15 +7328,15 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
       __pyx_t_10 |= __Pyx_PyUnicode_KIND_04(__pyx_t_12[1]) | __Pyx_PyUnicode_KIND_04(__pyx_t_12[3]);
       #endif
       __pyx_t_4 = __Pyx_PyUnicode_Join(__pyx_t_12, 4, __pyx_t_14, __pyx_t_10);
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 81, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-      __pyx_t_15 = __Pyx_PyList_Append(__pyx_v_lines, __pyx_t_4); if (unlikely(__pyx_t_15 == ((int)-1))) __PYX_ERR(0, 81, __pyx_L1_error)
+      __pyx_t_15 = __Pyx_PyList_Append(__pyx_v_lines, __pyx_t_4); if (unlikely(__pyx_t_15 == ((int)-1))) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
 
-      /* "pbx/sdp/description.py":80
+      /* "pbx/sdp/description.py":81
  *         for media in self.media:
  *             lines.append(f"m={media.kind} {media.port} {media.protocol} {' '.join(media.formats)}")
  *             if media.address and media.address != self.address:             # <<<<<<<<<<<<<<
@@ -7339,7 +7345,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
 */
     }
 
-    /* "pbx/sdp/description.py":82
+    /* "pbx/sdp/description.py":83
  *             if media.address and media.address != self.address:
  *                 lines.append(f"c=IN {'IP6' if ':' in media.address else 'IP4'} {media.address}")
  *             lines += [f"a={_attribute(a)}" for a in media.attributes]             # <<<<<<<<<<<<<<
@@ -7347,18 +7353,18 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
  * 
 */
     { /* enter inner scope */
-      __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 82, __pyx_L17_error)
+      __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 83, __pyx_L17_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_attributes); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 82, __pyx_L17_error)
+      __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_attributes); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 83, __pyx_L17_error)
       __Pyx_GOTREF(__pyx_t_11);
       if (likely(PyList_CheckExact(__pyx_t_11)) || PyTuple_CheckExact(__pyx_t_11)) {
         __pyx_t_1 = __pyx_t_11; __Pyx_INCREF(__pyx_t_1);
         __pyx_t_14 = 0;
         __pyx_t_17 = NULL;
       } else {
-        __pyx_t_14 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_t_11); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 82, __pyx_L17_error)
+        __pyx_t_14 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_t_11); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 83, __pyx_L17_error)
         __Pyx_GOTREF(__pyx_t_1);
-        __pyx_t_17 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_17)) __PYX_ERR(0, 82, __pyx_L17_error)
+        __pyx_t_17 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_17)) __PYX_ERR(0, 83, __pyx_L17_error)
       }
       __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
       for (;;) {
@@ -7367,7 +7373,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
             {
               Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
               #if !CYTHON_ASSUME_SAFE_SIZE
-              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 82, __pyx_L17_error)
+              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 83, __pyx_L17_error)
               #endif
               if (__pyx_t_14 >= __pyx_temp) break;
             }
@@ -7377,7 +7383,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
             {
               Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_1);
               #if !CYTHON_ASSUME_SAFE_SIZE
-              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 82, __pyx_L17_error)
+              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 83, __pyx_L17_error)
               #endif
               if (__pyx_t_14 >= __pyx_temp) break;
             }
@@ -7388,13 +7394,13 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
             #endif
             ++__pyx_t_14;
           }
-          if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 82, __pyx_L17_error)
+          if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 83, __pyx_L17_error)
         } else {
           __pyx_t_11 = __pyx_t_17(__pyx_t_1);
           if (unlikely(!__pyx_t_11)) {
             PyObject* exc_type = PyErr_Occurred();
             if (exc_type) {
-              if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 82, __pyx_L17_error)
+              if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 83, __pyx_L17_error)
               PyErr_Clear();
             }
             break;
@@ -7404,7 +7410,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
         __Pyx_XDECREF_SET(__pyx_8genexpr2__pyx_v_a, __pyx_t_11);
         __pyx_t_11 = 0;
         __pyx_t_7 = NULL;
-        __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_attribute_2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 82, __pyx_L17_error)
+        __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_attribute_2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 83, __pyx_L17_error)
         __Pyx_GOTREF(__pyx_t_3);
         __pyx_t_5 = 1;
         #if CYTHON_UNPACK_METHODS
@@ -7423,17 +7429,17 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
           __pyx_t_11 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
           __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-          if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 82, __pyx_L17_error)
+          if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 83, __pyx_L17_error)
           __Pyx_GOTREF(__pyx_t_11);
         }
-        __pyx_t_3 = __Pyx_PyObject_FormatSimple(__pyx_t_11, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 82, __pyx_L17_error)
+        __pyx_t_3 = __Pyx_PyObject_FormatSimple(__pyx_t_11, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 83, __pyx_L17_error)
         __Pyx_GOTREF(__pyx_t_3);
         __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-        __pyx_t_11 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_a, __pyx_t_3); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 82, __pyx_L17_error)
+        __pyx_t_11 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_a, __pyx_t_3); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 83, __pyx_L17_error)
         __Pyx_GOTREF(__pyx_t_11);
         __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
         __Pyx_GIVEREF(__pyx_t_11);
-        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_11))) __PYX_ERR(0, 82, __pyx_L17_error)
+        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_11))) __PYX_ERR(0, 83, __pyx_L17_error)
         __pyx_t_11 = 0;
       }
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
@@ -7444,13 +7450,13 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
       goto __pyx_L1_error;
       __pyx_L21_exit_scope:;
     } /* exit inner scope */
-    __pyx_t_1 = PyNumber_InPlaceAdd(__pyx_v_lines, __pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 82, __pyx_L1_error)
+    __pyx_t_1 = PyNumber_InPlaceAdd(__pyx_v_lines, __pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 83, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF_SET(__pyx_v_lines, ((PyObject*)__pyx_t_1));
     __pyx_t_1 = 0;
 
-    /* "pbx/sdp/description.py":78
+    /* "pbx/sdp/description.py":79
  *         ]
  *         lines += [f"a={_attribute(a)}" for a in self.attributes]
  *         for media in self.media:             # <<<<<<<<<<<<<<
@@ -7460,19 +7466,19 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":83
+  /* "pbx/sdp/description.py":84
  *                 lines.append(f"c=IN {'IP6' if ':' in media.address else 'IP4'} {media.address}")
  *             lines += [f"a={_attribute(a)}" for a in media.attributes]
  *         return ("\r\n".join(lines) + "\r\n").encode()             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_2 = PyUnicode_Join(__pyx_mstate_global->__pyx_kp_u__6, __pyx_v_lines); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 83, __pyx_L1_error)
+  __pyx_t_2 = PyUnicode_Join(__pyx_mstate_global->__pyx_kp_u__6, __pyx_v_lines); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 84, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_1 = __Pyx_PyUnicode_Concat__Pyx_ReferenceSharing_OwnStrongReferenceInPlace(__pyx_t_2, __pyx_mstate_global->__pyx_kp_u__6); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 83, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyUnicode_Concat__Pyx_ReferenceSharing_OwnStrongReferenceInPlace(__pyx_t_2, __pyx_mstate_global->__pyx_kp_u__6); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 84, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  __pyx_t_2 = PyUnicode_AsEncodedString(((PyObject*)__pyx_t_1), NULL, NULL); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 83, __pyx_L1_error)
+  __pyx_t_2 = PyUnicode_AsEncodedString(((PyObject*)__pyx_t_1), NULL, NULL); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 84, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   {
@@ -7486,7 +7492,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description_11Description_to_bytes(struct _
   __pyx_t_2 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":68
+  /* "pbx/sdp/description.py":69
  *         return "sendrecv"
  * 
  *     def to_bytes(self) -> bytes:             # <<<<<<<<<<<<<<
@@ -7565,7 +7571,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_11Description_4to_bytes(struct
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("to_bytes", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_11Description_to_bytes(__pyx_v_self, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 68, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description_11Description_to_bytes(__pyx_v_self, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 69, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -9360,7 +9366,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_11Description_8__setstate_cyth
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":86
+/* "pbx/sdp/description.py":87
  * 
  * 
  * def _attribute(pair: tuple[str, str]) -> str:             # <<<<<<<<<<<<<<
@@ -9407,32 +9413,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_pair,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 86, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 87, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 86, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 87, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_attribute", 0) < (0)) __PYX_ERR(0, 86, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_attribute", 0) < (0)) __PYX_ERR(0, 87, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_attribute", 1, 1, 1, i); __PYX_ERR(0, 86, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_attribute", 1, 1, 1, i); __PYX_ERR(0, 87, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 86, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 87, __pyx_L3_error)
     }
     __pyx_v_pair = ((PyObject*)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_attribute", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 86, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_attribute", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 87, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -9443,7 +9449,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_pair), (&PyTuple_Type), 0, "pair", 2))) __PYX_ERR(0, 86, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_pair), (&PyTuple_Type), 0, "pair", 2))) __PYX_ERR(0, 87, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description__attribute(__pyx_self, __pyx_v_pair);
 
   /* function exit code */
@@ -9479,36 +9485,36 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description__attribute(CYTHON_UNUSED PyObj
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_attribute", 0);
 
-  /* "pbx/sdp/description.py":87
+  /* "pbx/sdp/description.py":88
  * 
  * def _attribute(pair: tuple[str, str]) -> str:
  *     return f"{pair[0]}:{pair[1]}" if pair[1] else pair[0]             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 87, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 88, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 87, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 88, __pyx_L1_error)
   if (__pyx_t_2 == Py_None) __pyx_t_3 = 0;
   else
   {
     Py_ssize_t __pyx_temp = __Pyx_PyUnicode_IS_TRUE(__pyx_t_2);
-    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 87, __pyx_L1_error)
+    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 88, __pyx_L1_error)
     __pyx_t_3 = (__pyx_temp != 0);
   }
 
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   if (__pyx_t_3) {
-    __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 87, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 88, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 87, __pyx_L1_error)
-    __pyx_t_4 = __Pyx_PyUnicode_Unicode(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 87, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 88, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyUnicode_Unicode(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 88, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 87, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 88, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 87, __pyx_L1_error)
-    __pyx_t_5 = __Pyx_PyUnicode_Unicode(__pyx_t_2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 87, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 88, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyUnicode_Unicode(__pyx_t_2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 88, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
     __pyx_t_6[0] = __pyx_t_4;
@@ -9523,16 +9529,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description__attribute(CYTHON_UNUSED PyObj
     __pyx_t_8 |= __Pyx_PyUnicode_KIND_04(__pyx_t_6[0]) | __Pyx_PyUnicode_KIND_04(__pyx_t_6[2]);
     #endif
     __pyx_t_2 = __Pyx_PyUnicode_Join(__pyx_t_6, 3, __pyx_t_7, __pyx_t_8);
-    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 87, __pyx_L1_error)
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 88, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __pyx_t_1 = __pyx_t_2;
     __pyx_t_2 = 0;
   } else {
-    __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 87, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_GetItemInt_Tuple(__pyx_v_pair, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 88, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 87, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 88, __pyx_L1_error)
     __pyx_t_1 = __pyx_t_2;
     __pyx_t_2 = 0;
   }
@@ -9548,7 +9554,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description__attribute(CYTHON_UNUSED PyObj
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":86
+  /* "pbx/sdp/description.py":87
  * 
  * 
  * def _attribute(pair: tuple[str, str]) -> str:             # <<<<<<<<<<<<<<
@@ -9570,7 +9576,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description__attribute(CYTHON_UNUSED PyObj
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":90
+/* "pbx/sdp/description.py":91
  * 
  * 
  * def parse_description(data: bytes) -> Description:             # <<<<<<<<<<<<<<
@@ -9615,7 +9621,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("parse_description", 0);
 
-  /* "pbx/sdp/description.py":95
+  /* "pbx/sdp/description.py":96
  *     :raises NegotiationError: status 400 for what is none.
  *     """
  *     try:             # <<<<<<<<<<<<<<
@@ -9631,16 +9637,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     __Pyx_XGOTREF(__pyx_t_3);
     /*try:*/ {
 
-      /* "pbx/sdp/description.py":96
+      /* "pbx/sdp/description.py":97
  *     """
  *     try:
  *         return _parse(data.decode("utf-8", "replace"))             # <<<<<<<<<<<<<<
  *     except (ValueError, IndexError) as error:
  *         raise NegotiationError(f"bad session description: {error}", status=400) from None
 */
-      __pyx_t_4 = __Pyx_decode_bytes(__pyx_v_data, 0, PY_SSIZE_T_MAX, NULL, __pyx_k_replace, PyUnicode_DecodeUTF8); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 96, __pyx_L3_error)
+      __pyx_t_4 = __Pyx_decode_bytes(__pyx_v_data, 0, PY_SSIZE_T_MAX, NULL, __pyx_k_replace, PyUnicode_DecodeUTF8); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 97, __pyx_L3_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_5 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__parse(((PyObject*)__pyx_t_4), 0)); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 96, __pyx_L3_error)
+      __pyx_t_5 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__parse(((PyObject*)__pyx_t_4), 0)); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 97, __pyx_L3_error)
       __Pyx_GOTREF(__pyx_t_5);
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       {
@@ -9654,7 +9660,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       __pyx_t_5 = 0;
       goto __pyx_L7_try_return;
 
-      /* "pbx/sdp/description.py":95
+      /* "pbx/sdp/description.py":96
  *     :raises NegotiationError: status 400 for what is none.
  *     """
  *     try:             # <<<<<<<<<<<<<<
@@ -9666,7 +9672,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-    /* "pbx/sdp/description.py":97
+    /* "pbx/sdp/description.py":98
  *     try:
  *         return _parse(data.decode("utf-8", "replace"))
  *     except (ValueError, IndexError) as error:             # <<<<<<<<<<<<<<
@@ -9676,7 +9682,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     __pyx_t_6 = __Pyx_PyErr_ExceptionMatches2(((PyObject *)(((PyTypeObject*)PyExc_ValueError))), ((PyObject *)(((PyTypeObject*)PyExc_IndexError))));
     if (__pyx_t_6) {
       __Pyx_AddTraceback("pbx.sdp.description.parse_description", __pyx_clineno, __pyx_lineno, __pyx_filename);
-      if (__Pyx_GetException(&__pyx_t_5, &__pyx_t_4, &__pyx_t_7) < 0) __PYX_ERR(0, 97, __pyx_L5_except_error)
+      if (__Pyx_GetException(&__pyx_t_5, &__pyx_t_4, &__pyx_t_7) < 0) __PYX_ERR(0, 98, __pyx_L5_except_error)
       __Pyx_XGOTREF(__pyx_t_5);
       __Pyx_XGOTREF(__pyx_t_4);
       __Pyx_XGOTREF(__pyx_t_7);
@@ -9684,7 +9690,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       __pyx_v_error = __pyx_t_4;
       /*try:*/ {
 
-        /* "pbx/sdp/description.py":98
+        /* "pbx/sdp/description.py":99
  *         return _parse(data.decode("utf-8", "replace"))
  *     except (ValueError, IndexError) as error:
  *         raise NegotiationError(f"bad session description: {error}", status=400) from None             # <<<<<<<<<<<<<<
@@ -9692,11 +9698,11 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
  * 
 */
         __pyx_t_9 = NULL;
-        __Pyx_GetModuleGlobalName(__pyx_t_10, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 98, __pyx_L14_error)
+        __Pyx_GetModuleGlobalName(__pyx_t_10, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 99, __pyx_L14_error)
         __Pyx_GOTREF(__pyx_t_10);
-        __pyx_t_11 = __Pyx_PyObject_FormatSimple(__pyx_v_error, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 98, __pyx_L14_error)
+        __pyx_t_11 = __Pyx_PyObject_FormatSimple(__pyx_v_error, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 99, __pyx_L14_error)
         __Pyx_GOTREF(__pyx_t_11);
-        __pyx_t_12 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_bad_session_description, __pyx_t_11); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 98, __pyx_L14_error)
+        __pyx_t_12 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_bad_session_description, __pyx_t_11); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 99, __pyx_L14_error)
         __Pyx_GOTREF(__pyx_t_12);
         __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
         #if CYTHON_VECTORCALL
@@ -9717,13 +9723,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
           PyObject *__pyx_callargs[3] = {__pyx_t_9, __pyx_t_12, __pyx_mstate_global->__pyx_int_400};
           #if CYTHON_VECTORCALL
           __pyx_t_11 = __pyx_mstate_global->__pyx_tuple[0];
-          if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 98, __pyx_L14_error)
+          if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 99, __pyx_L14_error)
           __Pyx_INCREF(__pyx_t_11);
           #else
           {
             PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_status};
             __pyx_t_11 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+2, 1);
-            if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 98, __pyx_L14_error)
+            if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 99, __pyx_L14_error)
             __Pyx_GOTREF(__pyx_t_11);
           }
           #endif
@@ -9734,15 +9740,15 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
           #endif
           __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
           __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-          if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 98, __pyx_L14_error)
+          if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 99, __pyx_L14_error)
           __Pyx_GOTREF(__pyx_t_8);
         }
         __Pyx_Raise(__pyx_t_8, 0, 0, Py_None);
         __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-        __PYX_ERR(0, 98, __pyx_L14_error)
+        __PYX_ERR(0, 99, __pyx_L14_error)
       }
 
-      /* "pbx/sdp/description.py":97
+      /* "pbx/sdp/description.py":98
  *     try:
  *         return _parse(data.decode("utf-8", "replace"))
  *     except (ValueError, IndexError) as error:             # <<<<<<<<<<<<<<
@@ -9788,7 +9794,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     }
     goto __pyx_L5_except_error;
 
-    /* "pbx/sdp/description.py":95
+    /* "pbx/sdp/description.py":96
  *     :raises NegotiationError: status 400 for what is none.
  *     """
  *     try:             # <<<<<<<<<<<<<<
@@ -9809,7 +9815,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     goto __pyx_L0;
   }
 
-  /* "pbx/sdp/description.py":90
+  /* "pbx/sdp/description.py":91
  * 
  * 
  * def parse_description(data: bytes) -> Description:             # <<<<<<<<<<<<<<
@@ -9876,32 +9882,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_data,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 90, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 91, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 90, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 91, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "parse_description", 0) < (0)) __PYX_ERR(0, 90, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "parse_description", 0) < (0)) __PYX_ERR(0, 91, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("parse_description", 1, 1, 1, i); __PYX_ERR(0, 90, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("parse_description", 1, 1, 1, i); __PYX_ERR(0, 91, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 90, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 91, __pyx_L3_error)
     }
     __pyx_v_data = ((PyObject*)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("parse_description", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 90, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("parse_description", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 91, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -9912,7 +9918,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_data), (&PyBytes_Type), 0, "data", 2))) __PYX_ERR(0, 90, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_data), (&PyBytes_Type), 0, "data", 2))) __PYX_ERR(0, 91, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_2parse_description(__pyx_self, __pyx_v_data);
 
   /* function exit code */
@@ -9940,7 +9946,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_2parse_description(CYTHON_UNUS
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("parse_description", 0);
-  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_11description_parse_description(__pyx_v_data, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 90, __pyx_L1_error)
+  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_11description_parse_description(__pyx_v_data, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 91, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -9964,7 +9970,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_2parse_description(CYTHON_UNUS
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":101
+/* "pbx/sdp/description.py":102
  * 
  * 
  * def _parse(text: str) -> Description:             # <<<<<<<<<<<<<<
@@ -10011,7 +10017,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_parse", 0);
 
-  /* "pbx/sdp/description.py":102
+  /* "pbx/sdp/description.py":103
  * 
  * def _parse(text: str) -> Description:
  *     found = Description("-", 0, 0, "", [])             # <<<<<<<<<<<<<<
@@ -10019,7 +10025,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
  *     for line in text.replace("\r\n", "\n").split("\n"):
 */
   __pyx_t_2 = NULL;
-  __pyx_t_3 = PyList_New(0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 102, __pyx_L1_error)
+  __pyx_t_3 = PyList_New(0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 103, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __pyx_t_4 = 1;
   {
@@ -10027,13 +10033,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_callargs+__pyx_t_4, (6-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 102, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 103, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_1);
   }
   __pyx_v_found = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":103
+  /* "pbx/sdp/description.py":104
  * def _parse(text: str) -> Description:
  *     found = Description("-", 0, 0, "", [])
  *     current: Media | None = None             # <<<<<<<<<<<<<<
@@ -10043,19 +10049,19 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
   __Pyx_INCREF(Py_None);
   __pyx_v_current = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)Py_None);
 
-  /* "pbx/sdp/description.py":104
+  /* "pbx/sdp/description.py":105
  *     found = Description("-", 0, 0, "", [])
  *     current: Media | None = None
  *     for line in text.replace("\r\n", "\n").split("\n"):             # <<<<<<<<<<<<<<
  *         kind, equals, value = line.partition("=")
  *         if not equals or len(kind) != 1:
 */
-  __pyx_t_1 = PyUnicode_Replace(__pyx_v_text, __pyx_mstate_global->__pyx_kp_u__6, __pyx_mstate_global->__pyx_kp_u__7, -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 104, __pyx_L1_error)
+  __pyx_t_1 = PyUnicode_Replace(__pyx_v_text, __pyx_mstate_global->__pyx_kp_u__6, __pyx_mstate_global->__pyx_kp_u__7, -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 105, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_3 = PyUnicode_Split(((PyObject*)__pyx_t_1), __pyx_mstate_global->__pyx_kp_u__7, -1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 104, __pyx_L1_error)
+  __pyx_t_3 = PyUnicode_Split(((PyObject*)__pyx_t_1), __pyx_mstate_global->__pyx_kp_u__7, -1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 105, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  if (!(likely(PyList_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_3))) __PYX_ERR(0, 104, __pyx_L1_error)
+  if (!(likely(PyList_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_3))) __PYX_ERR(0, 105, __pyx_L1_error)
   __pyx_t_1 = __pyx_t_3; __Pyx_INCREF(__pyx_t_1);
   __pyx_t_5 = 0;
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
@@ -10063,35 +10069,35 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 104, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 105, __pyx_L1_error)
       #endif
       if (__pyx_t_5 >= __pyx_temp) break;
     }
     __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_5, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_5;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 104, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 105, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 104, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 105, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_line, ((PyObject*)__pyx_t_3));
     __pyx_t_3 = 0;
 
-    /* "pbx/sdp/description.py":105
+    /* "pbx/sdp/description.py":106
  *     current: Media | None = None
  *     for line in text.replace("\r\n", "\n").split("\n"):
  *         kind, equals, value = line.partition("=")             # <<<<<<<<<<<<<<
  *         if not equals or len(kind) != 1:
  *             if line.strip():
 */
-    __pyx_t_3 = __Pyx_CallUnboundCMethod1(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__partition, __pyx_v_line, __pyx_mstate_global->__pyx_kp_u__8); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 105, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_CallUnboundCMethod1(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__partition, __pyx_v_line, __pyx_mstate_global->__pyx_kp_u__8); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 106, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(PyTuple_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_3))) __PYX_ERR(0, 105, __pyx_L1_error)
+    if (!(likely(PyTuple_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_3))) __PYX_ERR(0, 106, __pyx_L1_error)
     if (1) {
       PyObject* sequence = __pyx_t_3;
       Py_ssize_t size = __Pyx_PyTuple_GET_SIZE(sequence);
       if (unlikely(size != 3)) {
         if (size > 3) __Pyx_RaiseTooManyValuesError(3);
         else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-        __PYX_ERR(0, 105, __pyx_L1_error)
+        __PYX_ERR(0, 106, __pyx_L1_error)
       }
       #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
       __pyx_t_2 = PyTuple_GET_ITEM(sequence, 0);
@@ -10101,18 +10107,18 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       __pyx_t_7 = PyTuple_GET_ITEM(sequence, 2);
       __Pyx_INCREF(__pyx_t_7);
       #else
-      __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 105, __pyx_L1_error)
+      __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 106, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 105, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 106, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 105, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 106, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
       #endif
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     }
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 105, __pyx_L1_error)
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 105, __pyx_L1_error)
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_7))||((__pyx_t_7) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 105, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 106, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 106, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_7))||((__pyx_t_7) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 106, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_kind, ((PyObject*)__pyx_t_2));
     __pyx_t_2 = 0;
     __Pyx_XDECREF_SET(__pyx_v_equals, ((PyObject*)__pyx_t_6));
@@ -10120,7 +10126,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     __Pyx_XDECREF_SET(__pyx_v_value, ((PyObject*)__pyx_t_7));
     __pyx_t_7 = 0;
 
-    /* "pbx/sdp/description.py":106
+    /* "pbx/sdp/description.py":107
  *     for line in text.replace("\r\n", "\n").split("\n"):
  *         kind, equals, value = line.partition("=")
  *         if not equals or len(kind) != 1:             # <<<<<<<<<<<<<<
@@ -10131,7 +10137,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     else
     {
       Py_ssize_t __pyx_temp = __Pyx_PyUnicode_IS_TRUE(__pyx_v_equals);
-      if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 106, __pyx_L1_error)
+      if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 107, __pyx_L1_error)
       __pyx_t_9 = (__pyx_temp != 0);
     }
 
@@ -10148,9 +10154,9 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     }
     if (unlikely(__pyx_v_kind == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "object of type \047NoneType\047 has no len()");
-      __PYX_ERR(0, 106, __pyx_L1_error)
+      __PYX_ERR(0, 107, __pyx_L1_error)
     }
-    __pyx_t_11 = __Pyx_PyUnicode_GET_LENGTH(__pyx_v_kind); if (unlikely(__pyx_t_11 == ((Py_ssize_t)-1))) __PYX_ERR(0, 106, __pyx_L1_error)
+    __pyx_t_11 = __Pyx_PyUnicode_GET_LENGTH(__pyx_v_kind); if (unlikely(__pyx_t_11 == ((Py_ssize_t)-1))) __PYX_ERR(0, 107, __pyx_L1_error)
     __pyx_t_10 = (__pyx_t_11 != 1);
 
 
@@ -10161,19 +10167,19 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     if (__pyx_t_8) {
 
 
-      /* "pbx/sdp/description.py":107
+      /* "pbx/sdp/description.py":108
  *         kind, equals, value = line.partition("=")
  *         if not equals or len(kind) != 1:
  *             if line.strip():             # <<<<<<<<<<<<<<
  *                 raise ValueError(f"no line of SDP: {line[:40]!r}")
  *             continue
 */
-      __pyx_t_3 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_line); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 107, __pyx_L1_error)
+      __pyx_t_3 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_line); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 108, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 107, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 108, __pyx_L1_error)
       {
         Py_ssize_t __pyx_temp = __Pyx_PyUnicode_IS_TRUE(__pyx_t_3);
-        if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 107, __pyx_L1_error)
+        if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 108, __pyx_L1_error)
         __pyx_t_8 = (__pyx_temp != 0);
       }
 
@@ -10181,7 +10187,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       if (unlikely(__pyx_t_8)) {
 
 
-        /* "pbx/sdp/description.py":108
+        /* "pbx/sdp/description.py":109
  *         if not equals or len(kind) != 1:
  *             if line.strip():
  *                 raise ValueError(f"no line of SDP: {line[:40]!r}")             # <<<<<<<<<<<<<<
@@ -10191,14 +10197,14 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
         __pyx_t_7 = NULL;
         if (unlikely(__pyx_v_line == Py_None)) {
           PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-          __PYX_ERR(0, 108, __pyx_L1_error)
+          __PYX_ERR(0, 109, __pyx_L1_error)
         }
-        __pyx_t_6 = __Pyx_PyUnicode_Substring(__pyx_v_line, 0, 40); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 108, __pyx_L1_error)
+        __pyx_t_6 = __Pyx_PyUnicode_Substring(__pyx_v_line, 0, 40); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 109, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_6);
-        __pyx_t_2 = __Pyx_PyObject_FormatSimpleAndDecref(PyObject_Repr(__pyx_t_6), __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 108, __pyx_L1_error)
+        __pyx_t_2 = __Pyx_PyObject_FormatSimpleAndDecref(PyObject_Repr(__pyx_t_6), __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 109, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_2);
         __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-        __pyx_t_6 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_no_line_of_SDP, __pyx_t_2); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 108, __pyx_L1_error)
+        __pyx_t_6 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_no_line_of_SDP, __pyx_t_2); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 109, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_6);
         __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
         __pyx_t_4 = 1;
@@ -10207,14 +10213,14 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
           __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_ValueError)), __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
           __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 108, __pyx_L1_error)
+          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 109, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_3);
         }
         __Pyx_Raise(__pyx_t_3, 0, 0, 0);
         __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-        __PYX_ERR(0, 108, __pyx_L1_error)
+        __PYX_ERR(0, 109, __pyx_L1_error)
 
-        /* "pbx/sdp/description.py":107
+        /* "pbx/sdp/description.py":108
  *         kind, equals, value = line.partition("=")
  *         if not equals or len(kind) != 1:
  *             if line.strip():             # <<<<<<<<<<<<<<
@@ -10223,7 +10229,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
 */
       }
 
-      /* "pbx/sdp/description.py":109
+      /* "pbx/sdp/description.py":110
  *             if line.strip():
  *                 raise ValueError(f"no line of SDP: {line[:40]!r}")
  *             continue             # <<<<<<<<<<<<<<
@@ -10232,7 +10238,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
 */
       goto __pyx_L3_continue;
 
-      /* "pbx/sdp/description.py":106
+      /* "pbx/sdp/description.py":107
  *     for line in text.replace("\r\n", "\n").split("\n"):
  *         kind, equals, value = line.partition("=")
  *         if not equals or len(kind) != 1:             # <<<<<<<<<<<<<<
@@ -10241,42 +10247,42 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
 */
     }
 
-    /* "pbx/sdp/description.py":110
+    /* "pbx/sdp/description.py":111
  *                 raise ValueError(f"no line of SDP: {line[:40]!r}")
  *             continue
  *         value = value.strip()             # <<<<<<<<<<<<<<
  *         if kind == "o":
  *             _origin(found, value)
 */
-    __pyx_t_3 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_value); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 110, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_value); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 111, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 110, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 111, __pyx_L1_error)
     __Pyx_DECREF_SET(__pyx_v_value, ((PyObject*)__pyx_t_3));
     __pyx_t_3 = 0;
 
-    /* "pbx/sdp/description.py":111
+    /* "pbx/sdp/description.py":112
  *             continue
  *         value = value.strip()
  *         if kind == "o":             # <<<<<<<<<<<<<<
  *             _origin(found, value)
  *         elif kind == "s":
 */
-    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch111(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_o_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 111, __pyx_L1_error)
+    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch111(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_o_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 112, __pyx_L1_error)
     if (__pyx_t_8) {
 
 
-      /* "pbx/sdp/description.py":112
+      /* "pbx/sdp/description.py":113
  *         value = value.strip()
  *         if kind == "o":
  *             _origin(found, value)             # <<<<<<<<<<<<<<
  *         elif kind == "s":
  *             found.name = value or "-"
 */
-      __pyx_t_3 = __pyx_f_3pbx_3sdp_11description__origin(__pyx_v_found, __pyx_v_value, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 112, __pyx_L1_error)
+      __pyx_t_3 = __pyx_f_3pbx_3sdp_11description__origin(__pyx_v_found, __pyx_v_value, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 113, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
 
-      /* "pbx/sdp/description.py":111
+      /* "pbx/sdp/description.py":112
  *             continue
  *         value = value.strip()
  *         if kind == "o":             # <<<<<<<<<<<<<<
@@ -10286,25 +10292,25 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       goto __pyx_L9;
     }
 
-    /* "pbx/sdp/description.py":113
+    /* "pbx/sdp/description.py":114
  *         if kind == "o":
  *             _origin(found, value)
  *         elif kind == "s":             # <<<<<<<<<<<<<<
  *             found.name = value or "-"
  *         elif kind == "c":
 */
-    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch115(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_s_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 113, __pyx_L1_error)
+    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch115(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_s_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 114, __pyx_L1_error)
     if (__pyx_t_8) {
 
 
-      /* "pbx/sdp/description.py":114
+      /* "pbx/sdp/description.py":115
  *             _origin(found, value)
  *         elif kind == "s":
  *             found.name = value or "-"             # <<<<<<<<<<<<<<
  *         elif kind == "c":
  *             address = _connection(value)
 */
-      __pyx_t_8 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 114, __pyx_L1_error)
+      __pyx_t_8 = __Pyx_PyObject_IsTrue(__pyx_v_value); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 115, __pyx_L1_error)
       if (!__pyx_t_8) {
       } else {
         __Pyx_INCREF(__pyx_v_value);
@@ -10319,7 +10325,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       __Pyx_DECREF_SET(__pyx_v_found->name, ((PyObject*)__pyx_t_3));
       __pyx_t_3 = 0;
 
-      /* "pbx/sdp/description.py":113
+      /* "pbx/sdp/description.py":114
  *         if kind == "o":
  *             _origin(found, value)
  *         elif kind == "s":             # <<<<<<<<<<<<<<
@@ -10329,30 +10335,30 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       goto __pyx_L9;
     }
 
-    /* "pbx/sdp/description.py":115
+    /* "pbx/sdp/description.py":116
  *         elif kind == "s":
  *             found.name = value or "-"
  *         elif kind == "c":             # <<<<<<<<<<<<<<
  *             address = _connection(value)
  *             if current is None:
 */
-    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch99(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_c, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 115, __pyx_L1_error)
+    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch99(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_c, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 116, __pyx_L1_error)
     if (__pyx_t_8) {
 
 
-      /* "pbx/sdp/description.py":116
+      /* "pbx/sdp/description.py":117
  *             found.name = value or "-"
  *         elif kind == "c":
  *             address = _connection(value)             # <<<<<<<<<<<<<<
  *             if current is None:
  *                 found.address = address
 */
-      __pyx_t_3 = __pyx_f_3pbx_3sdp_11description__connection(__pyx_v_value, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 116, __pyx_L1_error)
+      __pyx_t_3 = __pyx_f_3pbx_3sdp_11description__connection(__pyx_v_value, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 117, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
       __Pyx_XDECREF_SET(__pyx_v_address, ((PyObject*)__pyx_t_3));
       __pyx_t_3 = 0;
 
-      /* "pbx/sdp/description.py":117
+      /* "pbx/sdp/description.py":118
  *         elif kind == "c":
  *             address = _connection(value)
  *             if current is None:             # <<<<<<<<<<<<<<
@@ -10363,7 +10369,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       if (__pyx_t_8) {
 
 
-        /* "pbx/sdp/description.py":118
+        /* "pbx/sdp/description.py":119
  *             address = _connection(value)
  *             if current is None:
  *                 found.address = address             # <<<<<<<<<<<<<<
@@ -10375,7 +10381,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
         __Pyx_GOTREF(__pyx_v_found->address);
         __Pyx_DECREF_SET(__pyx_v_found->address, __pyx_v_address);
 
-        /* "pbx/sdp/description.py":117
+        /* "pbx/sdp/description.py":118
  *         elif kind == "c":
  *             address = _connection(value)
  *             if current is None:             # <<<<<<<<<<<<<<
@@ -10385,7 +10391,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
         goto __pyx_L12;
       }
 
-      /* "pbx/sdp/description.py":120
+      /* "pbx/sdp/description.py":121
  *                 found.address = address
  *             else:
  *                 current.address = address             # <<<<<<<<<<<<<<
@@ -10400,7 +10406,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       }
       __pyx_L12:;
 
-      /* "pbx/sdp/description.py":115
+      /* "pbx/sdp/description.py":116
  *         elif kind == "s":
  *             found.name = value or "-"
  *         elif kind == "c":             # <<<<<<<<<<<<<<
@@ -10410,30 +10416,30 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       goto __pyx_L9;
     }
 
-    /* "pbx/sdp/description.py":121
+    /* "pbx/sdp/description.py":122
  *             else:
  *                 current.address = address
  *         elif kind == "m":             # <<<<<<<<<<<<<<
  *             current = _media(value)
  *             found.media.append(current)
 */
-    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch109(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_m_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 121, __pyx_L1_error)
+    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch109(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_m_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 122, __pyx_L1_error)
     if (__pyx_t_8) {
 
 
-      /* "pbx/sdp/description.py":122
+      /* "pbx/sdp/description.py":123
  *                 current.address = address
  *         elif kind == "m":
  *             current = _media(value)             # <<<<<<<<<<<<<<
  *             found.media.append(current)
  *         elif kind == "a":
 */
-      __pyx_t_3 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__media(__pyx_v_value, 0)); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 122, __pyx_L1_error)
+      __pyx_t_3 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__media(__pyx_v_value, 0)); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 123, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
       __Pyx_DECREF_SET(__pyx_v_current, ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_t_3));
       __pyx_t_3 = 0;
 
-      /* "pbx/sdp/description.py":123
+      /* "pbx/sdp/description.py":124
  *         elif kind == "m":
  *             current = _media(value)
  *             found.media.append(current)             # <<<<<<<<<<<<<<
@@ -10442,12 +10448,12 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
 */
       if (unlikely(__pyx_v_found->media == Py_None)) {
         PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "append");
-        __PYX_ERR(0, 123, __pyx_L1_error)
+        __PYX_ERR(0, 124, __pyx_L1_error)
       }
-      __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_found->media, ((PyObject *)__pyx_v_current)); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 123, __pyx_L1_error)
+      __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_found->media, ((PyObject *)__pyx_v_current)); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 124, __pyx_L1_error)
 
 
-      /* "pbx/sdp/description.py":121
+      /* "pbx/sdp/description.py":122
  *             else:
  *                 current.address = address
  *         elif kind == "m":             # <<<<<<<<<<<<<<
@@ -10457,34 +10463,34 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       goto __pyx_L9;
     }
 
-    /* "pbx/sdp/description.py":124
+    /* "pbx/sdp/description.py":125
  *             current = _media(value)
  *             found.media.append(current)
  *         elif kind == "a":             # <<<<<<<<<<<<<<
  *             name, _, rest = value.partition(":")
  *             attributes = found.attributes if current is None else current.attributes
 */
-    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch97(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_a_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 124, __pyx_L1_error)
+    __pyx_t_8 = (__Pyx_PyObject_Equals_str_ch97(__pyx_v_kind, __pyx_mstate_global->__pyx_n_u_a_2, Py_EQ)); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 125, __pyx_L1_error)
     if (__pyx_t_8) {
 
 
-      /* "pbx/sdp/description.py":125
+      /* "pbx/sdp/description.py":126
  *             found.media.append(current)
  *         elif kind == "a":
  *             name, _, rest = value.partition(":")             # <<<<<<<<<<<<<<
  *             attributes = found.attributes if current is None else current.attributes
  *             attributes.append((name.strip().lower(), rest.strip()))
 */
-      __pyx_t_3 = __Pyx_CallUnboundCMethod1(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__partition, __pyx_v_value, __pyx_mstate_global->__pyx_kp_u__5); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 125, __pyx_L1_error)
+      __pyx_t_3 = __Pyx_CallUnboundCMethod1(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__partition, __pyx_v_value, __pyx_mstate_global->__pyx_kp_u__5); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 126, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
-      if (!(likely(PyTuple_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_3))) __PYX_ERR(0, 125, __pyx_L1_error)
+      if (!(likely(PyTuple_CheckExact(__pyx_t_3)) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_3))) __PYX_ERR(0, 126, __pyx_L1_error)
       if (1) {
         PyObject* sequence = __pyx_t_3;
         Py_ssize_t size = __Pyx_PyTuple_GET_SIZE(sequence);
         if (unlikely(size != 3)) {
           if (size > 3) __Pyx_RaiseTooManyValuesError(3);
           else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-          __PYX_ERR(0, 125, __pyx_L1_error)
+          __PYX_ERR(0, 126, __pyx_L1_error)
         }
         #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
         __pyx_t_6 = PyTuple_GET_ITEM(sequence, 0);
@@ -10494,18 +10500,18 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
         __pyx_t_2 = PyTuple_GET_ITEM(sequence, 2);
         __Pyx_INCREF(__pyx_t_2);
         #else
-        __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 125, __pyx_L1_error)
+        __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 126, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_6);
-        __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 125, __pyx_L1_error)
+        __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 126, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_7);
-        __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 125, __pyx_L1_error)
+        __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 126, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_2);
         #endif
         __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
       }
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 125, __pyx_L1_error)
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_7))||((__pyx_t_7) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 125, __pyx_L1_error)
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 125, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 126, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_7))||((__pyx_t_7) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 126, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 126, __pyx_L1_error)
       __Pyx_XDECREF_SET(__pyx_v_name, ((PyObject*)__pyx_t_6));
       __pyx_t_6 = 0;
       __Pyx_XDECREF_SET(__pyx_v__, ((PyObject*)__pyx_t_7));
@@ -10513,7 +10519,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       __Pyx_XDECREF_SET(__pyx_v_rest, ((PyObject*)__pyx_t_2));
       __pyx_t_2 = 0;
 
-      /* "pbx/sdp/description.py":126
+      /* "pbx/sdp/description.py":127
  *         elif kind == "a":
  *             name, _, rest = value.partition(":")
  *             attributes = found.attributes if current is None else current.attributes             # <<<<<<<<<<<<<<
@@ -10532,7 +10538,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
       __Pyx_XDECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_3));
       __pyx_t_3 = 0;
 
-      /* "pbx/sdp/description.py":127
+      /* "pbx/sdp/description.py":128
  *             name, _, rest = value.partition(":")
  *             attributes = found.attributes if current is None else current.attributes
  *             attributes.append((name.strip().lower(), rest.strip()))             # <<<<<<<<<<<<<<
@@ -10541,11 +10547,11 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
 */
       if (unlikely(__pyx_v_attributes == Py_None)) {
         PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "append");
-        __PYX_ERR(0, 127, __pyx_L1_error)
+        __PYX_ERR(0, 128, __pyx_L1_error)
       }
-      __pyx_t_7 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_name); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 127, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_name); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 128, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_7)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 127, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_7)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 128, __pyx_L1_error)
       __pyx_t_2 = __pyx_t_7;
       __Pyx_INCREF(__pyx_t_2);
       __pyx_t_4 = 0;
@@ -10554,26 +10560,26 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
         __pyx_t_3 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_lower, __pyx_callargs+__pyx_t_4, (1-__pyx_t_4) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
         __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 127, __pyx_L1_error)
+        if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 128, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_3);
       }
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 127, __pyx_L1_error)
-      __pyx_t_7 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_rest); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 127, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 128, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_CallUnboundCMethod0(&__pyx_mstate_global->__pyx_umethod_PyUnicode_Type__strip, __pyx_v_rest); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 128, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_7)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 127, __pyx_L1_error)
-      __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 127, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_7)) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 128, __pyx_L1_error)
+      __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 128, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
       __Pyx_GIVEREF(__pyx_t_3);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, __pyx_t_3) != (0)) __PYX_ERR(0, 127, __pyx_L1_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, __pyx_t_3) != (0)) __PYX_ERR(0, 128, __pyx_L1_error);
       __Pyx_GIVEREF(__pyx_t_7);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_7) != (0)) __PYX_ERR(0, 127, __pyx_L1_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_7) != (0)) __PYX_ERR(0, 128, __pyx_L1_error);
       __pyx_t_3 = 0;
       __pyx_t_7 = 0;
-      __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_attributes, __pyx_t_2); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 127, __pyx_L1_error)
+      __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_attributes, __pyx_t_2); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 128, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
 
-      /* "pbx/sdp/description.py":124
+      /* "pbx/sdp/description.py":125
  *             current = _media(value)
  *             found.media.append(current)
  *         elif kind == "a":             # <<<<<<<<<<<<<<
@@ -10583,7 +10589,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     }
     __pyx_L9:;
 
-    /* "pbx/sdp/description.py":104
+    /* "pbx/sdp/description.py":105
  *     found = Description("-", 0, 0, "", [])
  *     current: Media | None = None
  *     for line in text.replace("\r\n", "\n").split("\n"):             # <<<<<<<<<<<<<<
@@ -10594,7 +10600,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":128
+  /* "pbx/sdp/description.py":129
  *             attributes = found.attributes if current is None else current.attributes
  *             attributes.append((name.strip().lower(), rest.strip()))
  *     for media in found.media:             # <<<<<<<<<<<<<<
@@ -10603,7 +10609,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
 */
   if (unlikely(__pyx_v_found->media == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 128, __pyx_L1_error)
+    __PYX_ERR(0, 129, __pyx_L1_error)
   }
   __pyx_t_1 = __pyx_v_found->media; __Pyx_INCREF(__pyx_t_1);
   __pyx_t_5 = 0;
@@ -10611,27 +10617,27 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 128, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 129, __pyx_L1_error)
       #endif
       if (__pyx_t_5 >= __pyx_temp) break;
     }
     __pyx_t_2 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_5, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_5;
-    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 128, __pyx_L1_error)
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 129, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
     __Pyx_XDECREF_SET(__pyx_v_media, __pyx_t_2);
     __pyx_t_2 = 0;
 
-    /* "pbx/sdp/description.py":129
+    /* "pbx/sdp/description.py":130
  *             attributes.append((name.strip().lower(), rest.strip()))
  *     for media in found.media:
  *         media.address = media.address or found.address             # <<<<<<<<<<<<<<
  *     return found
  * 
 */
-    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 129, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 130, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
-    __pyx_t_8 = __Pyx_PyObject_IsTrue(__pyx_t_7); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 129, __pyx_L1_error)
+    __pyx_t_8 = __Pyx_PyObject_IsTrue(__pyx_t_7); if (unlikely((__pyx_t_8 < 0))) __PYX_ERR(0, 130, __pyx_L1_error)
     if (!__pyx_t_8) {
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
     } else {
@@ -10643,10 +10649,10 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
     __Pyx_INCREF(__pyx_v_found->address);
     __pyx_t_2 = __pyx_v_found->address;
     __pyx_L16_bool_binop_done:;
-    if (__Pyx_PyObject_SetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address, __pyx_t_2) < (0)) __PYX_ERR(0, 129, __pyx_L1_error)
+    if (__Pyx_PyObject_SetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_address, __pyx_t_2) < (0)) __PYX_ERR(0, 130, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-    /* "pbx/sdp/description.py":128
+    /* "pbx/sdp/description.py":129
  *             attributes = found.attributes if current is None else current.attributes
  *             attributes.append((name.strip().lower(), rest.strip()))
  *     for media in found.media:             # <<<<<<<<<<<<<<
@@ -10656,7 +10662,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":130
+  /* "pbx/sdp/description.py":131
  *     for media in found.media:
  *         media.address = media.address or found.address
  *     return found             # <<<<<<<<<<<<<<
@@ -10674,7 +10680,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_f_3pbx_3sdp_1
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":101
+  /* "pbx/sdp/description.py":102
  * 
  * 
  * def _parse(text: str) -> Description:             # <<<<<<<<<<<<<<
@@ -10748,32 +10754,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_text,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 101, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 102, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 101, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 102, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_parse", 0) < (0)) __PYX_ERR(0, 101, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_parse", 0) < (0)) __PYX_ERR(0, 102, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_parse", 1, 1, 1, i); __PYX_ERR(0, 101, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_parse", 1, 1, 1, i); __PYX_ERR(0, 102, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 101, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 102, __pyx_L3_error)
     }
     __pyx_v_text = ((PyObject*)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_parse", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 101, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_parse", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 102, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -10784,7 +10790,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_text), (&PyUnicode_Type), 0, "text", 2))) __PYX_ERR(0, 101, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_text), (&PyUnicode_Type), 0, "text", 2))) __PYX_ERR(0, 102, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_4_parse(__pyx_self, __pyx_v_text);
 
   /* function exit code */
@@ -10812,7 +10818,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_4_parse(CYTHON_UNUSED PyObject
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_parse", 0);
-  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__parse(__pyx_v_text, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 101, __pyx_L1_error)
+  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__parse(__pyx_v_text, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 102, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -10836,7 +10842,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_4_parse(CYTHON_UNUSED PyObject
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":133
+/* "pbx/sdp/description.py":134
  * 
  * 
  * def _origin(found: Description, value: str) -> None:             # <<<<<<<<<<<<<<
@@ -10862,40 +10868,39 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__origin(struct __pyx_obj_3pbx_3
   size_t __pyx_t_5;
   PyObject *__pyx_t_6 = NULL;
   PyObject *__pyx_t_7 = NULL;
-  Py_hash_t __pyx_t_8;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_origin", 0);
 
-  /* "pbx/sdp/description.py":134
+  /* "pbx/sdp/description.py":135
  * 
  * def _origin(found: Description, value: str) -> None:
  *     parts = value.split()             # <<<<<<<<<<<<<<
  *     if len(parts) < 6:
  *         raise ValueError("o= needs six parts")
 */
-  __pyx_t_1 = PyUnicode_Split(__pyx_v_value, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 134, __pyx_L1_error)
+  __pyx_t_1 = PyUnicode_Split(__pyx_v_value, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 135, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 134, __pyx_L1_error)
+  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 135, __pyx_L1_error)
   __pyx_v_parts = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":135
+  /* "pbx/sdp/description.py":136
  * def _origin(found: Description, value: str) -> None:
  *     parts = value.split()
  *     if len(parts) < 6:             # <<<<<<<<<<<<<<
  *         raise ValueError("o= needs six parts")
  *     found.origin_user = parts[0]
 */
-  __pyx_t_2 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_2 == ((Py_ssize_t)-1))) __PYX_ERR(0, 135, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_2 == ((Py_ssize_t)-1))) __PYX_ERR(0, 136, __pyx_L1_error)
   __pyx_t_3 = (__pyx_t_2 < 6);
 
 
   if (unlikely(__pyx_t_3)) {
 
 
-    /* "pbx/sdp/description.py":136
+    /* "pbx/sdp/description.py":137
  *     parts = value.split()
  *     if len(parts) < 6:
  *         raise ValueError("o= needs six parts")             # <<<<<<<<<<<<<<
@@ -10908,14 +10913,14 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__origin(struct __pyx_obj_3pbx_3
       PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_mstate_global->__pyx_kp_u_o_needs_six_parts};
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_ValueError)), __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 136, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 137, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 136, __pyx_L1_error)
+    __PYX_ERR(0, 137, __pyx_L1_error)
 
-    /* "pbx/sdp/description.py":135
+    /* "pbx/sdp/description.py":136
  * def _origin(found: Description, value: str) -> None:
  *     parts = value.split()
  *     if len(parts) < 6:             # <<<<<<<<<<<<<<
@@ -10924,145 +10929,115 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__origin(struct __pyx_obj_3pbx_3
 */
   }
 
-  /* "pbx/sdp/description.py":137
+  /* "pbx/sdp/description.py":138
  *     if len(parts) < 6:
  *         raise ValueError("o= needs six parts")
  *     found.origin_user = parts[0]             # <<<<<<<<<<<<<<
  *     # RFC 8866 says digits; some phones put other things there, and only change matters to us.
- *     found.session_id = int(parts[1]) if parts[1].isdigit() else abs(hash(parts[1]))
+ *     found.session_id = _number(parts[1])
 */
-  __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 137, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 137, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_found->origin_user);
   __Pyx_DECREF_SET(__pyx_v_found->origin_user, ((PyObject*)__pyx_t_1));
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":139
+  /* "pbx/sdp/description.py":140
  *     found.origin_user = parts[0]
  *     # RFC 8866 says digits; some phones put other things there, and only change matters to us.
- *     found.session_id = int(parts[1]) if parts[1].isdigit() else abs(hash(parts[1]))             # <<<<<<<<<<<<<<
- *     found.version = int(parts[2]) if parts[2].isdigit() else abs(hash(parts[2]))
+ *     found.session_id = _number(parts[1])             # <<<<<<<<<<<<<<
+ *     found.version = _number(parts[2])
  *     found.address = parts[5]
 */
-  __pyx_t_7 = __Pyx_GetItemInt_List(__pyx_v_parts, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 139, __pyx_L1_error)
+  __pyx_t_4 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_number); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 140, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  __pyx_t_7 = __Pyx_GetItemInt_List(__pyx_v_parts, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 140, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_7))||((__pyx_t_7) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 139, __pyx_L1_error)
-  __pyx_t_6 = __pyx_t_7;
-  __Pyx_INCREF(__pyx_t_6);
-  __pyx_t_5 = 0;
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_7))||((__pyx_t_7) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 140, __pyx_L1_error)
+  __pyx_t_5 = 1;
+  #if CYTHON_UNPACK_METHODS
+  if (unlikely(PyMethod_Check(__pyx_t_6))) {
+    __pyx_t_4 = PyMethod_GET_SELF(__pyx_t_6);
+    assert(__pyx_t_4);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_6);
+    __Pyx_INCREF(__pyx_t_4);
+    __Pyx_INCREF(__pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_6, __pyx__function);
+    __pyx_t_5 = 0;
+  }
+  #endif
   {
-    PyObject *__pyx_callargs[2] = {__pyx_t_6, NULL};
-    __pyx_t_4 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_isdigit, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+    PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_t_7};
+    __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 139, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
+    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 140, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
   }
-  if (!(likely(PyBool_Check(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bool", __pyx_t_4))) __PYX_ERR(0, 139, __pyx_L1_error)
-  __pyx_t_3 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 139, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (__pyx_t_3) {
-    __pyx_t_4 = __Pyx_GetItemInt_List(__pyx_v_parts, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 139, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 139, __pyx_L1_error)
-    __pyx_t_7 = __Pyx_PyNumber_Int(__pyx_t_4); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 139, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_7);
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __pyx_t_1 = __pyx_t_7;
-    __pyx_t_7 = 0;
-  } else {
-    __pyx_t_7 = __Pyx_GetItemInt_List(__pyx_v_parts, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 139, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_7);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_7))||((__pyx_t_7) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_7))) __PYX_ERR(0, 139, __pyx_L1_error)
-    __pyx_t_8 = PyObject_Hash(__pyx_t_7); if (unlikely(__pyx_t_8 == ((Py_hash_t)-1))) __PYX_ERR(0, 139, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    __pyx_t_7 = __Pyx_PyLong_FromHash_t(__pyx_t_8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 139, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_7);
-
-    __pyx_t_4 = __Pyx_PyNumber_Absolute(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 139, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    __pyx_t_1 = __pyx_t_4;
-    __pyx_t_4 = 0;
-  }
-
   __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_found->session_id);
   __Pyx_DECREF_SET(__pyx_v_found->session_id, __pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":140
+  /* "pbx/sdp/description.py":141
  *     # RFC 8866 says digits; some phones put other things there, and only change matters to us.
- *     found.session_id = int(parts[1]) if parts[1].isdigit() else abs(hash(parts[1]))
- *     found.version = int(parts[2]) if parts[2].isdigit() else abs(hash(parts[2]))             # <<<<<<<<<<<<<<
+ *     found.session_id = _number(parts[1])
+ *     found.version = _number(parts[2])             # <<<<<<<<<<<<<<
  *     found.address = parts[5]
  * 
 */
-  __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 140, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_6);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 140, __pyx_L1_error)
-  __pyx_t_7 = __pyx_t_6;
-  __Pyx_INCREF(__pyx_t_7);
-  __pyx_t_5 = 0;
+  __pyx_t_6 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_number); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 141, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_7);
+  __pyx_t_4 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 141, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 141, __pyx_L1_error)
+  __pyx_t_5 = 1;
+  #if CYTHON_UNPACK_METHODS
+  if (unlikely(PyMethod_Check(__pyx_t_7))) {
+    __pyx_t_6 = PyMethod_GET_SELF(__pyx_t_7);
+    assert(__pyx_t_6);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_7);
+    __Pyx_INCREF(__pyx_t_6);
+    __Pyx_INCREF(__pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_7, __pyx__function);
+    __pyx_t_5 = 0;
+  }
+  #endif
   {
-    PyObject *__pyx_callargs[2] = {__pyx_t_7, NULL};
-    __pyx_t_4 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_isdigit, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 140, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-  }
-  if (!(likely(PyBool_Check(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bool", __pyx_t_4))) __PYX_ERR(0, 140, __pyx_L1_error)
-  __pyx_t_3 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 140, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (__pyx_t_3) {
-    __pyx_t_4 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 140, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 140, __pyx_L1_error)
-    __pyx_t_6 = __Pyx_PyNumber_Int(__pyx_t_4); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 140, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
+    PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_t_4};
+    __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_7, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __pyx_t_1 = __pyx_t_6;
-    __pyx_t_6 = 0;
-  } else {
-    __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 140, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 140, __pyx_L1_error)
-    __pyx_t_8 = PyObject_Hash(__pyx_t_6); if (unlikely(__pyx_t_8 == ((Py_hash_t)-1))) __PYX_ERR(0, 140, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    __pyx_t_6 = __Pyx_PyLong_FromHash_t(__pyx_t_8); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 140, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
-
-    __pyx_t_4 = __Pyx_PyNumber_Absolute(__pyx_t_6); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 140, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    __pyx_t_1 = __pyx_t_4;
-    __pyx_t_4 = 0;
+    __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 141, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
   }
-
   __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_found->version);
   __Pyx_DECREF_SET(__pyx_v_found->version, __pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":141
- *     found.session_id = int(parts[1]) if parts[1].isdigit() else abs(hash(parts[1]))
- *     found.version = int(parts[2]) if parts[2].isdigit() else abs(hash(parts[2]))
+  /* "pbx/sdp/description.py":142
+ *     found.session_id = _number(parts[1])
+ *     found.version = _number(parts[2])
  *     found.address = parts[5]             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_parts, 5, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 141, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_parts, 5, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 142, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 141, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 142, __pyx_L1_error)
   __Pyx_GIVEREF(__pyx_t_1);
   __Pyx_GOTREF(__pyx_v_found->address);
   __Pyx_DECREF_SET(__pyx_v_found->address, ((PyObject*)__pyx_t_1));
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":133
+  /* "pbx/sdp/description.py":134
  * 
  * 
  * def _origin(found: Description, value: str) -> None:             # <<<<<<<<<<<<<<
@@ -11127,39 +11102,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_found,&__pyx_mstate_global->__pyx_n_u_value,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 133, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 134, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 133, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 134, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 133, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 134, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_origin", 0) < (0)) __PYX_ERR(0, 133, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_origin", 0) < (0)) __PYX_ERR(0, 134, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_origin", 1, 2, 2, i); __PYX_ERR(0, 133, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_origin", 1, 2, 2, i); __PYX_ERR(0, 134, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 133, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 134, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 133, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 134, __pyx_L3_error)
     }
     __pyx_v_found = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)values[0]);
     __pyx_v_value = ((PyObject*)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_origin", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 133, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_origin", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 134, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -11170,8 +11145,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_found), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "found", 0))) __PYX_ERR(0, 133, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_value), (&PyUnicode_Type), 0, "value", 2))) __PYX_ERR(0, 133, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_found), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "found", 0))) __PYX_ERR(0, 134, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_value), (&PyUnicode_Type), 0, "value", 2))) __PYX_ERR(0, 134, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_11description_6_origin(__pyx_self, __pyx_v_found, __pyx_v_value);
 
   /* function exit code */
@@ -11199,7 +11174,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_6_origin(CYTHON_UNUSED PyObjec
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_origin", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description__origin(__pyx_v_found, __pyx_v_value, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 133, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description__origin(__pyx_v_found, __pyx_v_value, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 134, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -11223,7 +11198,218 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_6_origin(CYTHON_UNUSED PyObjec
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":144
+/* "pbx/sdp/description.py":145
+ * 
+ * 
+ * def _number(text: str) -> int:             # <<<<<<<<<<<<<<
+ *     number = whole(text)
+ *     return number if number is not None else abs(hash(text))
+*/
+
+/* Python wrapper */
+static PyObject *__pyx_pw_3pbx_3sdp_11description_9_number(PyObject *__pyx_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+); /*proto*/
+static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_9_number = {"_number", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_9_number, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static PyObject *__pyx_pw_3pbx_3sdp_11description_9_number(PyObject *__pyx_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+) {
+  PyObject *__pyx_v_text = 0;
+  #if !CYTHON_VECTORCALL
+  CYTHON_UNUSED Py_ssize_t __pyx_nargs;
+  #endif
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject* values[1] = {0};
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("_number (wrapper)", 0);
+  #if !CYTHON_VECTORCALL
+  #if CYTHON_ASSUME_SAFE_SIZE
+  __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
+  #else
+  __pyx_nargs = PyTuple_Size(__pyx_args); if (unlikely(__pyx_nargs < 0)) return NULL;
+  #endif
+  #endif
+  __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
+  {
+    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_text,0};
+    const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 145, __pyx_L3_error)
+    if (__pyx_kwds_len > 0) {
+      switch (__pyx_nargs) {
+        case  1:
+        values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 145, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  0: break;
+        default: goto __pyx_L5_argtuple_error;
+      }
+      const Py_ssize_t kwd_pos_args = __pyx_nargs;
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_number", 0) < (0)) __PYX_ERR(0, 145, __pyx_L3_error)
+      for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_number", 1, 1, 1, i); __PYX_ERR(0, 145, __pyx_L3_error) }
+      }
+    } else if (unlikely(__pyx_nargs != 1)) {
+      goto __pyx_L5_argtuple_error;
+    } else {
+      values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 145, __pyx_L3_error)
+    }
+    __pyx_v_text = ((PyObject*)values[0]);
+  }
+  goto __pyx_L6_skip;
+  __pyx_L5_argtuple_error:;
+  __Pyx_RaiseArgtupleInvalid("_number", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 145, __pyx_L3_error)
+  __pyx_L6_skip:;
+  goto __pyx_L4_argument_unpacking_done;
+  __pyx_L3_error:;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __Pyx_AddTraceback("pbx.sdp.description._number", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __Pyx_RefNannyFinishContext();
+  return NULL;
+  __pyx_L4_argument_unpacking_done:;
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_text), (&PyUnicode_Type), 0, "text", 2))) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_11description_8_number(__pyx_self, __pyx_v_text);
+
+  /* function exit code */
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __pyx_r = NULL;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  goto __pyx_L7_cleaned_up;
+  __pyx_L0:;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __pyx_L7_cleaned_up:;
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_3pbx_3sdp_11description_8_number(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_text) {
+  PyObject *__pyx_v_number = NULL;
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  PyObject *__pyx_t_2 = NULL;
+  PyObject *__pyx_t_3 = NULL;
+  size_t __pyx_t_4;
+  int __pyx_t_5;
+  Py_hash_t __pyx_t_6;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("_number", 0);
+
+  /* "pbx/sdp/description.py":146
+ * 
+ * def _number(text: str) -> int:
+ *     number = whole(text)             # <<<<<<<<<<<<<<
+ *     return number if number is not None else abs(hash(text))
+ * 
+*/
+  __pyx_t_2 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
+  __pyx_t_4 = 1;
+  #if CYTHON_UNPACK_METHODS
+  if (unlikely(PyMethod_Check(__pyx_t_3))) {
+    __pyx_t_2 = PyMethod_GET_SELF(__pyx_t_3);
+    assert(__pyx_t_2);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_3);
+    __Pyx_INCREF(__pyx_t_2);
+    __Pyx_INCREF(__pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_3, __pyx__function);
+    __pyx_t_4 = 0;
+  }
+  #endif
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_2, __pyx_v_text};
+    __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 146, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+  }
+  __pyx_v_number = __pyx_t_1;
+  __pyx_t_1 = 0;
+
+  /* "pbx/sdp/description.py":147
+ * def _number(text: str) -> int:
+ *     number = whole(text)
+ *     return number if number is not None else abs(hash(text))             # <<<<<<<<<<<<<<
+ * 
+ * 
+*/
+  __pyx_t_5 = (__pyx_v_number != Py_None);
+  if (__pyx_t_5) {
+    __pyx_t_3 = __pyx_v_number;
+    __Pyx_INCREF(__pyx_t_3);
+    if (__Pyx_PyInt_FromNumber(&__pyx_t_3, NULL, 1) < (0)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_1 = __pyx_t_3;
+    __pyx_t_3 = 0;
+  } else {
+    __pyx_t_6 = PyObject_Hash(__pyx_v_text); if (unlikely(__pyx_t_6 == ((Py_hash_t)-1))) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_PyLong_FromHash_t(__pyx_t_6); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_3);
+
+    __pyx_t_2 = __Pyx_PyNumber_Absolute(__pyx_t_3); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_2);
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    if (__Pyx_PyInt_FromNumber(&__pyx_t_2, NULL, 1) < (0)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_1 = __pyx_t_2;
+    __pyx_t_2 = 0;
+  }
+
+  {
+    PyObject *__pyx_temp;
+    {
+      __pyx_temp = __pyx_r;
+      __pyx_r = ((PyObject*)__pyx_t_1);
+    }
+    __Pyx_XDECREF(__pyx_temp);
+  }
+  __pyx_t_1 = 0;
+  goto __pyx_L0;
+
+  /* "pbx/sdp/description.py":145
+ * 
+ * 
+ * def _number(text: str) -> int:             # <<<<<<<<<<<<<<
+ *     number = whole(text)
+ *     return number if number is not None else abs(hash(text))
+*/
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_2);
+  __Pyx_XDECREF(__pyx_t_3);
+  __Pyx_AddTraceback("pbx.sdp.description._number", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XDECREF(__pyx_v_number);
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+/* "pbx/sdp/description.py":150
  * 
  * 
  * def _connection(value: str) -> str:             # <<<<<<<<<<<<<<
@@ -11231,7 +11417,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_6_origin(CYTHON_UNUSED PyObjec
  *     if len(parts) < 3 or parts[0] != "IN":
 */
 
-static PyObject *__pyx_pw_3pbx_3sdp_11description_9_connection(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_11description_11_connection(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -11255,27 +11441,27 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_connection", 0);
 
-  /* "pbx/sdp/description.py":145
+  /* "pbx/sdp/description.py":151
  * 
  * def _connection(value: str) -> str:
  *     parts = value.split()             # <<<<<<<<<<<<<<
  *     if len(parts) < 3 or parts[0] != "IN":
  *         raise ValueError(f"bad connection {value[:40]!r}")
 */
-  __pyx_t_1 = PyUnicode_Split(__pyx_v_value, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_1 = PyUnicode_Split(__pyx_v_value, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 151, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 145, __pyx_L1_error)
+  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 151, __pyx_L1_error)
   __pyx_v_parts = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":146
+  /* "pbx/sdp/description.py":152
  * def _connection(value: str) -> str:
  *     parts = value.split()
  *     if len(parts) < 3 or parts[0] != "IN":             # <<<<<<<<<<<<<<
  *         raise ValueError(f"bad connection {value[:40]!r}")
  *     return parts[2].partition("/")[0]
 */
-  __pyx_t_3 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_3 == ((Py_ssize_t)-1))) __PYX_ERR(0, 146, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_3 == ((Py_ssize_t)-1))) __PYX_ERR(0, 152, __pyx_L1_error)
   __pyx_t_4 = (__pyx_t_3 < 3);
 
 
@@ -11287,10 +11473,10 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
 
     goto __pyx_L4_bool_binop_done;
   }
-  __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 146, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 152, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 146, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolNe_str_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_IN_2, Py_NE); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 146, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 152, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolNe_str_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_IN_2, Py_NE); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 152, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
   __pyx_t_2 = __pyx_t_4;
@@ -11299,7 +11485,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
   if (unlikely(__pyx_t_2)) {
 
 
-    /* "pbx/sdp/description.py":147
+    /* "pbx/sdp/description.py":153
  *     parts = value.split()
  *     if len(parts) < 3 or parts[0] != "IN":
  *         raise ValueError(f"bad connection {value[:40]!r}")             # <<<<<<<<<<<<<<
@@ -11307,12 +11493,12 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
  * 
 */
     __pyx_t_5 = NULL;
-    __pyx_t_6 = __Pyx_PyUnicode_Substring(__pyx_v_value, 0, 40); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyUnicode_Substring(__pyx_v_value, 0, 40); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 153, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
-    __pyx_t_7 = __Pyx_PyObject_FormatSimpleAndDecref(PyObject_Repr(__pyx_t_6), __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PyObject_FormatSimpleAndDecref(PyObject_Repr(__pyx_t_6), __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 153, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    __pyx_t_6 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_bad_connection, __pyx_t_7); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_bad_connection, __pyx_t_7); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 153, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
     __pyx_t_8 = 1;
@@ -11321,14 +11507,14 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_ValueError)), __pyx_callargs+__pyx_t_8, (2-__pyx_t_8) | (__pyx_t_8*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 147, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 153, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 147, __pyx_L1_error)
+    __PYX_ERR(0, 153, __pyx_L1_error)
 
-    /* "pbx/sdp/description.py":146
+    /* "pbx/sdp/description.py":152
  * def _connection(value: str) -> str:
  *     parts = value.split()
  *     if len(parts) < 3 or parts[0] != "IN":             # <<<<<<<<<<<<<<
@@ -11337,16 +11523,16 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
 */
   }
 
-  /* "pbx/sdp/description.py":148
+  /* "pbx/sdp/description.py":154
  *     if len(parts) < 3 or parts[0] != "IN":
  *         raise ValueError(f"bad connection {value[:40]!r}")
  *     return parts[2].partition("/")[0]             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 148, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 154, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 148, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 154, __pyx_L1_error)
   __pyx_t_6 = __pyx_t_5;
   __Pyx_INCREF(__pyx_t_6);
   __pyx_t_8 = 0;
@@ -11355,14 +11541,14 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
     __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_8, (2-__pyx_t_8) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 148, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 154, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
-  if (!(likely(PyTuple_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_1))) __PYX_ERR(0, 148, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_GetItemInt_Tuple(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 148, __pyx_L1_error)
+  if (!(likely(PyTuple_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_1))) __PYX_ERR(0, 154, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_GetItemInt_Tuple(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 154, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 148, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 154, __pyx_L1_error)
   {
     PyObject *__pyx_temp;
     {
@@ -11374,7 +11560,7 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
   __pyx_t_5 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":144
+  /* "pbx/sdp/description.py":150
  * 
  * 
  * def _connection(value: str) -> str:             # <<<<<<<<<<<<<<
@@ -11398,15 +11584,15 @@ static PyObject *__pyx_f_3pbx_3sdp_11description__connection(PyObject *__pyx_v_v
 }
 
 /* Python wrapper */
-static PyObject *__pyx_pw_3pbx_3sdp_11description_9_connection(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_11description_11_connection(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_9_connection = {"_connection", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_9_connection, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
-static PyObject *__pyx_pw_3pbx_3sdp_11description_9_connection(PyObject *__pyx_self, 
+static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_11_connection = {"_connection", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_11_connection, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static PyObject *__pyx_pw_3pbx_3sdp_11description_11_connection(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -11436,32 +11622,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_value,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 144, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 150, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 144, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 150, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_connection", 0) < (0)) __PYX_ERR(0, 144, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_connection", 0) < (0)) __PYX_ERR(0, 150, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_connection", 1, 1, 1, i); __PYX_ERR(0, 144, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_connection", 1, 1, 1, i); __PYX_ERR(0, 150, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 144, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 150, __pyx_L3_error)
     }
     __pyx_v_value = ((PyObject*)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_connection", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 144, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_connection", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 150, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -11472,8 +11658,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_value), (&PyUnicode_Type), 0, "value", 2))) __PYX_ERR(0, 144, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_11description_8_connection(__pyx_self, __pyx_v_value);
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_value), (&PyUnicode_Type), 0, "value", 2))) __PYX_ERR(0, 150, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_11description_10_connection(__pyx_self, __pyx_v_value);
 
   /* function exit code */
   goto __pyx_L0;
@@ -11492,7 +11678,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static PyObject *__pyx_pf_3pbx_3sdp_11description_8_connection(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value) {
+static PyObject *__pyx_pf_3pbx_3sdp_11description_10_connection(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value) {
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -11500,7 +11686,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_8_connection(CYTHON_UNUSED PyO
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_connection", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description__connection(__pyx_v_value, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 144, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_11description__connection(__pyx_v_value, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 150, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -11524,7 +11710,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_8_connection(CYTHON_UNUSED PyO
   return __pyx_r;
 }
 
-/* "pbx/sdp/description.py":151
+/* "pbx/sdp/description.py":157
  * 
  * 
  * def _media(value: str) -> Media:             # <<<<<<<<<<<<<<
@@ -11532,7 +11718,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_8_connection(CYTHON_UNUSED PyO
  *     if len(parts) < 4:
 */
 
-static PyObject *__pyx_pw_3pbx_3sdp_11description_11_media(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_11description_13_media(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -11559,34 +11745,34 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_media", 0);
 
-  /* "pbx/sdp/description.py":152
+  /* "pbx/sdp/description.py":158
  * 
  * def _media(value: str) -> Media:
  *     parts = value.split()             # <<<<<<<<<<<<<<
  *     if len(parts) < 4:
  *         raise ValueError(f"bad m= line {value[:40]!r}")
 */
-  __pyx_t_1 = PyUnicode_Split(__pyx_v_value, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 152, __pyx_L1_error)
+  __pyx_t_1 = PyUnicode_Split(__pyx_v_value, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 158, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 152, __pyx_L1_error)
+  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 158, __pyx_L1_error)
   __pyx_v_parts = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":153
+  /* "pbx/sdp/description.py":159
  * def _media(value: str) -> Media:
  *     parts = value.split()
  *     if len(parts) < 4:             # <<<<<<<<<<<<<<
  *         raise ValueError(f"bad m= line {value[:40]!r}")
  *     port = int(parts[1].partition("/")[0])
 */
-  __pyx_t_2 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_2 == ((Py_ssize_t)-1))) __PYX_ERR(0, 153, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_2 == ((Py_ssize_t)-1))) __PYX_ERR(0, 159, __pyx_L1_error)
   __pyx_t_3 = (__pyx_t_2 < 4);
 
 
   if (unlikely(__pyx_t_3)) {
 
 
-    /* "pbx/sdp/description.py":154
+    /* "pbx/sdp/description.py":160
  *     parts = value.split()
  *     if len(parts) < 4:
  *         raise ValueError(f"bad m= line {value[:40]!r}")             # <<<<<<<<<<<<<<
@@ -11594,12 +11780,12 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
  *     if not 0 <= port <= 65535:
 */
     __pyx_t_4 = NULL;
-    __pyx_t_5 = __Pyx_PyUnicode_Substring(__pyx_v_value, 0, 40); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 154, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyUnicode_Substring(__pyx_v_value, 0, 40); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 160, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __pyx_t_6 = __Pyx_PyObject_FormatSimpleAndDecref(PyObject_Repr(__pyx_t_5), __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 154, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyObject_FormatSimpleAndDecref(PyObject_Repr(__pyx_t_5), __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 160, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    __pyx_t_5 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_bad_m_line, __pyx_t_6); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 154, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_bad_m_line, __pyx_t_6); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 160, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
     __pyx_t_7 = 1;
@@ -11608,14 +11794,14 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_ValueError)), __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 154, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 160, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 154, __pyx_L1_error)
+    __PYX_ERR(0, 160, __pyx_L1_error)
 
-    /* "pbx/sdp/description.py":153
+    /* "pbx/sdp/description.py":159
  * def _media(value: str) -> Media:
  *     parts = value.split()
  *     if len(parts) < 4:             # <<<<<<<<<<<<<<
@@ -11624,16 +11810,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
 */
   }
 
-  /* "pbx/sdp/description.py":155
+  /* "pbx/sdp/description.py":161
  *     if len(parts) < 4:
  *         raise ValueError(f"bad m= line {value[:40]!r}")
  *     port = int(parts[1].partition("/")[0])             # <<<<<<<<<<<<<<
  *     if not 0 <= port <= 65535:
  *         raise ValueError("port outside 065535")
 */
-  __pyx_t_4 = __Pyx_GetItemInt_List(__pyx_v_parts, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 155, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_GetItemInt_List(__pyx_v_parts, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 161, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 155, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 161, __pyx_L1_error)
   __pyx_t_5 = __pyx_t_4;
   __Pyx_INCREF(__pyx_t_5);
   __pyx_t_7 = 0;
@@ -11642,30 +11828,30 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
     __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 155, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 161, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
-  if (!(likely(PyTuple_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_1))) __PYX_ERR(0, 155, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_GetItemInt_Tuple(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 155, __pyx_L1_error)
+  if (!(likely(PyTuple_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("tuple", __pyx_t_1))) __PYX_ERR(0, 161, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_GetItemInt_Tuple(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 161, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 155, __pyx_L1_error)
-  __pyx_t_1 = __Pyx_PyNumber_Int(__pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 155, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_4))) __PYX_ERR(0, 161, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyNumber_Int(__pyx_t_4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 161, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   __pyx_v_port = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/description.py":156
+  /* "pbx/sdp/description.py":162
  *         raise ValueError(f"bad m= line {value[:40]!r}")
  *     port = int(parts[1].partition("/")[0])
  *     if not 0 <= port <= 65535:             # <<<<<<<<<<<<<<
  *         raise ValueError("port outside 065535")
  *     return Media(parts[0].lower(), port, parts[2].upper(), parts[3:])
 */
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolLe_int_int(__pyx_mstate_global->__pyx_int_0, __pyx_v_port, Py_LE); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 156, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolLe_int_int(__pyx_mstate_global->__pyx_int_0, __pyx_v_port, Py_LE); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 162, __pyx_L1_error)
   if (__pyx_t_3) {
-    __pyx_t_3 = __Pyx_PyObject_CompareBoolLe_int_int(__pyx_v_port, __pyx_mstate_global->__pyx_int_65535, Py_LE); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 156, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_PyObject_CompareBoolLe_int_int(__pyx_v_port, __pyx_mstate_global->__pyx_int_65535, Py_LE); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 162, __pyx_L1_error)
   }
   __pyx_t_8 = (!__pyx_t_3);
 
@@ -11673,7 +11859,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
   if (unlikely(__pyx_t_8)) {
 
 
-    /* "pbx/sdp/description.py":157
+    /* "pbx/sdp/description.py":163
  *     port = int(parts[1].partition("/")[0])
  *     if not 0 <= port <= 65535:
  *         raise ValueError("port outside 065535")             # <<<<<<<<<<<<<<
@@ -11685,14 +11871,14 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
       PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_mstate_global->__pyx_kp_u_port_outside_065535};
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_ValueError)), __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 157, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 163, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 157, __pyx_L1_error)
+    __PYX_ERR(0, 163, __pyx_L1_error)
 
-    /* "pbx/sdp/description.py":156
+    /* "pbx/sdp/description.py":162
  *         raise ValueError(f"bad m= line {value[:40]!r}")
  *     port = int(parts[1].partition("/")[0])
  *     if not 0 <= port <= 65535:             # <<<<<<<<<<<<<<
@@ -11701,15 +11887,15 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
 */
   }
 
-  /* "pbx/sdp/description.py":158
+  /* "pbx/sdp/description.py":164
  *     if not 0 <= port <= 65535:
  *         raise ValueError("port outside 065535")
  *     return Media(parts[0].lower(), port, parts[2].upper(), parts[3:])             # <<<<<<<<<<<<<<
 */
   __pyx_t_4 = NULL;
-  __pyx_t_9 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_9 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 164, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_9);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_9))||((__pyx_t_9) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_9))) __PYX_ERR(0, 158, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_9))||((__pyx_t_9) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_9))) __PYX_ERR(0, 164, __pyx_L1_error)
   __pyx_t_6 = __pyx_t_9;
   __Pyx_INCREF(__pyx_t_6);
   __pyx_t_7 = 0;
@@ -11718,13 +11904,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
     __pyx_t_5 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_lower, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 158, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 164, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
   }
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 158, __pyx_L1_error)
-  __pyx_t_10 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 158, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 164, __pyx_L1_error)
+  __pyx_t_10 = __Pyx_GetItemInt_List(__pyx_v_parts, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 164, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_10);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_10))||((__pyx_t_10) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_10))) __PYX_ERR(0, 158, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_10))||((__pyx_t_10) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_10))) __PYX_ERR(0, 164, __pyx_L1_error)
   __pyx_t_6 = __pyx_t_10;
   __Pyx_INCREF(__pyx_t_6);
   __pyx_t_7 = 0;
@@ -11733,11 +11919,11 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
     __pyx_t_9 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_upper, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
     __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-    if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 158, __pyx_L1_error)
+    if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 164, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_9);
   }
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_9))||((__pyx_t_9) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_9))) __PYX_ERR(0, 158, __pyx_L1_error)
-  __pyx_t_10 = __Pyx_PyList_GetSlice(__pyx_v_parts, 3, PY_SSIZE_T_MAX); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 158, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_9))||((__pyx_t_9) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_9))) __PYX_ERR(0, 164, __pyx_L1_error)
+  __pyx_t_10 = __Pyx_PyList_GetSlice(__pyx_v_parts, 3, PY_SSIZE_T_MAX); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 164, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_10);
   __pyx_t_7 = 1;
   {
@@ -11747,7 +11933,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
     __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 158, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 164, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_1);
   }
   {
@@ -11761,7 +11947,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/description.py":151
+  /* "pbx/sdp/description.py":157
  * 
  * 
  * def _media(value: str) -> Media:             # <<<<<<<<<<<<<<
@@ -11788,15 +11974,15 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_11descr
 }
 
 /* Python wrapper */
-static PyObject *__pyx_pw_3pbx_3sdp_11description_11_media(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_11description_13_media(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_11_media = {"_media", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_11_media, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
-static PyObject *__pyx_pw_3pbx_3sdp_11description_11_media(PyObject *__pyx_self, 
+static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_13_media = {"_media", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_13_media, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static PyObject *__pyx_pw_3pbx_3sdp_11description_13_media(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -11826,32 +12012,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_value,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 151, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 157, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 151, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 157, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_media", 0) < (0)) __PYX_ERR(0, 151, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_media", 0) < (0)) __PYX_ERR(0, 157, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_media", 1, 1, 1, i); __PYX_ERR(0, 151, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_media", 1, 1, 1, i); __PYX_ERR(0, 157, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 151, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 157, __pyx_L3_error)
     }
     __pyx_v_value = ((PyObject*)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_media", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 151, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_media", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 157, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -11862,8 +12048,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_value), (&PyUnicode_Type), 0, "value", 2))) __PYX_ERR(0, 151, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_11description_10_media(__pyx_self, __pyx_v_value);
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_value), (&PyUnicode_Type), 0, "value", 2))) __PYX_ERR(0, 157, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_11description_12_media(__pyx_self, __pyx_v_value);
 
   /* function exit code */
   goto __pyx_L0;
@@ -11882,7 +12068,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static PyObject *__pyx_pf_3pbx_3sdp_11description_10_media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value) {
+static PyObject *__pyx_pf_3pbx_3sdp_11description_12_media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_value) {
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -11890,7 +12076,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_10_media(CYTHON_UNUSED PyObjec
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_media", 0);
-  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__media(__pyx_v_value, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 151, __pyx_L1_error)
+  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_11description__media(__pyx_v_value, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 157, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -11923,15 +12109,15 @@ static PyObject *__pyx_pf_3pbx_3sdp_11description_10_media(CYTHON_UNUSED PyObjec
 */
 
 /* Python wrapper */
-static PyObject *__pyx_pw_3pbx_3sdp_11description_13__pyx_unpickle_Media(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_11description_15__pyx_unpickle_Media(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_13__pyx_unpickle_Media = {"__pyx_unpickle_Media", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_13__pyx_unpickle_Media, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
-static PyObject *__pyx_pw_3pbx_3sdp_11description_13__pyx_unpickle_Media(PyObject *__pyx_self, 
+static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_15__pyx_unpickle_Media = {"__pyx_unpickle_Media", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_15__pyx_unpickle_Media, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static PyObject *__pyx_pw_3pbx_3sdp_11description_15__pyx_unpickle_Media(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -12014,7 +12200,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return NULL;
   __pyx_L4_argument_unpacking_done:;
   if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v___pyx_state), (&PyTuple_Type), 1, "__pyx_state", 1))) __PYX_ERR(2, 4, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_11description_12__pyx_unpickle_Media(__pyx_self, __pyx_v___pyx_type, __pyx_v___pyx_checksum, __pyx_v___pyx_state);
+  __pyx_r = __pyx_pf_3pbx_3sdp_11description_14__pyx_unpickle_Media(__pyx_self, __pyx_v___pyx_type, __pyx_v___pyx_checksum, __pyx_v___pyx_state);
 
   /* function exit code */
   goto __pyx_L0;
@@ -12034,7 +12220,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static PyObject *__pyx_pf_3pbx_3sdp_11description_12__pyx_unpickle_Media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state) {
+static PyObject *__pyx_pf_3pbx_3sdp_11description_14__pyx_unpickle_Media(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state) {
   PyObject *__pyx_v___pyx_result = 0;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
@@ -12256,15 +12442,15 @@ static PyObject *__pyx_f_3pbx_3sdp_11description___pyx_unpickle_Media__set_state
 */
 
 /* Python wrapper */
-static PyObject *__pyx_pw_3pbx_3sdp_11description_15__pyx_unpickle_Description(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_11description_17__pyx_unpickle_Description(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_15__pyx_unpickle_Description = {"__pyx_unpickle_Description", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_15__pyx_unpickle_Description, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
-static PyObject *__pyx_pw_3pbx_3sdp_11description_15__pyx_unpickle_Description(PyObject *__pyx_self, 
+static PyMethodDef __pyx_mdef_3pbx_3sdp_11description_17__pyx_unpickle_Description = {"__pyx_unpickle_Description", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_11description_17__pyx_unpickle_Description, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static PyObject *__pyx_pw_3pbx_3sdp_11description_17__pyx_unpickle_Description(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -12347,7 +12533,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return NULL;
   __pyx_L4_argument_unpacking_done:;
   if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v___pyx_state), (&PyTuple_Type), 1, "__pyx_state", 1))) __PYX_ERR(2, 4, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_11description_14__pyx_unpickle_Description(__pyx_self, __pyx_v___pyx_type, __pyx_v___pyx_checksum, __pyx_v___pyx_state);
+  __pyx_r = __pyx_pf_3pbx_3sdp_11description_16__pyx_unpickle_Description(__pyx_self, __pyx_v___pyx_type, __pyx_v___pyx_checksum, __pyx_v___pyx_state);
 
   /* function exit code */
   goto __pyx_L0;
@@ -12367,7 +12553,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static PyObject *__pyx_pf_3pbx_3sdp_11description_14__pyx_unpickle_Description(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state) {
+static PyObject *__pyx_pf_3pbx_3sdp_11description_16__pyx_unpickle_Description(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v___pyx_type, long __pyx_v___pyx_checksum, PyObject *__pyx_v___pyx_state) {
   PyObject *__pyx_v___pyx_result = 0;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
@@ -13343,14 +13529,14 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_11description_Media(__pyx_m
   __pyx_vtable_3pbx_3sdp_11description_Media.attribute = (PyObject *(*)(struct __pyx_obj_3pbx_3sdp_11description_Media *, PyObject *, int __pyx_skip_dispatch))__pyx_f_3pbx_3sdp_11description_5Media_attribute;
   __pyx_vtable_3pbx_3sdp_11description_Media.all = (PyObject *(*)(struct __pyx_obj_3pbx_3sdp_11description_Media *, PyObject *, int __pyx_skip_dispatch))__pyx_f_3pbx_3sdp_11description_5Media_all;
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_11description_Media_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media)) __PYX_ERR(0, 13, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_11description_Media_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media)) __PYX_ERR(0, 14, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media = &__pyx_type_3pbx_3sdp_11description_Media;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media);
@@ -13360,9 +13546,9 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_11description_Media(__pyx_m
     __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media->tp_getattro = PyObject_GenericGetAttr;
   }
   #endif
-  if (__Pyx_SetVtable(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_vtabptr_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
-  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_Media, (PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
-  if (__Pyx_setup_reduce((PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
+  if (__Pyx_SetVtable(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_vtabptr_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_Media, (PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (__Pyx_setup_reduce((PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Media) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
   __Pyx_RefNannyFinishContext();
   return 0;
   __pyx_L1_error:;
@@ -13382,14 +13568,14 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_11description_Description(_
   __pyx_vtable_3pbx_3sdp_11description_Description.direction_of = (PyObject *(*)(struct __pyx_obj_3pbx_3sdp_11description_Description *, struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch))__pyx_f_3pbx_3sdp_11description_11Description_direction_of;
   __pyx_vtable_3pbx_3sdp_11description_Description.to_bytes = (PyObject *(*)(struct __pyx_obj_3pbx_3sdp_11description_Description *, int __pyx_skip_dispatch))__pyx_f_3pbx_3sdp_11description_11Description_to_bytes;
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_11description_Description_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description)) __PYX_ERR(0, 44, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_11description_Description_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description)) __PYX_ERR(0, 45, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description = &__pyx_type_3pbx_3sdp_11description_Description;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 45, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description);
@@ -13399,9 +13585,9 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_11description_Description(_
     __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description->tp_getattro = PyObject_GenericGetAttr;
   }
   #endif
-  if (__Pyx_SetVtable(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_vtabptr_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
-  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_Description, (PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
-  if (__Pyx_setup_reduce((PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (__Pyx_SetVtable(__pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_vtabptr_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 45, __pyx_L1_error)
+  if (PyObject_SetAttr(__pyx_m, __pyx_mstate_global->__pyx_n_u_Description, (PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 45, __pyx_L1_error)
+  if (__Pyx_setup_reduce((PyObject *) __pyx_mstate->__pyx_ptype_3pbx_3sdp_11description_Description) < (0)) __PYX_ERR(0, 45, __pyx_L1_error)
   __Pyx_RefNannyFinishContext();
   return 0;
   __pyx_L1_error:;
@@ -13724,8 +13910,8 @@ __Pyx_RefNannySetupContext("PyInit_description", 0);
  * from __future__ import annotations
  * 
  * from pbx.errors import NegotiationError             # <<<<<<<<<<<<<<
+ * from pbx.whole import whole
  * 
- * DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 */
   {
     PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_NegotiationError};
@@ -13744,16 +13930,40 @@ __Pyx_RefNannySetupContext("PyInit_description", 0);
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":7
+  /* "pbx/sdp/description.py":6
+ * 
  * from pbx.errors import NegotiationError
+ * from pbx.whole import whole             # <<<<<<<<<<<<<<
+ * 
+ * DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+*/
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_whole, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 6, __pyx_L1_error)
+  }
+  __pyx_t_2 = __pyx_t_1;
+  __Pyx_GOTREF(__pyx_t_2);
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
+    __pyx_t_3 = 0; {
+      __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 6, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_4);
+      if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 6, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    }
+  }
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+
+  /* "pbx/sdp/description.py":8
+ * from pbx.whole import whole
  * 
  * DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_DIRECTIONS, __pyx_mstate_global->__pyx_tuple[1]) < (0)) __PYX_ERR(0, 7, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_DIRECTIONS, __pyx_mstate_global->__pyx_tuple[1]) < (0)) __PYX_ERR(0, 8, __pyx_L1_error)
 
-  /* "pbx/sdp/description.py":10
+  /* "pbx/sdp/description.py":11
  * 
  * 
  * Attributes = list[tuple[str, str]]  # value "" for a flag             # <<<<<<<<<<<<<<
@@ -13762,65 +13972,65 @@ __Pyx_RefNannySetupContext("PyInit_description", 0);
 */
   {
     PyObject* __pyx_temp[2] = {((PyObject *)(&PyUnicode_Type)), ((PyObject *)(&PyUnicode_Type))};
-    __pyx_t_2 = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 10, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 11, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
   }
-  __pyx_t_4 = __Pyx_PyObject_GetItem(((PyObject *)(&PyTuple_Type)), __pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 10, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_GetItem(((PyObject *)(&PyTuple_Type)), __pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 11, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  __pyx_t_2 = __Pyx_PyObject_GetItem(((PyObject *)(&PyList_Type)), __pyx_t_4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 10, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_GetItem(((PyObject *)(&PyList_Type)), __pyx_t_4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 11, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Attributes, __pyx_t_2) < (0)) __PYX_ERR(0, 10, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Attributes, __pyx_t_2) < (0)) __PYX_ERR(0, 11, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":16
+  /* "pbx/sdp/description.py":17
  *     """One m= line with its attributes; *address* is the media's own or the session's."""
  * 
  *     __slots__ = ("address", "attributes", "formats", "kind", "port", "protocol")             # <<<<<<<<<<<<<<
  * 
  *     def __init__(
 */
-  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_mstate_global->__pyx_n_u_slots, __pyx_mstate_global->__pyx_tuple[2]) < (0)) __PYX_ERR(0, 16, __pyx_L1_error)
+  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_mstate_global->__pyx_n_u_slots, __pyx_mstate_global->__pyx_tuple[2]) < (0)) __PYX_ERR(0, 17, __pyx_L1_error)
 
-  /* "pbx/sdp/description.py":34
+  /* "pbx/sdp/description.py":35
  *         self.attributes: Attributes = attributes if attributes is not None else []
  * 
  *     def attribute(self, name: str) -> str | None:             # <<<<<<<<<<<<<<
  *         for key, value in self.attributes:
  *             if key == name:
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 34, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 35, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_name, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 34, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_5Media_3attribute, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Media_attribute, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[0])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 34, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_name, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 35, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_5Media_3attribute, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Media_attribute, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[0])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 35, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_mstate_global->__pyx_n_u_attribute, __pyx_t_4) < (0)) __PYX_ERR(0, 34, __pyx_L1_error)
+  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_mstate_global->__pyx_n_u_attribute, __pyx_t_4) < (0)) __PYX_ERR(0, 35, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/description.py":40
+  /* "pbx/sdp/description.py":41
  *         return None
  * 
  *     def all(self, name: str) -> list[str]:             # <<<<<<<<<<<<<<
  *         return [value for key, value in self.attributes if key == name]
  * 
 */
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 40, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 41, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_name, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 40, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_5Media_5all, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Media_all, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 40, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_name, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_5Media_5all, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Media_all, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 41, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_4);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_mstate_global->__pyx_n_u_all, __pyx_t_2) < (0)) __PYX_ERR(0, 40, __pyx_L1_error)
+  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_mstate_global->__pyx_n_u_all, __pyx_t_2) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "(tree fragment)":1
@@ -13850,48 +14060,48 @@ __Pyx_RefNannySetupContext("PyInit_description", 0);
   if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_mstate_global->__pyx_n_u_setstate_cython, __pyx_t_2) < (0)) __PYX_ERR(2, 17, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":47
+  /* "pbx/sdp/description.py":48
  *     """A whole session description."""
  * 
  *     __slots__ = ("address", "attributes", "media", "name", "origin_user", "session_id", "version")             # <<<<<<<<<<<<<<
  * 
  *     def __init__(
 */
-  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_mstate_global->__pyx_n_u_slots, __pyx_mstate_global->__pyx_tuple[3]) < (0)) __PYX_ERR(0, 47, __pyx_L1_error)
+  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_mstate_global->__pyx_n_u_slots, __pyx_mstate_global->__pyx_tuple[3]) < (0)) __PYX_ERR(0, 48, __pyx_L1_error)
 
-  /* "pbx/sdp/description.py":60
+  /* "pbx/sdp/description.py":61
  *         self.name = name
  * 
  *     def direction_of(self, media: Media) -> str:             # <<<<<<<<<<<<<<
  *         """Return the direction of a medium: its own, else the session's, else sendrecv."""
  *         for attributes in (media.attributes, self.attributes):
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 60, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 61, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 60, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_11Description_3direction_of, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Description_direction_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[4])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 60, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 61, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_11Description_3direction_of, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Description_direction_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[4])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 61, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_mstate_global->__pyx_n_u_direction_of, __pyx_t_4) < (0)) __PYX_ERR(0, 60, __pyx_L1_error)
+  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_mstate_global->__pyx_n_u_direction_of, __pyx_t_4) < (0)) __PYX_ERR(0, 61, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/description.py":68
+  /* "pbx/sdp/description.py":69
  *         return "sendrecv"
  * 
  *     def to_bytes(self) -> bytes:             # <<<<<<<<<<<<<<
  *         family = "IP6" if ":" in self.address else "IP4"
  *         lines = [
 */
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_11Description_5to_bytes, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Description_to_bytes, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[5])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 68, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_11Description_5to_bytes, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_Description_to_bytes, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[5])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 69, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_mstate_global->__pyx_n_u_to_bytes, __pyx_t_4) < (0)) __PYX_ERR(0, 68, __pyx_L1_error)
+  if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_mstate_global->__pyx_n_u_to_bytes, __pyx_t_4) < (0)) __PYX_ERR(0, 69, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
   /* "(tree fragment)":1
@@ -13921,127 +14131,148 @@ __Pyx_RefNannySetupContext("PyInit_description", 0);
   if (__Pyx_SetItemOnTypeDict(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, __pyx_mstate_global->__pyx_n_u_setstate_cython, __pyx_t_4) < (0)) __PYX_ERR(2, 17, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/description.py":86
+  /* "pbx/sdp/description.py":87
  * 
  * 
  * def _attribute(pair: tuple[str, str]) -> str:             # <<<<<<<<<<<<<<
  *     return f"{pair[0]}:{pair[1]}" if pair[1] else pair[0]
  * 
 */
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 86, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 87, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_pair, __pyx_mstate_global->__pyx_kp_u_tuple_str_str) < (0)) __PYX_ERR(0, 86, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 86, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_1_attribute, 0, __pyx_mstate_global->__pyx_n_u_attribute_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[8])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 86, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_pair, __pyx_mstate_global->__pyx_kp_u_tuple_str_str) < (0)) __PYX_ERR(0, 87, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 87, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_1_attribute, 0, __pyx_mstate_global->__pyx_n_u_attribute_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[8])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 87, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_4);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_attribute_2, __pyx_t_2) < (0)) __PYX_ERR(0, 86, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_attribute_2, __pyx_t_2) < (0)) __PYX_ERR(0, 87, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":90
+  /* "pbx/sdp/description.py":91
  * 
  * 
  * def parse_description(data: bytes) -> Description:             # <<<<<<<<<<<<<<
  *     """Parse a session description.
  * 
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 90, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 91, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_data, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 90, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_3parse_description, 0, __pyx_mstate_global->__pyx_n_u_parse_description, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[9])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 90, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_data, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 91, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_3parse_description, 0, __pyx_mstate_global->__pyx_n_u_parse_description, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[9])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 91, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_parse_description, __pyx_t_4) < (0)) __PYX_ERR(0, 90, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_parse_description, __pyx_t_4) < (0)) __PYX_ERR(0, 91, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/description.py":101
+  /* "pbx/sdp/description.py":102
  * 
  * 
  * def _parse(text: str) -> Description:             # <<<<<<<<<<<<<<
  *     found = Description("-", 0, 0, "", [])
  *     current: Media | None = None
 */
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 101, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 102, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_text, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 101, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_5_parse, 0, __pyx_mstate_global->__pyx_n_u_parse, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[10])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 101, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_text, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 102, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_5_parse, 0, __pyx_mstate_global->__pyx_n_u_parse, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[10])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 102, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_4);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_parse, __pyx_t_2) < (0)) __PYX_ERR(0, 101, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_parse, __pyx_t_2) < (0)) __PYX_ERR(0, 102, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":133
+  /* "pbx/sdp/description.py":134
  * 
  * 
  * def _origin(found: Description, value: str) -> None:             # <<<<<<<<<<<<<<
  *     parts = value.split()
  *     if len(parts) < 6:
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 133, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 134, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_found, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 133, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_value, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 133, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_7_origin, 0, __pyx_mstate_global->__pyx_n_u_origin, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[11])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 133, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_found, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 134, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_value, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 134, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_7_origin, 0, __pyx_mstate_global->__pyx_n_u_origin, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[11])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 134, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_origin, __pyx_t_4) < (0)) __PYX_ERR(0, 133, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_origin, __pyx_t_4) < (0)) __PYX_ERR(0, 134, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/description.py":144
+  /* "pbx/sdp/description.py":145
  * 
  * 
- * def _connection(value: str) -> str:             # <<<<<<<<<<<<<<
- *     parts = value.split()
- *     if len(parts) < 3 or parts[0] != "IN":
+ * def _number(text: str) -> int:             # <<<<<<<<<<<<<<
+ *     number = whole(text)
+ *     return number if number is not None else abs(hash(text))
 */
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 144, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_value, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 144, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_9_connection, 0, __pyx_mstate_global->__pyx_n_u_connection, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[12])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 144, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_text, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 145, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_9_number, 0, __pyx_mstate_global->__pyx_n_u_number, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[12])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 145, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_4);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_connection, __pyx_t_2) < (0)) __PYX_ERR(0, 144, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_number, __pyx_t_2) < (0)) __PYX_ERR(0, 145, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/description.py":151
+  /* "pbx/sdp/description.py":150
  * 
  * 
- * def _media(value: str) -> Media:             # <<<<<<<<<<<<<<
+ * def _connection(value: str) -> str:             # <<<<<<<<<<<<<<
  *     parts = value.split()
- *     if len(parts) < 4:
+ *     if len(parts) < 3 or parts[0] != "IN":
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 151, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 150, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_value, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 151, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_11_media, 0, __pyx_mstate_global->__pyx_n_u_media_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[13])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 151, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_value, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 150, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_11_connection, 0, __pyx_mstate_global->__pyx_n_u_connection, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[13])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 150, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_media_2, __pyx_t_4) < (0)) __PYX_ERR(0, 151, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_connection, __pyx_t_4) < (0)) __PYX_ERR(0, 150, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+
+  /* "pbx/sdp/description.py":157
+ * 
+ * 
+ * def _media(value: str) -> Media:             # <<<<<<<<<<<<<<
+ *     parts = value.split()
+ *     if len(parts) < 4:
+*/
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 157, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_value, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 157, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_13_media, 0, __pyx_mstate_global->__pyx_n_u_media_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[14])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 157, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
+  #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
+  #endif
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_4);
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_media_2, __pyx_t_2) < (0)) __PYX_ERR(0, 157, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "(tree fragment)":4
  *     int __Pyx_CheckUnpickleChecksum(long, long, long, long, const char*) except -1
@@ -14050,36 +14281,36 @@ __Pyx_RefNannySetupContext("PyInit_description", 0);
  *     cdef object __pyx_result
  *     __Pyx_CheckUnpickleChecksum(__pyx_checksum, 0x3370fcf, 0x6c2f583, 0x590d39a, b'address, attributes, formats, kind, port, protocol')
 */
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_13__pyx_unpickle_Media, 0, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Media, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[14])); if (unlikely(!__pyx_t_4)) __PYX_ERR(2, 4, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_15__pyx_unpickle_Media, 0, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Media, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[15])); if (unlikely(!__pyx_t_2)) __PYX_ERR(2, 4, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Media, __pyx_t_4) < (0)) __PYX_ERR(2, 4, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Media, __pyx_t_2) < (0)) __PYX_ERR(2, 4, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "(tree fragment)":1
  * cdef extern from *:             # <<<<<<<<<<<<<<
  *     int __Pyx_CheckUnpickleChecksum(long, long, long, long, const char*) except -1
  *     int __Pyx_UpdateUnpickledDict(object, object, Py_ssize_t) except -1
 */
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_15__pyx_unpickle_Description, 0, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Description, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[15])); if (unlikely(!__pyx_t_4)) __PYX_ERR(2, 4, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_11description_17__pyx_unpickle_Description, 0, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Description, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[16])); if (unlikely(!__pyx_t_2)) __PYX_ERR(2, 4, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Description, __pyx_t_4) < (0)) __PYX_ERR(2, 4, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_pyx_unpickle_Description, __pyx_t_2) < (0)) __PYX_ERR(2, 4, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "pbx/sdp/description.py":1
  * """Session descriptions (RFC 8866): parse what phones send, write what we mean."""             # <<<<<<<<<<<<<<
  * 
  * from __future__ import annotations
 */
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 1, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_test, __pyx_t_4) < (0)) __PYX_ERR(0, 1, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 1, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_test, __pyx_t_2) < (0)) __PYX_ERR(0, 1, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /*--- Wrapped vars code ---*/
 
@@ -14142,7 +14373,7 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
   CYTHON_UNUSED_VAR(__pyx_mstate);
   __Pyx_RefNannySetupContext("__Pyx_InitCachedConstants", 0);
 
-  /* "pbx/sdp/description.py":98
+  /* "pbx/sdp/description.py":99
  *         return _parse(data.decode("utf-8", "replace"))
  *     except (ValueError, IndexError) as error:
  *         raise NegotiationError(f"bad session description: {error}", status=400) from None             # <<<<<<<<<<<<<<
@@ -14151,13 +14382,13 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_status};
-    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 98, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 99, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[0]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[0]);
 
-  /* "pbx/sdp/description.py":7
- * from pbx.errors import NegotiationError
+  /* "pbx/sdp/description.py":8
+ * from pbx.whole import whole
  * 
  * DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")             # <<<<<<<<<<<<<<
  * 
@@ -14165,12 +14396,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[4] = {__pyx_mstate_global->__pyx_n_u_sendrecv, __pyx_mstate_global->__pyx_n_u_sendonly, __pyx_mstate_global->__pyx_n_u_recvonly, __pyx_mstate_global->__pyx_n_u_inactive};
-    __pyx_mstate_global->__pyx_tuple[1] = __Pyx_PyTuple_FromArray(__pyx_temp, 4); if (unlikely(!__pyx_mstate_global->__pyx_tuple[1])) __PYX_ERR(0, 7, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[1] = __Pyx_PyTuple_FromArray(__pyx_temp, 4); if (unlikely(!__pyx_mstate_global->__pyx_tuple[1])) __PYX_ERR(0, 8, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[1]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[1]);
 
-  /* "pbx/sdp/description.py":16
+  /* "pbx/sdp/description.py":17
  *     """One m= line with its attributes; *address* is the media's own or the session's."""
  * 
  *     __slots__ = ("address", "attributes", "formats", "kind", "port", "protocol")             # <<<<<<<<<<<<<<
@@ -14179,12 +14410,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[6] = {__pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_attributes, __pyx_mstate_global->__pyx_n_u_formats, __pyx_mstate_global->__pyx_n_u_kind, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_protocol};
-    __pyx_mstate_global->__pyx_tuple[2] = __Pyx_PyTuple_FromArray(__pyx_temp, 6); if (unlikely(!__pyx_mstate_global->__pyx_tuple[2])) __PYX_ERR(0, 16, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[2] = __Pyx_PyTuple_FromArray(__pyx_temp, 6); if (unlikely(!__pyx_mstate_global->__pyx_tuple[2])) __PYX_ERR(0, 17, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[2]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[2]);
 
-  /* "pbx/sdp/description.py":47
+  /* "pbx/sdp/description.py":48
  *     """A whole session description."""
  * 
  *     __slots__ = ("address", "attributes", "media", "name", "origin_user", "session_id", "version")             # <<<<<<<<<<<<<<
@@ -14193,7 +14424,7 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[7] = {__pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_attributes, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_name, __pyx_mstate_global->__pyx_n_u_origin_user, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_version};
-    __pyx_mstate_global->__pyx_tuple[3] = __Pyx_PyTuple_FromArray(__pyx_temp, 7); if (unlikely(!__pyx_mstate_global->__pyx_tuple[3])) __PYX_ERR(0, 47, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[3] = __Pyx_PyTuple_FromArray(__pyx_temp, 7); if (unlikely(!__pyx_mstate_global->__pyx_tuple[3])) __PYX_ERR(0, 48, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[3]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[3]);
@@ -14234,38 +14465,38 @@ static int __Pyx_InitConstants(__pyx_mstatetype *__pyx_mstate) {
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
   {
-    const struct { const unsigned int length: 8; } str_length_index[] = {{0},{1},{2},{1},{4},{15},{1},{1},{1},{1},{1},{1},{4},{179},{2},{8},{15},{12},{25},{5},{7},{6},{2},{9},{2},{16},{2},{18},{22},{2},{26},{5},{15},{3},{10},{10},{11},{29},{31},{24},{20},{2},{3},{3},{5},{23},{25},{9},{15},{16},{20},{12},{17},{8},{8},{12},{8},{10},{8},{7},{12},{14},{12},{11},{10},{26},{20},{14},{12},{10},{17},{13},{12},{12},{19},{9},{8},{10},{11},{5},{13},{6},{7},{6},{1},{7},{3},{18},{9},{10},{5},{1},{18},{4},{12},{7},{5},{8},{7},{5},{4},{5},{1},{5},{4},{1},{11},{4},{17},{9},{10},{19},{3},{4},{8},{8},{6},{1},{4},{8},{8},{10},{10},{5},{6},{3},{5},{4},{8},{6},{5},{12},{5},{6},{7}};
-    const struct { const unsigned int length: 9; } bytes_length_index[] = {{382},{11},{11},{55},{55},{278},{202},{250},{314},{124},{139},{41},{76},{58},{30},{35},{48}};
+    const struct { const unsigned int length: 8; } str_length_index[] = {{0},{1},{2},{1},{4},{15},{1},{1},{1},{1},{1},{1},{4},{179},{2},{8},{15},{12},{25},{5},{7},{6},{2},{9},{2},{16},{2},{18},{22},{2},{26},{5},{15},{3},{10},{10},{11},{29},{31},{24},{20},{2},{3},{3},{5},{23},{25},{9},{15},{16},{20},{12},{17},{8},{8},{12},{8},{10},{8},{7},{12},{14},{12},{11},{10},{26},{20},{14},{12},{10},{17},{13},{12},{12},{19},{9},{8},{10},{11},{5},{13},{6},{7},{7},{6},{1},{7},{3},{18},{9},{10},{5},{1},{18},{4},{12},{7},{5},{8},{3},{5},{4},{5},{1},{5},{4},{6},{1},{11},{4},{17},{9},{10},{19},{9},{3},{4},{8},{8},{6},{1},{4},{8},{8},{10},{10},{5},{6},{3},{5},{4},{8},{6},{5},{12},{5},{6},{7},{5}};
+    const struct { const unsigned int length: 9; } bytes_length_index[] = {{382},{11},{11},{55},{55},{278},{202},{250},{314},{124},{37},{91},{41},{76},{58},{30},{35},{48}};
     #ifndef CYTHON_COMPRESS_STRINGS
       #define CYTHON_COMPRESS_STRINGS 90
     #endif
-    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (2013 bytes) */
-static const char cstring[] = "x\332\245TKs\323X\026\366\013pC\002\230\274\232a\n\344\006:\300@\300$\201\351tyf\0141`\206N\307I\210\223\246@%K\327\211\022E\222u\257L2\323\314\260\364\362V\315\346.\265\324RK-\275\364RK/S\363\013\370\ts\216\354\004\323tOQ3\252\262\316\361\321y~\367;\367\364\350iI\252,I7\230C\210\324p\224\255=b\262\233wf\356.\024\377\274d\231d\311bDb\333\n\223\036\037\260m\313\224t*i\304\320\353\304Q\0301\016$\312\034]e\304A\047SZ./\337\231\373\343\234\244\230\232\344\220\035\2422*Q\267\256\032\n\245\204JVC\252\273\272\301tSb\0076\2413R\245!\035X\256d\022\242I\314\222l\360\033\016`\333\304\224(a\250H\323\212iZLa\272e\312\020\256\233[\323\222\246;PDo\021\214~\242\030\224\314(EE\323d\360$uE\223T\3134\321\003Z\307\277{E\311\320M\022\353P\200\242]#Tut\033}\026$\265\010ph:U\352\006!&\276\267T\235\3665m\257hZ\375x\230duqyA\262\212V1\356\036\332\326\367\241\177\207Q\333r\230d\271\214\352\032\221\356\375\373\375\277\036\314\317\317\316\323\"u\324\273v}\377.\325\354\273C5g\354\003V\274\047\335c\256m\220W\200\347m\004\365u\253x\257\304\000\334\272\313\010]\254\254\224\037\257U~\\Z]\374\0308\244\316\310\262C4W%\262\032\037\223,\177\372\021 \244\200\334\257\177\036`\010f\2531lg\226\\?\200\342\225\245\312\362\\e\371\301\017D\323\225\370\365y\271#\363g\205\372\037\024\303\030(G#-\221-\213\351\361a\226\035\307rdy\371`\037~\213\300&y\211\354\263\025\322\220\345\301\211\023\031\236\230\023\362\026a:#{h\320\320\025\236\206k\252(\267\216j\303\263\247\350f,-\3155b\213\251\354\365%y\213\302\206j\252b\353\307\3726Qw\251\273\327\377\347\020\352\032\254\257\017r\242\212\244\355k\256i\353\352.d\036\002\354\027_\342\201\373\266\026C\372`\251\246\253\030G\235\014 \224?\003\363\330@\366\361\017`z\334=\035\232\3613\254\301dX\214\242\002\307\206\330\034\303-\177\334\203>n:\005\223\003,\0056\313{q\253\226\243o\001j\300aJ\024\330!\000\201\302\301)\364\300Tuk\346\330\235\036g=VhL\024U\305\335\220!\007s\024\025\326O\335\325\024\246\014\363\253a9{\n\243\r\31355\335T\342\325\325\251\006\205\343c\245\273\272\251\031""\326[\342\354\305=\341\330\326\240/\227\022\307Vt\047\356O\036Z \\:=V\352\3733\004\311DQ\2035\233\031\366\262l\\L\333\261\230\245Z\006\264\324\262L\343\300!\314uL\270l\214\006l\271\206&\224\370yp?\310\272\006Hk\244\241\000%b\300\361\345RXR\274\374l\006d=Z\025\327\206\201\211k\333\304\201v\217O\250\245\030n\377E[\304\301\244\313\007?\326\361z\224n\335\370\250\336\226t\223I\003\326\355\3526\234\024\265\025\246n\337L\014\371CQW=r\263\352;\362,L+\317\302\270r\24104\360051\367\027\325\371\337\222\177\331\014_\236<^\235/M;D\355\304\200\303\211>\211\023\237Q%\321\247\372\373d/s\325+xO\374<\2527\375\234\377m\220|\237<\314\\\021\315H\272\027\234\t\277\357\354F\325\225^f\214\317\213\254\227\364r\275\314\251\367?\363\207\"\337\313N{M?\033\234\r\225^\346L\273\360\033a\337\213mO\361\232Caw\374\252o\206K\335\374 \354C6q\372\022~\310\361q\376\223`^1\310\004\317\302\305\316\251\016\353\376)\332|\035\275\336\211v\314\310\264z\331\363\374\024o\212\223\302\360\363\230\261\325\256\361\262\030\027\325^\366\002\207\014S\274y\010/&\276\363\236\372\363A:\230\013~\356<\354^\357\322he=Z\207LZ\244\351\221nD\206\035\331\255\250\365\356C\"\361\217\344\343\024\210\307\251\047(\236\244\236\243x\236\252\241\250\245\336\240x\223RQ\250\251\006\212Fj\007\305N\252\205\242\225z\207\342]\352Q\032\304\243t\031E9]AQI\257\240XIo\242\330L\377\224\306\256\233\275\354\271\350\334m\1771H\006S\341\031h0\177\370\251\345\267Py\036j\235\351\356x\267\026\255mD\033\233\377/\036r$7\242\306n\264\013\340:\221\263\037\355\377\023\332\374K\252\214\003\225S\317P<K\275@\361\"\265\216b=\365\032\305k\200\345\343$\337z\232\237\367\037\006\177\010k\235\322\341\247\226\352\373\022\216pQ\\\023\2527\356\275\t\n\330t\26272\332\033\001\t\263\275\001\002.\372\243A5\320\302;\235f7\033-W\243\352\313\350\345\372\221G\26572\306\013\374\231(\2115 \340\310\350!d\314\361k\\\341\177\363r\336u\217\301l\231\000\n\215\264+|M\200K\216O\211$\002!\210\367\020Z\231\017N\005\315\360D\370\252\233\354\216u\313\300\315h\245\026\3256z#\347\332.\257@""\336\tO\367ip-Pz\347\047x\rJ\325\274\222\267\351k\301\325\340e8\323=\325mF\313\375\246&x\225k\"/\026\274\252G\3749\337\r\312a\016\247:\311\211(\210\247\336}\257\346?\r\nQ\002\272\354eF\332\177\205#:!V\275\2647\207\213\360{Q\352e\262\355,\317\304#mx/q\353\002Hq\266\275\315\267\205\346\335\362K>\034\341\231\366\\\373-W\305\030x\255{\263\236\202\3352\376\000\006<?\311w\274d\224\237\r\n\301b\230\n\363\010(\264p\202\257\213\002F\316\3634/\364q{\n\226\321\013\374*\342\230\343_\213IA\275\374\261e\222\357\002\206yL\275\317)\020\016\306\177\345%\017\317O\361\277\177\342\326\200.\342\014\223\374\255PD\363\370\023\212\232({\277\363\013~\2517rQL\010\313\337\010V\303\323\300\325\034\206n\211\025 \360\003\377\202\377 \030\017\326\302\311\260\211\010|\305\047\270\322\313\216\266_\001<\233\236\352O\370\375\253$J {\001\2712\024\213\257\016\332\316\267\037\362ox\tA\332\201\243\275\014w\317\t\177\305ob\300l[\201S,\361\225\230\017\327\216\356\033\326\276\337^\345Y\221<\n\312\241\363<p\n\352r\007\200\300\246\240\250\357\004\223\001\013\347;\311N.J\214Ec\323\230\340\277\225\207L_\265\257@\333U\241\034\202z\031\241\023\363pANA[U\277\036d\303l\047\335)t\026\201q\023]\245\333\304\210K\374q\314\205\252\330\202S\317\373\367\001\247\215p\025\352\216w\252\035\322-tK}\267\262\310\211|\224\230\210&\340R\306\256\357\267\253m\215\347\371\034\304gb\326\254\301m}\003\t\0334\243\304\024\377\365\206\037\001}&\340\264\250w\325\253\016\232\217.\336\2127\"\025\344\217\360\270\300\027\240\047\315\313{\200=\360\363\303\351\304\211\223\260\333\355V\314\365i@\365\246_\300\n/\3049\300&{6:{Y(\321\225\2050\037~\327y\332]\200\315\2102_#\324\347\332M\330\004M\\\027\007~\306\177\021\246\303\271\220v\362Q\006\002pC\313\361e0\340\362,\020\340<6\217aQ\346\033\017n\302\221\366R\214\345\250\277\006K1\202\244~\211\274\034\203\341\221\240\343\227\220\342\340\377\037}\320O\341";
-    PyObject *data = __Pyx_DecompressString(cstring, 2013, 1);
+    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (2014 bytes) */
+static const char cstring[] = "x\332\245TKs\323X\026\366\013p\207\0040y\320\014S 7\320\001\006\002&\tL\247\3133\023\210\tf\350t\234\227ISA%K\327\211\022Y\222u\257L<\323\314\260\324\362V\315FK-\265\324RK/\275\324\322\313\324\374\002~\302\234#;\3014\335S\324\214\253\254stt\317\353;\337\271#c#\202P^\021n1\213\020\241nI\273\r\242\263\333\367f\356/\024\377\274b\350d\305`D`{\022\023\236\266\331\236\241\013*\025\024\242\2515bI\214hm\2012K\225\031\261\360\220.\254\226V\357\315\375qN\220tE\260\310>\221\031\025\250]\2235\211RB\005\243.\324lUc\252.\260\266I\350\214P\256\013m\303\026tB\024\201\031\202\t\347\206\035\330\036\321\005J\030*\302\264\244\353\006\223\230j\350\"\270\253\372\356\264\240\250\026$Q[\004\275\237I\032%3RQR\024\021N\222\232\244\010\262\241\353x\002J\307\327FQ\320T\235\304:$\240hW\010\225-\325\3043\013\202\\\0048\024\225J5\215\020\035\237\273\262J\373\232\322(\352F\337\037:Y_Z]\020\214\242Q\214\253\207\262\325C\250\337b\3244,&\0306\243\252B\204\007\377~\377\257G\363\363\263\363\264H-\371\276Y;\274O\025\363\376P\316\031\263\315\212\017\204\007\31465\362\032\360\274\213\240\356\264\212\017\026\031\200[\263\031\241K\345\265\322\323\215\362\217+\353K\037\035\207\324\031Q\264\210b\313D\224\3431\211\342\247\037\001B\n\310\375\372\347\001\206`6\352\303vf\210\2656$/\257\224W\347\312\253\217~ \212*\305\217\317\323\035\233?K\324\377 i\332@9ni\205\354\032L\215\207Y\262,\303\022\305\325\366!\374\227\200M\342\n9dk\244.\212\203\211\023\021~1\047\304]\302TF\032hP\360(\374\352\266.\243\334=\316\r\277\206\244\352\2614\024[\213-\272\324\350K\362\026\205\t\331d\311TO\364=\"\037P\273\321\177\263\010\2655\326\327\0071QE\322\3665[7U\371\000\"\017\001\366\213/q\303}[\213!}0U\323\226\264\343J\006\020\212\237\201yb \207\370\002\230\236TO\207z\374\014k0i\006\243\250\300\330\020\233\023\270\305\217{\320\307M\245`\262\200\245\300f\261\021\227\252\333\rXk\321\260\324]\000\017\250L\211\004\253\004XP\230\237D\333\272\254\0323\047^\364$\370\211Bc\276\3102\256\210\0101\230%\311\260\205\362\201\"1i\230fu\303jH\214\326\r[WT""]\2127X\325\343\311\322\003UW4\343-\261\032qY\330y\2772cP\231M\211eJ\252\025W(\016m\022n\237\032+\265\303\031\202\254\242\250\301\276\315\014\237\002\323\333=C#\246a\342\252\232\226\301\014\331\320\240\272\226\241km\2130\333\322\341\372\321\352\260\367\n\232P\342\347\301\215!\252\n`\257\220\272\004$\211G\200\017\233\302\332\342uh2\240\357\361\362\330&\364Nl\323$\026\324}2\263\226\244\331\375\007m\021\013\203\306%\255\266\177\254\341\255)\334\271\365Q\275+\0004\302\200\214\007\252\t\003\244\246\304\344\275\333\211\241\363\220\331\226\217\217\031\265}q\026\032\025g\241y\261P\030j\177\230\261\030\373\213\362\374o\301\277\254\207/\017\036o\324\227\206\035b|b\300\351D\237\324\211\317\210\223\350o\300\373d/s\335+x\317\374<\252\267\375\234\377m\220|\237<\312\\s\233\221\360 8\033~\3379\210*k\275\3148\237w\263^\322\313\3652g\336\377\314\037\273\371^v\332k\372\331\340\\(\3652g\235\302o\270}\357\356y\222\327\034r\273\347W|=\\\351\346\007n\037\262\211\221+\370!\307\047\370O.\363\212A&x\036.u\316tX\367O\321\366N\264\263\037\355\353\221n\364\262\027\370\031\336tO\273\232\237\307\210-\247\312K\356\204[\351e/r\210p\2117\217\340\301\334\357\274e\177>H\007s\301\317\235\307\335\233]\032\255mE[\020I\211\0245R\265H3#\263\025\265\336}H$\376\221|\232\002\3614\365\014\305\263\324\013\024/RU\024\325\324\033\024oR2\n9UGQO\355\243\330O\265P\264R\357P\274K=I\203x\222.\241(\245\313(\312\3515\024k\351m\024\333\351\237\322Xu\263\227=\037\235\277\353/\005\311\340Rx\026\n\314\037}j\371-T^\204Jg\272;\321\255F\033\257\242W\333\377/\036b$\326\243\372At\000\340Z\221u\030\035\376\023\312\374K\252\204\r\225R\317Q<O\275D\3612\265\205b+\265\203b\007`\371\330\311\267\236\342\347\375\307\301\037\302jg\361\350SK\345\375\"\266p\331\275\341\312\336\204\367&(`\321\311\336\350Xo\024$\364\366\006\010\270\344\217\005\225@\t\357u\232\335l\264Z\211*\233\321\346\326\361\211Jot\234\027\370sw\321\335\000\002\216\216\035A\304\034\277\301%\3767/\347\335\364\030\364\226\t \321\250S\346\033.\034\311\361Kn\022\201p\211\367""\030J\231\017\316\004\315\360T\370\272\233\354\216wK\300\315h\255\032U_\365F\317;6/C\334IO\365ip#\220z\027&y\025RU\275Eo\333W\202\353\301f8\323=\323mF\253\375\242&y\205+n\336]\360*\036\361\347|;(\2059\354\3524\047n\301]\366\036zU\1779(D\t\250\262\227\031u\376\n#:\345\256{io\016\027\341\367\356b/\223u\262<\023\267\364\312\333\304\255\013 \3049g\217\357\271\212w\307_\364a\204g\2359\347-\227\335q8\265\345\315z\022V\313\370#h\360\302\024\337\367\222Q~6(\004Ka*\314#\240P\302)\276\345\026\320s\236\247y\241\217\3332X\306.\362\353\210c\216\177\355N\271\324\313\237X\246\370\001`\230\307\320\207\234\002\341\240\375\327^\362\350\302%\376\367O\216\325\241\2128\302\024\177\353Jn\363\344\023\212\252[\362~\347\027\374\305\336\350ew\3225\374W\301z8\002\\\315\241\353\256\273\006\004~\344_\364\037\005\023\301F8\0256\021\201\257\370$\227z\3311\3475\300\263\355\311\376\244\337\277J\242\004\262\027\220+A\262\370\352\240N\336y\314\277\341\213\010\322>\214\366*\334=\247\3745\277\211\016\263\216\004S\\\344k1\037n\034\3377\314y\350\254\363\254\233<v\312\341\341y\340\024\344\345\026\000\201EAR\337\n\246\002\026\316w\222\235\034\346\276\0050d\306\234M\236\007\014\301e\001\372[\366\026\374u\030\323\004\020U\212\022\343\321\3704f\371o5B\272\257\234k\320[\305\225\216@\275\032\003g\003\257*\370\345\nN\006pC\364\343\327\222\233s\363Qb2\232\204\233\030\363>t*\216\002E\314\001\20121U6\340\212\276\205,\r\232Q\342\022\377\365\002\236\000g&!\023\365\256C\246~1\321\345;\361\032\244\202\3741\010\027\371\002T\246xy\017\000\007R~\030I\234:\r\013\355\264b\202OCa\267\375\002fx\351\236\207^\263\347\242sW])\272\266\020\346\303\357:\313\335\005X\207(\3635\342{\336i\002\375\025\367\246\333\3663\376\3130\035\316\205\264\223\2172\340\200kY\212o\200\001\201ga\352\027\260xt\2132\337xp\375\215:+\260R\363\336\230\277\001\2330\212L\336D2\216C\363\310\312\211+\310k8\377\037$EQ\360";
+    PyObject *data = __Pyx_DecompressString(cstring, 2014, 1);
     #define __Pyx_DecompressString_LZSS_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (2590 bytes) */
-static const char cstring[] = "\377\n\r\n  IN \377(tree fr\377agment)-\377./:=?Non\377eNote th\377at Cytho\377n is del\377iberatel\377y strict\373er!\001n PEP\377-484 and\377 rejects\377 subclas\377ses of b\377uiltin t\377ypes. If\377 you nee?d to p%\000%\t\377then set\376\200\000e \047anno\177tation_<\000\377ing\047 dir\366b\000iv\242\000o Fa\377lse.a=ad\373d_\047\000ebad \217conn\036\001\270\000\013\001m\177= line \027\001\362\217\000sI\000\315\000scri\275pT\001: c=\214 d\377isableen\336\002\001gcis\004\003dm\347=no:\003\307\000SDP?: o=o=\271\002\345\000\373ix\275\000rtspo\377rt outsi\377de 0\342\200\2236\3775535s=sr\377c/pbx/sd\357p/dek\006.py\377t=0 0tup\327le[\315 ,\321!]v\357=0At\332 but\377esDIRECT\237IONSD/\007\000\010.\377__reduce\233_c\242B__\017\013\300 s\260\267 \t\023\275$\323 ofH\tt\357o_byz\000INI\377P4IP6Med\203ia\000\002]\017\017\005X\016*\003a\363ll\002\004\313\005Nego\373ti\310BError___Pyx\001\000D\313`\377_NextRef\373__\353De____\376\300b_getite\345m\r\001d\047\001\027\000fun\341c\035\001\030\000\337\003+\000mai}n1\001modul:\002\267nam\002\003ewJ\001p\336k\000capi\003\006he\317cksuV\000\026\001re?sult__\"\001M\004\370-\001\261\204\001\017\003unpic\301kW\000\205H\013\014\252\"=\003vt<\313a\301\001qual\202\005\253D\331_\253N\304Fex\365\001se\303t_\266\005\300F\217 \304N__\037slots\251!\261`\274\000\253_a\272e_\376\204\007_\263\"i\375s\020\000routin\367e_m\326A_ori\375g\263 parsea\327add\202 s\266@as\377yncio.co\322(\004sM\006V\006s\244bcc\372\330\205\001_\367 trace\377backdata\376\324iformats\377foundina\377ctiveisd\374v\000\322Bskindl\237owerm\217\002\261Ao\376\221\004userpai\305r\233\002_\266\205\010\256\000\221`io\277npbx.e\311as\336\006\001sdp.\032\top\376\225\206\001protoco\377lrecvonl\377yreturns\377selfsend\360\017\001\004\001\033\001\231\207\004_ids?etdefa\220`\301\205\002\276\307\205\001usstr\371\210\001potext\243\205\005up\356\000\277eupper\254\000_\276\357\205\005value\000\002s\367ver\361\207\001PyOb\356\233\211\001 *(\001\007, iwnt \357dkip\247@\377spatch)\000\276%""\010struc\037\005o\377bj_3pbx_\1773sdp_11\315\207\010\036\367\206\t *, C\"\0473\236\200#\241\000\221\200&\345\207\002\363\200%\320\204\010\000\275\204\004\000\325_\300\204\002\000\232n\000\345\204\003\200\001\377\330\004#\2401\240F\250\375!\007\001)\250\021\250&\260\377\001\200\001\340\004\037\230q\377\320 0\260\013\270;\300\377k\320QR\330\004\023\220\3775\230\010\240\001\240\021\330\377\004\007\200|\2207\230!\377\330\010\047\240q\250\010\260\377\016\270a\330\004\013\2101\376 \024;\230h\240a\240q\376,\010-\250Q\250n\270N\373\310!0\004\360\010\000\n\033\376L\001\021\220\024\220Z\230t\377\240=\260\004\260H\270D\377\300\007\300t\310>\320Y\377]\320]j\320jn\320\377no\330\010\020\220\007\220\277q\230\006\230l\250;\000\007\377\200v\210W\220E\230\024\277\230Q\330\010\022\220\217\000\027\377\220q\340\010\027\220t\230\3779\240G\2505\260\003\260\3774\260|\3007\310%\310\277s\320RV\320VG\000d\377\320di\320il\320l\377p\320pv\320v}\360\277\000\000~\001C\002\004\000C\273\002F\003\001F\002J\n\001J\273\002W\021\001W\002^\030\001^\273\002c\037\001c\002f&\001f\273\002j-\001j\002v4\001v{\002};\001}\002B\003J\000wB\003E\003\001E\003I\n\001wI\003R\021\001R\003Y\030\001\357Y\003Z\003\273!q\330\010\377\017\320\017,\250D\260\001o\260\027\270\013\236\000!\340\004\013\374\312 \2012J\270d\300\047\310\377\024\310W\320TX\320X\375Y\320\200=_\320_f\320f\367k\320k\332 r\320rxw\320x\177\215 @\002E\214!wE\002H\223!H\002L\232!wL\002V\241!V\002]\250!\371]\224 \300\007&\240d\250!\377\2507\260+\270W\300A\374\305\002\010\007Q\200A\330\010\021\377\220\031\230$\230c\240\024\357\240^\2601\301A\001\330\014\277\r\330\014\020\220\001\357@^\376\376`D\250\r\260Q\260d\377\270-\300q\310\010\320P\177Q\320QU\320UV\032\005\377Q\330\014\023\2201\220H\357\230A\230T\376`\014\r\340\376O\000\021\220$\220a\220z\277\240\021\240%\240t\351@\004\375\260f\000\014\210I\220T\230\377\021\330\014\021\220\027\230\001\336\225a\230e\2407\232\0005\260\377\007\260q\270\005\270[\310\377\001\310\023\310E\320QR\377\320RW\320WX\330\014\337""\017\210u\220IU\000\025\240\377i\250s\260$\260a\330\357\020\025\220Wh\000W\240A\377\240Y\250d\260#\260U\377\270.\310\007\310q\320P\376\217\003\025\220Q\220d\230!\377\230:\240Q\240e\2504\277\250u\260E\270\021\227\204\001\006\377\220e\2301\230G\2402\377\240W\250G\2601\320\000\377\021\220\021\330\004\014\210K\377\220q\230\005\230S\240\003\373\2404\205\205\001\034\230A\330\004\337\010\210\010\220\004\316\002X\240\365U\362\205\001\260@\000\016\210h\220\377h\230d\240*\250A\250\377Q\330\010\013\2104\210w\357\220c\230\023\366\000V\2403\273\240a\252\001t\2206\336\000\020\377\026\220j\240\001\320!3\377\2601\260D\270\002\270!\376\315!\010\020\220\005\220V\230\376\337 \013\2105\220\003\2201\372\262#G\017\000\r\022\220#\220\376\305 \021\220\030\230\026\230sw\240!\330\n\005\026\220k\301 \376=\000\017\210x\220s\230!\376\373\001[\240\001\340\020\027\220\345{\032\nf\374 =\002\026\220w\317\230a\230q9\006W\001W\230\377E\240\032\2501\250A\330\377\014\031\230\025\230o\250X\177\260S\270\n\300\047\310\211@\377\026\220g\230R\230t\240\3776\250\022\2506\260\024\260\337T\270\026\270q\376\001\t\220\377\025\220a\330\010\r\210[~\234 Y\240c\250\025\250\305\207\003\363\320\000\312\206\001\267 E\220\026\220\376\266\207\002s\210!\2107\220\"\335\220\312`\016\210j\330@\036\240\177q\250\005\250R\250q\370\207\001w3\210a\303@A\220R\213b\375$\350\207\005t\2102\210S\220_\010\230\001\330\010/\003\021\245\210\001\0315\363`u\000\220r\206 \221\001r\000\377\250r\260\026\260t\2705\377\300\001\300\021\320\000\023\320\333\023\047\255\210\001\014\210e\027\021\330\357\004\t\210\037\323@Q\230a\365\340\010\000\036\267!\2305\240\001\373\240\027\224\000Q\250b\260\010\377\270\010\300\003\3001\300D\276\357`\025\310a\310q.\001\033\273\220C\207bQ\230g\363@!\273\2502\245 X\270Su\000\024\377\300Q\300e\3101\310A\376!\003E\230\021\230!\320\000\337\025\320\025)\250\261\0022\210\377Q\210d\220!\2204\220\377q\230\004\230A\230X\240\337T\250\021\250(\255\204\001\260q\247\320\000\027\243!\236\020B\274`\025\276\253@s\240#\240Q\200$""\320\273\031*\215\205\002\002\260!\210%\022\357\220:\230Q\366`!\2401\377\320\000\034\230A\360\n\000\177\005\006\330\010\017\210v\347\204\002\177\047\240\021\240)\2501\310\204\001\337L\230\017\240q\315 \320\016\377\036\230a\320\037:\270!\377\2709\300G\310:\320U\357V\320\004\030\347!\017\210q\377\220\006\220d\230%\230y\377\250\004\250L\270\003\2704\277\270s\300!\320\004.\000\330\021\010\321!\211\207\001\305\204\0043\376@\347`\216\211\001\377\210q\320\004\"\240!\340\356 \000N\230!\311 \r\250T\273\260\021\242\207\001\005\220U\224\204\001\023\014\372\000\235\204\001\024\033\337\204\001d\000";
-    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 2590, 3510);
+    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (2597 bytes) */
+static const char cstring[] = "\377\n\r\n  IN \377(tree fr\377agment)-\377./:=?Non\377eNote th\377at Cytho\377n is del\377iberatel\377y strict\373er!\001n PEP\377-484 and\377 rejects\377 subclas\377ses of b\377uiltin t\377ypes. If\377 you nee?d to p%\000%\t\377then set\376\200\000e \047anno\177tation_<\000\377ing\047 dir\366b\000iv\242\000o Fa\377lse.a=ad\373d_\047\000ebad \217conn\036\001\270\000\013\001m\177= line \027\001\362\217\000sI\000\315\000scri\275pT\001: c=\214 d\377isableen\336\002\001gcis\004\003dm\347=no:\003\307\000SDP?: o=o=\271\002\345\000\373ix\275\000rtspo\377rt outsi\377de 0\342\200\2236\3775535s=sr\377c/pbx/sd\357p/dek\006.py\377t=0 0tup\327le[\315 ,\321!]v\357=0At\332 but\377esDIRECT\237IONSD/\007\000\010.\377__reduce\233_c\242B__\017\013\300 s\260\267 \t\023\275$\323 ofH\tt\357o_byz\000INI\377P4IP6Med\203ia\000\002]\017\017\005X\016*\003a\363ll\002\004\313\005Nego\373ti\310BError___Pyx\001\000D\313`\377_NextRef\373__\353De____\376\300b_getite\345m\r\001d\047\001\027\000fun\341c\035\001\030\000\337\003+\000mai}n1\001modul:\002\267nam\002\003ewJ\001p\336k\000capi\003\006he\317cksuV\000\026\001re?sult__\"\001M\004\370-\001\261\204\001\017\003unpic\301kW\000\205H\013\014\252\"=\003vt<\313a\301\001qual\202\005\253D\331_\253N\304Fex\365\001se\303t_\266\005\300F\217 \304N__\037slots\251!\261`\274\000\253_a\272e_\376\204\007_\263\"i\375s\020\000routin\367e_m\326A_num\377ber_orig\376\272 parseaa\353dd\211 s\275@asy\177ncio.co/\004isT\006]\006s\253bcc\337\205\001\375_\376 traceb\177ackdata\333i\377formatsf\377oundinac\277tivein\325Bs\377kindlowe\243rm\222\002\264A\224\003o\223\004u\177serpair\235\002\361_\277\205\010\260\000\232`ionp\257bx.e\322as\006\001s\347dp.\032\t\032\000who\337lepop\247\206\001pr\377otocolre\377cvonlyre\377turnssel\037fsend\017\001\004\001\033\001\376\253\207\004_idsetd\307efa\242`\323\205\002\331\205\001us\367str\213\211\001ptex\355t\265\205\005up\371\000eup\327per\265\000_\201\206\005va\367lue\000\002sver\274\203\210\001\216\002PyOb\262\211\001 [*(\001\007, ""\230  \206\204\004\367kip\276@spat\357ch)\000%\010str\367uct \004obj_\3773pbx_3sd\317p_11\344\207\010\216\207\t *#, C\"\0473\236\200#\000\221\200&\374\207\002\264\363\200%\347\204\010\000\315\204\004\000_\320\204\002\000\372\250n\000\374\204\003\200\001\330\004#\277\2401\240F\250!\007\001)\377\250\021\250&\260\001\200\001\377\340\004\037\230q\320 0\377\260\013\270;\300k\320Q\377R\330\004\023\2205\230\010\377\240\001\240\021\330\004\007\200\377|\2207\230!\330\010\047\377\240q\250\010\260\016\270a\337\330\004\013\2101 \024;\230\337h\240a\240q,\010-\250\177Q\250n\270N\310!0\004\337\360\010\000\n\033L\001\021\220\377\024\220Z\230t\240=\260\377\004\260H\270D\300\007\300\377t\310>\320Y]\320]\377j\320jn\320no\330\377\010\020\220\007\220q\230\006\367\230l\250;\000\007\200v\210\377W\220E\230\024\230Q\330\367\010\022\220\217\000\027\220q\340\377\010\027\220t\2309\240G\377\2505\260\003\2604\260|\377\3007\310%\310s\320R\367V\320VG\000d\320di\377\320il\320lp\320p\377v\320v}\360\000\000~w\001C\002\004\000C\002F\003\001wF\002J\n\001J\002W\021\001wW\002^\030\001^\002c\037\001wc\002f&\001f\002j-\001wj\002v4\001v\002};\001\357}\002B\003J\000B\003E\356\003\001E\003I\n\001I\003R\356\021\001R\003Y\030\001Y\003Z\375\003\273!q\330\010\017\320\017\377,\250D\260\001\260\027\270\215\013\236\000!\340\004\013\312 \2012J\377\270d\300\047\310\024\310W\277\320TX\320XY\320\200=_\377\320_f\320fk\320k\376\332 r\320rx\320x\177\356\215 @\002E\214!E\002H\356\223!H\002L\232!L\002V.\241!V\002]\250!]\224 \300\007\377&\240d\250!\2507\260\237+\270W\300A\305\002\010\007Q\377\200A\330\010\021\220\031\230\377$\230c\240\024\240^\260\3751\301A\001\330\014\r\330\014\327\020\220\001\357@^\376`D\250\377\r\260Q\260d\270-\300\377q\310\010\320PQ\320Q\357U\320UV\032\005Q\330\014\377\023\2201\220H\230A\230\335T\376`\014\r\340O\000\021\220\377$\220a\220z\240\021\240\267%\240t\351@\004\260f\000\014\377\210I\220T\230\021\330\014\337\021\220\027\230\001\225a\230e\373\2407\232\0005\260\007\260q\377\270\005\270[\310\001\310""\023\377\310E\320QR\320RW\377\320WX\330\014\017\210u\373\220IU\000\025\240i\250s\377\260$\260a\330\020\025\220\375Wh\000W\240A\240Y\250\377d\260#\260U\270.\310\337\007\310q\320P\217\003\025\220\377Q\220d\230!\230:\240\377Q\240e\2504\250u\260\367E\270\021\227\204\001\006\220e\230\3771\230G\2402\240W\250\377G\2601\320\000\021\220\021\377\330\004\014\210K\220q\230\177\005\230S\240\003\2404\205\205\001\377\034\230A\330\004\010\210\010\273\220\004\316\002X\240U\362\205\001\260\376@\000\016\210h\220h\230d\377\240*\250A\250Q\330\010\377\013\2104\210w\220c\230}\023\366\000V\2403\240a\252\001\367t\2206\336\000\020\026\220j\377\240\001\320!3\2601\260\337D\270\002\270!\315!\010\020\337\220\005\220V\230\337 \013\210_5\220\003\2201\262#G\017\000\337\r\022\220#\220\305 \021\220\377\030\230\026\230s\240!\330\316\n\005\026\220k\301 =\000\017\210\337x\220s\230!\373\001[\240\277\001\340\020\027\220{\032\nf\374\374 =\002\026\220w\230a\230\371q9\006W\001W\230E\240\032\377\2501\250A\330\014\031\230\377\025\230o\250X\260S\270\357\n\300\047\310\211@\026\220g\377\230R\230t\2406\250\022\377\2506\260\024\260T\270\026\373\270q\376\001\t\220\025\220a\337\330\010\r\210[\234 Y\240oc\250\025\250\305\207\003\320\000\312\206\001\336\267 E\220\026\220\266\207\002s\210\277!\2107\220\"\220\312`\016\373\210j\330@\036\240q\250\005\357\250R\250q\370\207\0013\210a\256\303@A\220R\213b$\350\207\005t\377\2102\210S\220\010\230\001+\330\010/\003\021\245\210\0015\363`u\000\343\220r\206 \221\001r\000\250r\260\377\026\260t\2705\300\001\300\375\021x\001(\230!\330\004\r\357\210U\220!\301 \004\013\210\375:\216`G\240:\250S\260\375\001\275\000Q\260a\320\000\023\267\320\023\047\322\210\001\014\210\212\027\021\337\330\004\t\210\037\370@Q\230\253a\340\010\000\036\264\"u\325`Q&\026\001\033\220\227@\265 \021\213@&\000\377\033\220E\230\021\230!\320\277\000\025\320\025)\250\246\0022\357\210Q\210d\202\0004\220q\377\230\004\230A\230X\240T\357\250\021\250(\242\204\001\260q\320S\000\027\230!n\020B\261`\025\240@\337s\240#\240Q""\365\004\320\031\335*\202\205\002\002\260!\375\005\022\220\367:\230Q\353`!\2401\320\377\000\034\230A\360\n\000\005\277\006\330\010\017\210v\334\204\002\047\277\240\021\240)\2501\275\204\001L\357\230\017\240q\302 \320\016\036\377\230a\320\037:\270!\270\3779\300G\310:\320UV\367\320\004\030\334!\017\210q\220\377\006\220d\230%\230y\250\377\004\250L\270\003\2704\270\337s\300!\320\004.\000\330\010\210\241!\376\206\001\272\204\0043\363@\334`\203\211\001\210\177q\320\004\"\240!\340 \000\377N\230!\2305\240\r\250wT\260\021\227\207\001\005\220U\211\204\0017\023\2204\221\204\002\024\033\324\204\001d\000";
+    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 2597, 3522);
     #define __Pyx_DecompressString_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #else /* compression: none (3510 bytes) */
-static const char bytes[] = "\n\r\n  IN (tree fragment)-./:=?NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.a=add_notebad connection bad m= line bad session description: c=IN disableenablegcisenabledm=no line of SDP: o=o= needs six partsport outside 0\342\200\22365535s=src/pbx/sdp/description.pyt=0 0tuple[str, str]v=0AttributesDIRECTIONSDescriptionDescription.__reduce_cython__Description.__setstate_cython__Description.direction_ofDescription.to_bytesINIP4IP6MediaMedia.__reduce_cython__Media.__setstate_cython__Media.allMedia.attributeNegotiationError__Pyx_PyDict_NextRef__annotate____class_getitem____dict____func____getstate____main____module____name____new____pyx_capi____pyx_checksum__pyx_result__pyx_state__pyx_type__pyx_unpickle_Description__pyx_unpickle_Media__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____slots____test___attribute_connection_dict_is_coroutine_media_origin_parseaaddressallasyncio.coroutinesattributeattributesbytesccline_in_tracebackdatadirection_offormatsfoundinactiveisdigititemskindlowermmedianameoorigin_userpairparse_descriptionpartitionpbx.errorspbx.sdp.descriptionpopportprotocolrecvonlyreturnsselfsendonlysendrecvsession_idsetdefaultstatestatusstrstriptextto_bytesupdateupperuse_setstatevaluevaluesversionPyObject *(PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, PyObject *, int __pyx_skip_dispatch)\000struct __pyx_obj_3pbx_3sdp_11description_Description *(PyObject *, int __pyx_skip_dispatch)\000\000struct __pyx_obj_3pbx_3sdp_11description_Media *(PyObject *, int __pyx_skip_dispatch)\000_connection\000_origin\000_parse\000parse_description\000_media\200\001\330\004#\2401\240F\250!\200\001\330\004)\250\021\250&\260\001\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\2205\230\010\240\001\240\021\330""\004\007\200|\2207\230!\330\010\047\240q\250\010\260\016\270a\330\004\013\2101\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\220;\230h\240a\240q\330\004\007\200|\2207\230!\330\010-\250Q\250n\270N\310!\330\004\013\2101\200\001\360\010\000\n\033\230!\330\010\021\220\024\220Z\230t\240=\260\004\260H\270D\300\007\300t\310>\320Y]\320]j\320jn\320no\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2309\240G\2505\260\003\2604\260|\3007\310%\310s\320RV\320V]\320]d\320di\320il\320lp\320pv\320v}\360\000\000~\001C\002\360\000\000C\002F\002\360\000\000F\002J\002\360\000\000J\002W\002\360\000\000W\002^\002\360\000\000^\002c\002\360\000\000c\002f\002\360\000\000f\002j\002\360\000\000j\002v\002\360\000\000v\002}\002\360\000\000}\002B\003\360\000\000B\003E\003\360\000\000E\003I\003\360\000\000I\003R\003\360\000\000R\003Y\003\360\000\000Y\003Z\003\330\004\007\200q\330\010\017\320\017,\250D\260\001\260\027\270\013\3007\310!\340\010\017\320\017,\250D\260\001\260\027\270\013\3001\200\001\360\010\000\n\033\230!\330\010\021\220\024\220Z\230t\240=\260\004\260J\270d\300\047\310\024\310W\320TX\320XY\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2309\240G\2505\260\003\2604\260|\3007\310%\310s\320RV\320V_\320_f\320fk\320kn\320nr\320rx\320x\177\360\000\000@\002E\002\360\000\000E\002H\002\360\000\000H\002L\002\360\000\000L\002V\002\360\000\000V\002]\002\360\000\000]\002^\002\330\004\007\200q\330\010\017\320\017&\240d\250!\2507\260+\270W\300A\340\010\017\320\017&\240d\250!\2507\260+\270Q\200A\330\010\021\220\031\230$\230c\240\024\240^\2601\330\010\020\220\001\330\014\r\330\014\020\220\001\220\024\220^\2401\240D\250\r\260Q\260d\270-\300q\310\010\320PQ\320QU\320UV\330\014\020\220\001\220\024\220Q\330\014\023\2201\220H\230A\230T\240\021\330\014\r\340\010\021\220\021\220$\220a\220z\240\021\240%\240t\2505\260""\004\260A\330\010\014\210I\220T\230\021\330\014\021\220\027\230\001\230\024\230Q\230e\2407\250!\2505\260\007\260q\270\005\270[\310\001\310\023\310E\320QR\320RW\320WX\330\014\017\210u\220I\230T\240\025\240i\250s\260$\260a\330\020\025\220W\230A\230W\240A\240Y\250d\260#\260U\270.\310\007\310q\320PU\320UV\330\014\025\220Q\220d\230!\230:\240Q\240e\2504\250u\260E\270\021\330\010\020\220\006\220e\2301\230G\2402\240W\250G\2601\320\000\021\220\021\330\004\014\210K\220q\230\005\230S\240\003\2404\240q\330\004\034\230A\330\004\010\210\010\220\004\220H\230A\230X\240U\250&\260\001\260\021\330\010\016\210h\220h\230d\240*\250A\250Q\330\010\013\2104\210w\220c\230\023\230A\230V\2403\240a\330\014\017\210t\2206\230\021\330\020\026\220j\240\001\320!3\2601\260D\270\002\270!\330\014\r\330\010\020\220\005\220V\2301\330\010\013\2105\220\003\2201\330\014\023\2201\220G\2301\330\r\022\220#\220Q\330\014\021\220\030\230\026\230s\240!\330\r\022\220#\220Q\330\014\026\220k\240\021\240!\330\014\017\210x\220s\230!\330\020\025\220[\240\001\340\020\027\220{\240!\330\r\022\220#\220Q\330\014\026\220f\230A\230Q\330\014\021\220\026\220w\230a\230q\330\r\022\220#\220Q\330\014\022\220#\220W\230E\240\032\2501\250A\330\014\031\230\025\230o\250X\260S\270\n\300\047\310\021\330\014\026\220g\230R\230t\2406\250\022\2506\260\024\260T\270\026\270q\330\004\010\210\t\220\025\220a\330\010\r\210[\230\005\230Y\240c\250\025\250a\330\004\013\2101\320\000\022\220!\330\004\014\210E\220\026\220q\330\004\007\200s\210!\2107\220\"\220A\330\010\016\210j\230\001\230\036\240q\250\005\250R\250q\330\004\013\2103\210a\210u\220A\220R\220z\240\021\240$\240a\240q\330\004\007\200t\2102\210S\220\010\230\001\330\010\016\210j\230\001\230\021\330\004\013\2105\220\001\220\025\220a\220r\230\026\230t\2406\250\025\250a\250r\260\026\260t\2705\300\001\300\021\320\000\023\320\023\047\240q\330\004\014\210E\220\026\220q\330\004\007\200s\210!\2107\220\"\220A\330\010\016\210j\230\001\230\021\330\004\t\210\037\230\005\230Q\230a\340\004\t\210\036\220s\230!""\2305\240\001\240\027\250\005\250Q\250b\260\010\270\010\300\003\3001\300D\310\001\310\025\310a\310q\330\004\t\210\033\220C\220q\230\005\230Q\230g\240U\250!\2502\250X\260X\270S\300\001\300\024\300Q\300e\3101\310A\330\004\t\210\033\220E\230\021\230!\320\000\025\320\025)\250\021\330\004\013\2102\210Q\210d\220!\2204\220q\230\004\230A\230X\240T\250\021\250(\260$\260a\260q\320\000\027\220q\330\004\014\210E\220\026\220q\330\004\007\200s\210!\2107\220\"\220B\220c\230\025\230a\230s\240#\240Q\330\010\016\210j\230\001\320\031*\250!\2505\260\002\260!\330\004\013\2105\220\001\220\022\220:\230Q\230d\240!\2401\320\000\034\230A\360\n\000\005\006\330\010\017\210v\220Q\220d\230\047\240\021\240)\2501\330\004\014\210L\230\017\240q\330\010\016\320\016\036\230a\320\037:\270!\2709\300G\310:\320UV\320\004\030\230\001\330\010\017\210q\220\006\220d\230%\230y\250\004\250L\270\003\2704\270s\300!\320\004\036\230a\330\010\014\210E\220\031\230$\230a\330\014\017\210t\2203\220a\330\020\027\220q\330\010\017\210q\320\004\"\240!\340\010\014\210N\230!\2305\240\r\250T\260\021\330\014\020\220\005\220U\230!\330\020\023\2204\220s\230!\330\024\033\2301\330\010\017\210q";
+    #else /* compression: none (3522 bytes) */
+static const char bytes[] = "\n\r\n  IN (tree fragment)-./:=?NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.a=add_notebad connection bad m= line bad session description: c=IN disableenablegcisenabledm=no line of SDP: o=o= needs six partsport outside 0\342\200\22365535s=src/pbx/sdp/description.pyt=0 0tuple[str, str]v=0AttributesDIRECTIONSDescriptionDescription.__reduce_cython__Description.__setstate_cython__Description.direction_ofDescription.to_bytesINIP4IP6MediaMedia.__reduce_cython__Media.__setstate_cython__Media.allMedia.attributeNegotiationError__Pyx_PyDict_NextRef__annotate____class_getitem____dict____func____getstate____main____module____name____new____pyx_capi____pyx_checksum__pyx_result__pyx_state__pyx_type__pyx_unpickle_Description__pyx_unpickle_Media__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____slots____test___attribute_connection_dict_is_coroutine_media_number_origin_parseaaddressallasyncio.coroutinesattributeattributesbytesccline_in_tracebackdatadirection_offormatsfoundinactiveintitemskindlowermmedianamenumberoorigin_userpairparse_descriptionpartitionpbx.errorspbx.sdp.descriptionpbx.wholepopportprotocolrecvonlyreturnsselfsendonlysendrecvsession_idsetdefaultstatestatusstrstriptextto_bytesupdateupperuse_setstatevaluevaluesversionwholePyObject *(PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, PyObject *, int __pyx_skip_dispatch)\000struct __pyx_obj_3pbx_3sdp_11description_Description *(PyObject *, int __pyx_skip_dispatch)\000\000struct __pyx_obj_3pbx_3sdp_11description_Media *(PyObject *, int __pyx_skip_dispatch)\000_connection\000_origin\000_parse\000parse_description\000_media\200\001\330\004#\2401\240F\250!\200\001\330\004)\250\021\250&\260\001\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\2205\230""\010\240\001\240\021\330\004\007\200|\2207\230!\330\010\047\240q\250\010\260\016\270a\330\004\013\2101\200\001\340\004\037\230q\320 0\260\013\270;\300k\320QR\330\004\023\220;\230h\240a\240q\330\004\007\200|\2207\230!\330\010-\250Q\250n\270N\310!\330\004\013\2101\200\001\360\010\000\n\033\230!\330\010\021\220\024\220Z\230t\240=\260\004\260H\270D\300\007\300t\310>\320Y]\320]j\320jn\320no\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2309\240G\2505\260\003\2604\260|\3007\310%\310s\320RV\320V]\320]d\320di\320il\320lp\320pv\320v}\360\000\000~\001C\002\360\000\000C\002F\002\360\000\000F\002J\002\360\000\000J\002W\002\360\000\000W\002^\002\360\000\000^\002c\002\360\000\000c\002f\002\360\000\000f\002j\002\360\000\000j\002v\002\360\000\000v\002}\002\360\000\000}\002B\003\360\000\000B\003E\003\360\000\000E\003I\003\360\000\000I\003R\003\360\000\000R\003Y\003\360\000\000Y\003Z\003\330\004\007\200q\330\010\017\320\017,\250D\260\001\260\027\270\013\3007\310!\340\010\017\320\017,\250D\260\001\260\027\270\013\3001\200\001\360\010\000\n\033\230!\330\010\021\220\024\220Z\230t\240=\260\004\260J\270d\300\047\310\024\310W\320TX\320XY\330\010\020\220\007\220q\230\006\230l\250!\330\004\007\200v\210W\220E\230\024\230Q\330\010\022\220!\330\010\027\220q\340\010\027\220t\2309\240G\2505\260\003\2604\260|\3007\310%\310s\320RV\320V_\320_f\320fk\320kn\320nr\320rx\320x\177\360\000\000@\002E\002\360\000\000E\002H\002\360\000\000H\002L\002\360\000\000L\002V\002\360\000\000V\002]\002\360\000\000]\002^\002\330\004\007\200q\330\010\017\320\017&\240d\250!\2507\260+\270W\300A\340\010\017\320\017&\240d\250!\2507\260+\270Q\200A\330\010\021\220\031\230$\230c\240\024\240^\2601\330\010\020\220\001\330\014\r\330\014\020\220\001\220\024\220^\2401\240D\250\r\260Q\260d\270-\300q\310\010\320PQ\320QU\320UV\330\014\020\220\001\220\024\220Q\330\014\023\2201\220H\230A\230T\240\021\330\014\r\340\010\021\220\021\220$\220a\220z\240""\021\240%\240t\2505\260\004\260A\330\010\014\210I\220T\230\021\330\014\021\220\027\230\001\230\024\230Q\230e\2407\250!\2505\260\007\260q\270\005\270[\310\001\310\023\310E\320QR\320RW\320WX\330\014\017\210u\220I\230T\240\025\240i\250s\260$\260a\330\020\025\220W\230A\230W\240A\240Y\250d\260#\260U\270.\310\007\310q\320PU\320UV\330\014\025\220Q\220d\230!\230:\240Q\240e\2504\250u\260E\270\021\330\010\020\220\006\220e\2301\230G\2402\240W\250G\2601\320\000\021\220\021\330\004\014\210K\220q\230\005\230S\240\003\2404\240q\330\004\034\230A\330\004\010\210\010\220\004\220H\230A\230X\240U\250&\260\001\260\021\330\010\016\210h\220h\230d\240*\250A\250Q\330\010\013\2104\210w\220c\230\023\230A\230V\2403\240a\330\014\017\210t\2206\230\021\330\020\026\220j\240\001\320!3\2601\260D\270\002\270!\330\014\r\330\010\020\220\005\220V\2301\330\010\013\2105\220\003\2201\330\014\023\2201\220G\2301\330\r\022\220#\220Q\330\014\021\220\030\230\026\230s\240!\330\r\022\220#\220Q\330\014\026\220k\240\021\240!\330\014\017\210x\220s\230!\330\020\025\220[\240\001\340\020\027\220{\240!\330\r\022\220#\220Q\330\014\026\220f\230A\230Q\330\014\021\220\026\220w\230a\230q\330\r\022\220#\220Q\330\014\022\220#\220W\230E\240\032\2501\250A\330\014\031\230\025\230o\250X\260S\270\n\300\047\310\021\330\014\026\220g\230R\230t\2406\250\022\2506\260\024\260T\270\026\270q\330\004\010\210\t\220\025\220a\330\010\r\210[\230\005\230Y\240c\250\025\250a\330\004\013\2101\320\000\022\220!\330\004\014\210E\220\026\220q\330\004\007\200s\210!\2107\220\"\220A\330\010\016\210j\230\001\230\036\240q\250\005\250R\250q\330\004\013\2103\210a\210u\220A\220R\220z\240\021\240$\240a\240q\330\004\007\200t\2102\210S\220\010\230\001\330\010\016\210j\230\001\230\021\330\004\013\2105\220\001\220\025\220a\220r\230\026\230t\2406\250\025\250a\250r\260\026\260t\2705\300\001\300\021\320\000\022\220(\230!\330\004\r\210U\220!\2201\330\004\013\210:\220W\230G\240:\250S\260\001\260\024\260Q\260a\320\000\023\320\023\047\240q\330\004\014\210E\220\026\220q""\330\004\007\200s\210!\2107\220\"\220A\330\010\016\210j\230\001\230\021\330\004\t\210\037\230\005\230Q\230a\340\004\t\210\036\220w\230a\230u\240A\240Q\330\004\t\210\033\220G\2301\230E\240\021\240!\330\004\t\210\033\220E\230\021\230!\320\000\025\320\025)\250\021\330\004\013\2102\210Q\210d\220!\2204\220q\230\004\230A\230X\240T\250\021\250(\260$\260a\260q\320\000\027\220q\330\004\014\210E\220\026\220q\330\004\007\200s\210!\2107\220\"\220B\220c\230\025\230a\230s\240#\240Q\330\010\016\210j\230\001\320\031*\250!\2505\260\002\260!\330\004\013\2105\220\001\220\022\220:\230Q\230d\240!\2401\320\000\034\230A\360\n\000\005\006\330\010\017\210v\220Q\220d\230\047\240\021\240)\2501\330\004\014\210L\230\017\240q\330\010\016\320\016\036\230a\320\037:\270!\2709\300G\310:\320UV\320\004\030\230\001\330\010\017\210q\220\006\220d\230%\230y\250\004\250L\270\003\2704\270s\300!\320\004\036\230a\330\010\014\210E\220\031\230$\230a\330\014\017\210t\2203\220a\330\020\027\220q\330\010\017\210q\320\004\"\240!\340\010\014\210N\230!\2305\240\r\250T\260\021\330\014\020\220\005\220U\230!\330\020\023\2204\220s\230!\330\024\033\2301\330\010\017\210q";
     PyObject *data = NULL;
     #define __Pyx_DecompressString_UNUSED
     #define __Pyx_DecompressString_LZSS_UNUSED
     #endif
     PyObject **stringtab = __pyx_mstate->__pyx_string_tab;
     Py_ssize_t pos = 0;
-    for (int i = 0; i < 135; i++) {
+    for (int i = 0; i < 139; i++) {
       Py_ssize_t bytes_length = str_length_index[i].length;
       PyObject *string = PyUnicode_DecodeUTF8(bytes + pos, bytes_length, NULL);
       if (likely(string) && i >= 34) PyUnicode_InternInPlace(&string);
@@ -14276,8 +14507,8 @@ static const char bytes[] = "\n\r\n  IN (tree fragment)-./:=?NoneNote that Cytho
       stringtab[i] = string;
       pos += bytes_length;
     }
-    for (int i = 135; i < 152; i++) {
-      Py_ssize_t bytes_length = bytes_length_index[i-135].length;
+    for (int i = 139; i < 157; i++) {
+      Py_ssize_t bytes_length = bytes_length_index[i-139].length;
       PyObject *string = PyBytes_FromStringAndSize(bytes + pos, bytes_length);
       stringtab[i] = string;
       pos += bytes_length;
@@ -14287,15 +14518,15 @@ static const char bytes[] = "\n\r\n  IN (tree fragment)-./:=?NoneNote that Cytho
       }
     }
     Py_XDECREF(data);
-    for (Py_ssize_t i = 0; i < 152; i++) {
+    for (Py_ssize_t i = 0; i < 157; i++) {
       if (unlikely(PyObject_Hash(stringtab[i]) == -1)) {
         __PYX_ERR(0, 1, __pyx_L1_error)
       }
     }
     #if CYTHON_IMMORTAL_CONSTANTS
     {
-      PyObject **table = stringtab + 135;
-      for (Py_ssize_t i=0; i<17; ++i) {
+      PyObject **table = stringtab + 139;
+      for (Py_ssize_t i=0; i<18; ++i) {
         #if PY_VERSION_HEX >= 0x030F0000
         PyUnstable_SetImmortal(table[i]);
         #elif CYTHON_COMPILING_IN_CPYTHON_FREETHREADING
@@ -14383,12 +14614,12 @@ static int __Pyx_CreateCodeObjects(__pyx_mstatetype *__pyx_mstate) {
   PyObject* tuple_dedup_map = PyDict_New();
   if (unlikely(!tuple_dedup_map)) return -1;
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 34};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 35};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_self, __pyx_mstate->__pyx_n_u_name};
     __pyx_mstate_global->__pyx_codeobj_tab[0] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_attribute, __pyx_mstate->__pyx_kp_b_iso88591_a_E_a_t3a_q_q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[0])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 40};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 41};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_self, __pyx_mstate->__pyx_n_u_name};
     __pyx_mstate_global->__pyx_codeobj_tab[1] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_all, __pyx_mstate->__pyx_kp_b_iso88591_q_d_y_L_4s, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[1])) goto bad;
   }
@@ -14403,12 +14634,12 @@ static int __Pyx_CreateCodeObjects(__pyx_mstatetype *__pyx_mstate) {
     __pyx_mstate_global->__pyx_codeobj_tab[3] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_tree_fragment, __pyx_mstate->__pyx_n_u_setstate_cython, __pyx_mstate->__pyx_kp_b_iso88591_1F, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[3])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 60};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 61};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_self, __pyx_mstate->__pyx_n_u_media};
     __pyx_mstate_global->__pyx_codeobj_tab[4] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_direction_of, __pyx_mstate->__pyx_kp_b_iso88591_N_5_T_U_4s_1_q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[4])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 68};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 69};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_self};
     __pyx_mstate_global->__pyx_codeobj_tab[5] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_to_bytes, __pyx_mstate->__pyx_kp_b_iso88591_A_c_1_1D_Qd_q_PQQUUV_Q_1HAT_az_t, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[5])) goto bad;
   }
@@ -14423,44 +14654,49 @@ static int __Pyx_CreateCodeObjects(__pyx_mstatetype *__pyx_mstate) {
     __pyx_mstate_global->__pyx_codeobj_tab[7] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_tree_fragment, __pyx_mstate->__pyx_n_u_setstate_cython, __pyx_mstate->__pyx_kp_b_iso88591__11, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[7])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 86};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 87};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_pair};
     __pyx_mstate_global->__pyx_codeobj_tab[8] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_attribute_2, __pyx_mstate->__pyx_kp_b_iso88591_2Qd_4q_AXT_aq, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[8])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 90};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 91};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_data};
     __pyx_mstate_global->__pyx_codeobj_tab[9] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_parse_description, __pyx_mstate->__pyx_kp_b_iso88591_A_vQd_1_L_q_a_9G_UV, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[9])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 101};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 102};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_text};
     __pyx_mstate_global->__pyx_codeobj_tab[10] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_parse, __pyx_mstate->__pyx_kp_b_iso88591_Kq_S_4q_A_HAXU_hhd_AQ_4wc_AV3a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[10])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 133};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 134};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_found, __pyx_mstate->__pyx_n_u_value};
-    __pyx_mstate_global->__pyx_codeobj_tab[11] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_origin, __pyx_mstate->__pyx_kp_b_iso88591_q_E_q_s_7_A_j_Qa_s_5_Qb_1D_aq_C, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[11])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[11] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_origin, __pyx_mstate->__pyx_kp_b_iso88591_q_E_q_s_7_A_j_Qa_wauAQ_G1E_E, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[11])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 144};
-    PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_value};
-    __pyx_mstate_global->__pyx_codeobj_tab[12] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_connection, __pyx_mstate->__pyx_kp_b_iso88591_q_E_q_s_7_Bc_as_Q_j_5_5_Qd_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[12])) goto bad;
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 145};
+    PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_text, __pyx_mstate->__pyx_n_u_number_2};
+    __pyx_mstate_global->__pyx_codeobj_tab[12] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_number, __pyx_mstate->__pyx_kp_b_iso88591_U_1_WG_S_Qa, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[12])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 151};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 150};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_value};
-    __pyx_mstate_global->__pyx_codeobj_tab[13] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_media_2, __pyx_mstate->__pyx_kp_b_iso88591_E_q_s_7_A_j_q_Rq_3auARz_aq_t2S, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[13])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[13] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_connection, __pyx_mstate->__pyx_kp_b_iso88591_q_E_q_s_7_Bc_as_Q_j_5_5_Qd_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[13])) goto bad;
+  }
+  {
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 157};
+    PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_value};
+    __pyx_mstate_global->__pyx_codeobj_tab[14] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_description_py, __pyx_mstate->__pyx_n_u_media_2, __pyx_mstate->__pyx_kp_b_iso88591_E_q_s_7_A_j_q_Rq_3auARz_aq_t2S, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[14])) goto bad;
   }
   {
     const __Pyx_PyCode_New_function_description descr = {3, 0, 0, 4, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 4};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_pyx_type, __pyx_mstate->__pyx_n_u_pyx_checksum, __pyx_mstate->__pyx_n_u_pyx_state, __pyx_mstate->__pyx_n_u_pyx_result};
-    __pyx_mstate_global->__pyx_codeobj_tab[14] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_tree_fragment, __pyx_mstate->__pyx_n_u_pyx_unpickle_Media, __pyx_mstate->__pyx_kp_b_iso88591_q_0_kQR_5_7_q_a_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[14])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[15] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_tree_fragment, __pyx_mstate->__pyx_n_u_pyx_unpickle_Media, __pyx_mstate->__pyx_kp_b_iso88591_q_0_kQR_5_7_q_a_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[15])) goto bad;
   }
   {
     const __Pyx_PyCode_New_function_description descr = {3, 0, 0, 4, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 4};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_pyx_type, __pyx_mstate->__pyx_n_u_pyx_checksum, __pyx_mstate->__pyx_n_u_pyx_state, __pyx_mstate->__pyx_n_u_pyx_result};
-    __pyx_mstate_global->__pyx_codeobj_tab[15] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_tree_fragment, __pyx_mstate->__pyx_n_u_pyx_unpickle_Description, __pyx_mstate->__pyx_kp_b_iso88591_q_0_kQR_haq_7_QnN_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[15])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[16] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_tree_fragment, __pyx_mstate->__pyx_n_u_pyx_unpickle_Description, __pyx_mstate->__pyx_kp_b_iso88591_q_0_kQR_haq_7_QnN_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[16])) goto bad;
   }
   Py_DECREF(tuple_dedup_map);
   return 0;

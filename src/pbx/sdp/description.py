@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pbx.errors import NegotiationError
+from pbx.whole import whole
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
@@ -136,9 +137,14 @@ def _origin(found: Description, value: str) -> None:
         raise ValueError("o= needs six parts")
     found.origin_user = parts[0]
     # RFC 8866 says digits; some phones put other things there, and only change matters to us.
-    found.session_id = int(parts[1]) if parts[1].isdigit() else abs(hash(parts[1]))
-    found.version = int(parts[2]) if parts[2].isdigit() else abs(hash(parts[2]))
+    found.session_id = _number(parts[1])
+    found.version = _number(parts[2])
     found.address = parts[5]
+
+
+def _number(text: str) -> int:
+    number = whole(text)
+    return number if number is not None else abs(hash(text))
 
 
 def _connection(value: str) -> str:

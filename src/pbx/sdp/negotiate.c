@@ -1667,8 +1667,9 @@ static const char* const __pyx_f[] = {
 struct __pyx_obj_3pbx_3sdp_11description_Media;
 struct __pyx_obj_3pbx_3sdp_11description_Description;
 struct __pyx_defaults;
-struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer;
-struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr;
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr;
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer;
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr;
 
 /* "pbx/sdp/description.pxd":4
  * 
@@ -1709,7 +1710,7 @@ struct __pyx_obj_3pbx_3sdp_11description_Description {
 };
 
 
-/* "pbx/sdp/negotiate.py":97
+/* "pbx/sdp/negotiate.py":98
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
@@ -1722,29 +1723,43 @@ struct __pyx_defaults {
 };
 
 
-/* "pbx/sdp/negotiate.py":159
+/* "pbx/sdp/negotiate.py":145
+ *     """
+ *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
+*/
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr {
+  PyObject_HEAD
+  PyObject *__pyx_genexpr_arg_0;
+  PyObject *__pyx_v_line;
+};
+
+
+/* "pbx/sdp/negotiate.py":165
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
  *     answer: bytes,
  *     codecs: Sequence[Codec],
 */
-struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer {
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer {
   PyObject_HEAD
   PyObject *__pyx_v_crypto_in;
 };
 
 
-/* "pbx/sdp/negotiate.py":175
+/* "pbx/sdp/negotiate.py":181
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)             # <<<<<<<<<<<<<<
  *     if cryptos and crypto_out is None:
  *         raise NegotiationError("the answer takes none of our keys")
 */
-struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr {
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr {
   PyObject_HEAD
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *__pyx_outer_scope;
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *__pyx_outer_scope;
   PyObject *__pyx_genexpr_arg_0;
   PyObject *__pyx_v_c;
   PyObject *__pyx_t_0;
@@ -2347,7 +2362,7 @@ static CYTHON_INLINE PyObject *__Pyx_GetItemInt_Fast(PyObject *o, Py_ssize_t i,
                                                      int wraparound, int boundscheck, int unsafe_shared);
 
 /* PyObjectCompare.proto */
-static CYTHON_INLINE int __Pyx_PyObject_CompareBoolGt_int_int(PyObject *op1, PyObject *op2, int pyop);
+static CYTHON_INLINE int __Pyx_PyObject_CompareBoolGt_object_int(PyObject *op1, PyObject *op2, int pyop);
 
 /* PyDictContains.proto */
 static CYTHON_INLINE int __Pyx_PyDict_ContainsTF(PyObject* item, PyObject* dict, int eq) {
@@ -2465,6 +2480,20 @@ static void __Pyx_RaiseErrorWithType1(PyObject* exc_type, const char* message, c
 CYTHON_UNUSED
 static int __Pyx_RaiseUnexpectedTypeError(const char *expected, PyObject *obj);
 
+/* RaiseUnboundLocalError.proto */
+static void __Pyx_RaiseUnboundLocalError(const char *varname);
+
+/* GetException.proto (used by pep479) */
+#if CYTHON_FAST_THREAD_STATE
+#define __Pyx_GetException(type, value, tb)  __Pyx__GetException(__pyx_tstate, type, value, tb)
+static int __Pyx__GetException(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb);
+#else
+static int __Pyx_GetException(PyObject **type, PyObject **value, PyObject **tb);
+#endif
+
+/* pep479.proto */
+static void __Pyx_Generator_Replace_StopIteration(int in_async_gen);
+
 /* RaiseErrorWithObjectTypes.proto (used by ExtTypeTest) */
 #define __Pyx_RaiseErrorWithObjectTypes1(exc_type, message, arg, obj1, obj2) __Pyx_RaiseErrorWithTypes1(exc_type, message, arg, Py_TYPE(obj1), Py_TYPE(obj2))
 #define __Pyx_RaiseTypeErrorWithObjectTypes(message, obj1, obj2) __Pyx_RaiseTypeErrorWithTypes(message, Py_TYPE(obj1), Py_TYPE(obj2))
@@ -2487,22 +2516,8 @@ static CYTHON_INLINE PyObject* __Pyx_PyObject_CallMethod1(PyObject* obj, PyObjec
 /* append.proto */
 static CYTHON_INLINE int __Pyx_PyObject_Append(PyObject* L, PyObject* x);
 
-/* RaiseUnboundLocalError.proto */
-static void __Pyx_RaiseUnboundLocalError(const char *varname);
-
 /* RaiseClosureNameError.proto */
 static void __Pyx_RaiseClosureNameError(const char *varname);
-
-/* GetException.proto (used by pep479) */
-#if CYTHON_FAST_THREAD_STATE
-#define __Pyx_GetException(type, value, tb)  __Pyx__GetException(__pyx_tstate, type, value, tb)
-static int __Pyx__GetException(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb);
-#else
-static int __Pyx_GetException(PyObject **type, PyObject **value, PyObject **tb);
-#endif
-
-/* pep479.proto */
-static void __Pyx_Generator_Replace_StopIteration(int in_async_gen);
 
 /* IterNextPlain.proto (used by IterNext) */
 static CYTHON_INLINE PyObject *__Pyx_PyIter_Next_Plain(PyObject *iterator);
@@ -2521,7 +2536,10 @@ static CYTHON_INLINE int __Pyx_PyObject_CompareBoolNe_str_str(PyObject *op1, PyO
 static CYTHON_INLINE int __Pyx_PyObject_CompareBoolEq_object_object(PyObject *op1, PyObject *op2, int pyop);
 
 /* PyObjectCompare.proto */
-static CYTHON_INLINE int __Pyx_PyObject_CompareBoolLe_int_int(PyObject *op1, PyObject *op2, int pyop);
+static CYTHON_INLINE int __Pyx_PyObject_CompareBoolLe_int_object(PyObject *op1, PyObject *op2, int pyop);
+
+/* PyObjectCompare.proto */
+static CYTHON_INLINE int __Pyx_PyObject_CompareBoolLe_object_int(PyObject *op1, PyObject *op2, int pyop);
 
 /* PyLongBinop.proto */
 #if !CYTHON_COMPILING_IN_PYPY
@@ -3130,7 +3148,8 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_audio_of(CYTHON_UNUSED PyObject *
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_v_media); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_30__defaults__(CYTHON_UNUSED PyObject *__pyx_self); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_direction, PyObject *__pyx_v_layout, PyObject *__pyx_v_cryptos, int __pyx_v_events); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_offer, PyObject *__pyx_v_address, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_willing, PyObject *__pyx_v_srtp, PyObject *__pyx_v_make_key, int __pyx_v_events, PyObject *__pyx_v_digits); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_genexpr_arg_0); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_offer, PyObject *__pyx_v_address, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_willing, PyObject *__pyx_v_srtp, PyObject *__pyx_v_make_key, int __pyx_v_events, PyObject *__pyx_v_digits, PyObject *__pyx_v_before); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_32__defaults__(CYTHON_UNUSED PyObject *__pyx_self); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(PyObject *__pyx_self, PyObject *__pyx_genexpr_arg_0); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_answer, PyObject *__pyx_v_codecs, PyObject *__pyx_v_willing, PyObject *__pyx_v_layout, PyObject *__pyx_v_cryptos, PyObject *__pyx_v_digits); /* proto */
@@ -3167,14 +3186,14 @@ static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_defaults(PyTypeObject *
 #if CYTHON_VECTORCALL_TPNEW
 static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_defaults(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames); /*proto*/
 #endif
-static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyObject *o, 
+static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyObject *o, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
 #else
     PyObject *a, PyObject *k
 #endif
 ); /*proto*/
-static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyTypeObject *t, 
+static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyTypeObject *t, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
 #else
@@ -3182,36 +3201,59 @@ static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct
 #endif
 ); /*proto*/
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyTypeObject *t, PyObject *a, PyObject *k); /*proto*/
+static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyTypeObject *t, PyObject *a, PyObject *k); /*proto*/
 #endif
 #if !CYTHON_VECTORCALL_TPNEW
-#define __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer
+#define __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr
 #endif
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames); /*proto*/
+static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames); /*proto*/
 #endif
-static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyObject *o, 
-#if CYTHON_VECTORCALL_TPNEW
-    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
-#else
-    PyObject *a, PyObject *k
-#endif
-); /*proto*/
-static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyTypeObject *t, 
+static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyObject *o, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
 #else
     PyObject *a, PyObject *k
 #endif
 ); /*proto*/
+static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyTypeObject *t, 
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyTypeObject *t, PyObject *a, PyObject *k); /*proto*/
+    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
+#else
+    PyObject *a, PyObject *k
+#endif
+); /*proto*/
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyTypeObject *t, PyObject *a, PyObject *k); /*proto*/
 #endif
 #if !CYTHON_VECTORCALL_TPNEW
-#define __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr
+#define __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer
 #endif
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames); /*proto*/
+static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames); /*proto*/
+#endif
+static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyObject *o, 
+#if CYTHON_VECTORCALL_TPNEW
+    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
+#else
+    PyObject *a, PyObject *k
+#endif
+); /*proto*/
+static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyTypeObject *t, 
+#if CYTHON_VECTORCALL_TPNEW
+    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
+#else
+    PyObject *a, PyObject *k
+#endif
+); /*proto*/
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyTypeObject *t, PyObject *a, PyObject *k); /*proto*/
+#endif
+#if !CYTHON_VECTORCALL_TPNEW
+#define __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr
+#endif
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames); /*proto*/
 #endif
 /* #### Code section: late_includes ### */
 /* #### Code section: module_state ### */
@@ -3239,19 +3281,21 @@ namespace {
     PyTypeObject *__pyx_ptype_3pbx_3sdp_11description_Media;
     PyTypeObject *__pyx_ptype_3pbx_3sdp_11description_Description;
     PyObject *__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults;
-    PyObject *__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer;
-    PyObject *__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr;
+    PyObject *__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr;
+    PyObject *__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer;
+    PyObject *__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr;
     PyTypeObject *__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults;
-    PyTypeObject *__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer;
-    PyTypeObject *__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr;
+    PyTypeObject *__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr;
+    PyTypeObject *__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer;
+    PyTypeObject *__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_get;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_items;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_pop;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_values;
-    PyObject *__pyx_tuple[11];
-    PyObject *__pyx_codeobj_tab[17];
-    PyObject *__pyx_string_tab[215];
-    PyObject *__pyx_number_tab[6];
+    PyObject *__pyx_tuple[12];
+    PyObject *__pyx_codeobj_tab[18];
+    PyObject *__pyx_string_tab[221];
+    PyObject *__pyx_number_tab[7];
 /* #### Code section: module_state_contents ### */
 /* PyFrozenDict.module_state_decls */
 #if CYTHON_COMPILING_IN_LIMITED_API
@@ -3265,13 +3309,18 @@ PyObject *__Pyx_GetBuiltinNext_LimitedAPI_cache;
 
 
 #if CYTHON_USE_FREELISTS
-struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer[8];
-int __pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer;
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr[8];
+int __pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr;
 #endif
 
 #if CYTHON_USE_FREELISTS
-struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr[8];
-int __pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr;
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer[8];
+int __pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer;
+#endif
+
+#if CYTHON_USE_FREELISTS
+struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr[8];
+int __pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr;
 #endif
 /* CommonTypesMetaclass.module_state_decls */
 PyTypeObject *__pyx_CommonTypesMetaclassType;
@@ -3326,219 +3375,226 @@ static __pyx_mstatetype * const __pyx_mstate_global = &__pyx_mstate_global_stati
 #define __pyx_kp_u_0_0_0_0 __pyx_string_tab[5]
 #define __pyx_kp_u__6 __pyx_string_tab[6]
 #define __pyx_kp_u__3 __pyx_string_tab[7]
-#define __pyx_kp_u_An_m_line_that_is_not_ours_every __pyx_string_tab[8]
-#define __pyx_kp_u_Codec_None __pyx_string_tab[9]
-#define __pyx_kp_u_Crypto_None __pyx_string_tab[10]
-#define __pyx_kp_u_MakeKey_None __pyx_string_tab[11]
-#define __pyx_kp_u_Note_that_Cython_is_deliberately __pyx_string_tab[12]
-#define __pyx_kp_u_RTP_AVP __pyx_string_tab[13]
-#define __pyx_kp_u_RTP_AVPF __pyx_string_tab[14]
-#define __pyx_kp_u_RTP_SAVP __pyx_string_tab[15]
-#define __pyx_kp_u_RTP_SAVPF __pyx_string_tab[16]
-#define __pyx_kp_u_Sequence_Codec __pyx_string_tab[17]
-#define __pyx_kp_u_Sequence_Crypto __pyx_string_tab[18]
-#define __pyx_kp_u_The_m_lines_of_a_session_in_orde __pyx_string_tab[19]
-#define __pyx_kp_u_What_both_sides_will_send_the_re __pyx_string_tab[20]
-#define __pyx_kp_u_add_note __pyx_string_tab[21]
-#define __pyx_kp_u_bytes_Description __pyx_string_tab[22]
-#define __pyx_kp_u_disable __pyx_string_tab[23]
-#define __pyx_kp_u_enable __pyx_string_tab[24]
-#define __pyx_kp_u_gc __pyx_string_tab[25]
-#define __pyx_kp_u_int_None __pyx_string_tab[26]
-#define __pyx_kp_u_isenabled __pyx_string_tab[27]
-#define __pyx_kp_u_list_Codec __pyx_string_tab[28]
-#define __pyx_kp_u_list_Media __pyx_string_tab[29]
-#define __pyx_kp_u_list_str __pyx_string_tab[30]
-#define __pyx_kp_u_no_audio_stream_that_we_can_take __pyx_string_tab[31]
-#define __pyx_kp_u_no_codec_in_common __pyx_string_tab[32]
-#define __pyx_kp_u_no_way_of_encryption_in_common __pyx_string_tab[33]
-#define __pyx_kp_u_rtcp_mux __pyx_string_tab[34]
-#define __pyx_kp_u_src_pbx_sdp_negotiate_py __pyx_string_tab[35]
-#define __pyx_kp_u_telephone_event __pyx_string_tab[36]
-#define __pyx_kp_u_the_answer_takes_none_of_our_key __pyx_string_tab[37]
-#define __pyx_kp_u_tuple_Crypto_None_Crypto_None __pyx_string_tab[38]
-#define __pyx_kp_u_tuple_Line __pyx_string_tab[39]
-#define __pyx_kp_u_tuple_bytes_Agreed __pyx_string_tab[40]
-#define __pyx_kp_u_tuple_str_int __pyx_string_tab[41]
-#define __pyx_n_u_ALONE __pyx_string_tab[42]
-#define __pyx_n_u_Agreed __pyx_string_tab[43]
-#define __pyx_n_u_Agreed_we_send __pyx_string_tab[44]
-#define __pyx_n_u_BY_NAME __pyx_string_tab[45]
-#define __pyx_n_u_Codec __pyx_string_tab[46]
-#define __pyx_n_u_Crypto __pyx_string_tab[47]
-#define __pyx_n_u_Description __pyx_string_tab[48]
-#define __pyx_n_u_EVENTS __pyx_string_tab[49]
-#define __pyx_n_u_Layout __pyx_string_tab[50]
-#define __pyx_n_u_Line __pyx_string_tab[51]
-#define __pyx_n_u_MakeKey __pyx_string_tab[52]
-#define __pyx_n_u_Media __pyx_string_tab[53]
-#define __pyx_n_u_NegotiationError __pyx_string_tab[54]
-#define __pyx_n_u_STATIC __pyx_string_tab[55]
-#define __pyx_n_u_Sequence __pyx_string_tab[56]
-#define __pyx_n_u__7 __pyx_string_tab[57]
-#define __pyx_n_u_PLAIN __pyx_string_tab[58]
-#define __pyx_n_u_REVERSED __pyx_string_tab[59]
-#define __pyx_n_u_SECURE __pyx_string_tab[60]
-#define __pyx_n_u_UNSPECIFIED __pyx_string_tab[61]
-#define __pyx_n_u_Pyx_PyDict_NextRef __pyx_string_tab[62]
-#define __pyx_n_u_annotate __pyx_string_tab[63]
-#define __pyx_n_u_annotations __pyx_string_tab[64]
-#define __pyx_n_u_class_getitem __pyx_string_tab[65]
-#define __pyx_n_u_doc __pyx_string_tab[66]
-#define __pyx_n_u_func __pyx_string_tab[67]
-#define __pyx_n_u_main __pyx_string_tab[68]
-#define __pyx_n_u_metaclass __pyx_string_tab[69]
-#define __pyx_n_u_module __pyx_string_tab[70]
-#define __pyx_n_u_name_2 __pyx_string_tab[71]
-#define __pyx_n_u_prepare __pyx_string_tab[72]
-#define __pyx_n_u_pyx_capi __pyx_string_tab[73]
-#define __pyx_n_u_pyx_vtable __pyx_string_tab[74]
-#define __pyx_n_u_qualname __pyx_string_tab[75]
-#define __pyx_n_u_test __pyx_string_tab[76]
-#define __pyx_n_u_agree __pyx_string_tab[77]
-#define __pyx_n_u_audio_2 __pyx_string_tab[78]
-#define __pyx_n_u_both __pyx_string_tab[79]
-#define __pyx_n_u_direction_2 __pyx_string_tab[80]
-#define __pyx_n_u_first_of __pyx_string_tab[81]
-#define __pyx_n_u_is_coroutine __pyx_string_tab[82]
-#define __pyx_n_u_line_2 __pyx_string_tab[83]
-#define __pyx_n_u_refusal __pyx_string_tab[84]
-#define __pyx_n_u_rtcp_2 __pyx_string_tab[85]
-#define __pyx_n_u_their_crypto __pyx_string_tab[86]
-#define __pyx_n_u_write __pyx_string_tab[87]
-#define __pyx_n_u_address __pyx_string_tab[88]
-#define __pyx_n_u_agreed __pyx_string_tab[89]
-#define __pyx_n_u_answer __pyx_string_tab[90]
-#define __pyx_n_u_append __pyx_string_tab[91]
-#define __pyx_n_u_asyncio_coroutines __pyx_string_tab[92]
-#define __pyx_n_u_at __pyx_string_tab[93]
-#define __pyx_n_u_attribute __pyx_string_tab[94]
-#define __pyx_n_u_attributes __pyx_string_tab[95]
-#define __pyx_n_u_audio __pyx_string_tab[96]
-#define __pyx_n_u_audio_of __pyx_string_tab[97]
-#define __pyx_n_u_bool __pyx_string_tab[98]
-#define __pyx_n_u_bytes __pyx_string_tab[99]
-#define __pyx_n_u_c __pyx_string_tab[100]
-#define __pyx_n_u_chosen __pyx_string_tab[101]
-#define __pyx_n_u_cline_in_traceback __pyx_string_tab[102]
-#define __pyx_n_u_clock_hz __pyx_string_tab[103]
-#define __pyx_n_u_close __pyx_string_tab[104]
-#define __pyx_n_u_codec __pyx_string_tab[105]
-#define __pyx_n_u_codecs __pyx_string_tab[106]
-#define __pyx_n_u_codecs_of __pyx_string_tab[107]
-#define __pyx_n_u_collections_abc __pyx_string_tab[108]
-#define __pyx_n_u_crypto __pyx_string_tab[109]
-#define __pyx_n_u_crypto_in __pyx_string_tab[110]
-#define __pyx_n_u_crypto_out __pyx_string_tab[111]
-#define __pyx_n_u_cryptos __pyx_string_tab[112]
-#define __pyx_n_u_cryptos_of __pyx_string_tab[113]
-#define __pyx_n_u_dataclass __pyx_string_tab[114]
-#define __pyx_n_u_dataclasses __pyx_string_tab[115]
-#define __pyx_n_u_description __pyx_string_tab[116]
-#define __pyx_n_u_digits __pyx_string_tab[117]
-#define __pyx_n_u_direction __pyx_string_tab[118]
-#define __pyx_n_u_enumerate __pyx_string_tab[119]
-#define __pyx_n_u_events __pyx_string_tab[120]
-#define __pyx_n_u_events_pt __pyx_string_tab[121]
-#define __pyx_n_u_fmtp __pyx_string_tab[122]
-#define __pyx_n_u_format __pyx_string_tab[123]
-#define __pyx_n_u_formats __pyx_string_tab[124]
-#define __pyx_n_u_frozen __pyx_string_tab[125]
-#define __pyx_n_u_genexpr __pyx_string_tab[126]
-#define __pyx_n_u_get __pyx_string_tab[127]
-#define __pyx_n_u_held __pyx_string_tab[128]
-#define __pyx_n_u_inactive __pyx_string_tab[129]
-#define __pyx_n_u_index __pyx_string_tab[130]
-#define __pyx_n_u_int __pyx_string_tab[131]
-#define __pyx_n_u_isdigit __pyx_string_tab[132]
-#define __pyx_n_u_items __pyx_string_tab[133]
-#define __pyx_n_u_kind __pyx_string_tab[134]
-#define __pyx_n_u_layout __pyx_string_tab[135]
-#define __pyx_n_u_line __pyx_string_tab[136]
-#define __pyx_n_u_lower __pyx_string_tab[137]
-#define __pyx_n_u_make_answer __pyx_string_tab[138]
-#define __pyx_n_u_make_key __pyx_string_tab[139]
-#define __pyx_n_u_make_offer __pyx_string_tab[140]
-#define __pyx_n_u_media __pyx_string_tab[141]
-#define __pyx_n_u_name __pyx_string_tab[142]
-#define __pyx_n_u_named __pyx_string_tab[143]
-#define __pyx_n_u_next __pyx_string_tab[144]
-#define __pyx_n_u_off __pyx_string_tab[145]
-#define __pyx_n_u_offer __pyx_string_tab[146]
-#define __pyx_n_u_one __pyx_string_tab[147]
-#define __pyx_n_u_other __pyx_string_tab[148]
-#define __pyx_n_u_others __pyx_string_tab[149]
-#define __pyx_n_u_ours __pyx_string_tab[150]
-#define __pyx_n_u_parse_description __pyx_string_tab[151]
-#define __pyx_n_u_partition __pyx_string_tab[152]
-#define __pyx_n_u_payload_type __pyx_string_tab[153]
-#define __pyx_n_u_pbx __pyx_string_tab[154]
-#define __pyx_n_u_pbx_errors __pyx_string_tab[155]
-#define __pyx_n_u_pbx_sdp_codec __pyx_string_tab[156]
-#define __pyx_n_u_pbx_sdp_crypto __pyx_string_tab[157]
-#define __pyx_n_u_pbx_sdp_description __pyx_string_tab[158]
-#define __pyx_n_u_pbx_sdp_negotiate __pyx_string_tab[159]
-#define __pyx_n_u_pick __pyx_string_tab[160]
-#define __pyx_n_u_place __pyx_string_tab[161]
-#define __pyx_n_u_pop __pyx_string_tab[162]
-#define __pyx_n_u_port __pyx_string_tab[163]
-#define __pyx_n_u_property __pyx_string_tab[164]
-#define __pyx_n_u_protocol __pyx_string_tab[165]
-#define __pyx_n_u_ptime __pyx_string_tab[166]
-#define __pyx_n_u_ptime_ms __pyx_string_tab[167]
-#define __pyx_n_u_recvonly __pyx_string_tab[168]
-#define __pyx_n_u_remote __pyx_string_tab[169]
-#define __pyx_n_u_required __pyx_string_tab[170]
-#define __pyx_n_u_return __pyx_string_tab[171]
-#define __pyx_n_u_rtcp __pyx_string_tab[172]
-#define __pyx_n_u_rtpmap __pyx_string_tab[173]
-#define __pyx_n_u_self __pyx_string_tab[174]
-#define __pyx_n_u_send __pyx_string_tab[175]
-#define __pyx_n_u_sendonly __pyx_string_tab[176]
-#define __pyx_n_u_sendrecv __pyx_string_tab[177]
-#define __pyx_n_u_session_id __pyx_string_tab[178]
-#define __pyx_n_u_setdefault __pyx_string_tab[179]
-#define __pyx_n_u_slots __pyx_string_tab[180]
-#define __pyx_n_u_srtp __pyx_string_tab[181]
-#define __pyx_n_u_str __pyx_string_tab[182]
-#define __pyx_n_u_strip __pyx_string_tab[183]
-#define __pyx_n_u_suite __pyx_string_tab[184]
-#define __pyx_n_u_tag __pyx_string_tab[185]
-#define __pyx_n_u_take_answer __pyx_string_tab[186]
-#define __pyx_n_u_take_answer_locals_genexpr __pyx_string_tab[187]
-#define __pyx_n_u_takes_events __pyx_string_tab[188]
-#define __pyx_n_u_theirs __pyx_string_tab[189]
-#define __pyx_n_u_theirs_first __pyx_string_tab[190]
-#define __pyx_n_u_throw __pyx_string_tab[191]
-#define __pyx_n_u_value __pyx_string_tab[192]
-#define __pyx_n_u_values __pyx_string_tab[193]
-#define __pyx_n_u_version __pyx_string_tab[194]
-#define __pyx_n_u_we_send __pyx_string_tab[195]
-#define __pyx_n_u_willing __pyx_string_tab[196]
-#define __pyx_kp_b_PyObject_PyObject_PyObject_int __pyx_string_tab[197]
-#define __pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa __pyx_string_tab[198]
-#define __pyx_kp_b_iso88591_Q_a_A_A_az_1G_q_881A_QgXYgZq_89 __pyx_string_tab[199]
-#define __pyx_kp_b_iso88591_IQa_YawauF_iwa_wc_aq_5_c_vU_E_E __pyx_string_tab[200]
-#define __pyx_kp_b_iso88591_Q_Q_Q_A_aq_xxq_AZq_R_rrs_xt_c_a __pyx_string_tab[201]
-#define __pyx_kp_b_iso88591_q_Q_Q_A_vQ_xt9Cq_1_AXQfIT_q_hfA __pyx_string_tab[202]
-#define __pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a __pyx_string_tab[203]
-#define __pyx_kp_b_iso88591_A_t_d_a __pyx_string_tab[204]
-#define __pyx_kp_b_iso88591_q __pyx_string_tab[205]
-#define __pyx_kp_b_iso88591_4q_WE_E_ST __pyx_string_tab[206]
-#define __pyx_kp_b_iso88591_uJa_7_ZuA_U_AXS_6_vT_ar_QfCq_s __pyx_string_tab[207]
-#define __pyx_kp_b_iso88591_5_WCt_at_Q __pyx_string_tab[208]
-#define __pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX __pyx_string_tab[209]
-#define __pyx_kp_b_iso88591_Q_1_d_1_7_z_AV6_t6_AU_AT_e_Qd_2 __pyx_string_tab[210]
-#define __pyx_kp_b_iso88591_A_q_IQ_uF_Q_q_q_IQ_uF_Q_q_1 __pyx_string_tab[211]
-#define __pyx_kp_b_iso88591_1_Qa_5_O5_Na __pyx_string_tab[212]
-#define __pyx_kp_b_iso88591_a_D_1KuC_vS_U_z_HCuCq_aq_1 __pyx_string_tab[213]
-#define __pyx_kp_b_iso88591_y_Q_5_c_U_E_4q_QR_7_1 __pyx_string_tab[214]
+#define __pyx_kp_u_Agreed_None __pyx_string_tab[8]
+#define __pyx_kp_u_An_m_line_that_is_not_ours_every __pyx_string_tab[9]
+#define __pyx_kp_u_Codec_None __pyx_string_tab[10]
+#define __pyx_kp_u_Crypto_None __pyx_string_tab[11]
+#define __pyx_kp_u_MakeKey_None __pyx_string_tab[12]
+#define __pyx_kp_u_Note_that_Cython_is_deliberately __pyx_string_tab[13]
+#define __pyx_kp_u_RTP_AVP __pyx_string_tab[14]
+#define __pyx_kp_u_RTP_AVPF __pyx_string_tab[15]
+#define __pyx_kp_u_RTP_SAVP __pyx_string_tab[16]
+#define __pyx_kp_u_RTP_SAVPF __pyx_string_tab[17]
+#define __pyx_kp_u_Sequence_Codec __pyx_string_tab[18]
+#define __pyx_kp_u_Sequence_Crypto __pyx_string_tab[19]
+#define __pyx_kp_u_The_m_lines_of_a_session_in_orde __pyx_string_tab[20]
+#define __pyx_kp_u_What_both_sides_will_send_the_re __pyx_string_tab[21]
+#define __pyx_kp_u_add_note __pyx_string_tab[22]
+#define __pyx_kp_u_bytes_Description __pyx_string_tab[23]
+#define __pyx_kp_u_disable __pyx_string_tab[24]
+#define __pyx_kp_u_enable __pyx_string_tab[25]
+#define __pyx_kp_u_gc __pyx_string_tab[26]
+#define __pyx_kp_u_int_None __pyx_string_tab[27]
+#define __pyx_kp_u_isenabled __pyx_string_tab[28]
+#define __pyx_kp_u_list_Codec __pyx_string_tab[29]
+#define __pyx_kp_u_list_Media __pyx_string_tab[30]
+#define __pyx_kp_u_list_str __pyx_string_tab[31]
+#define __pyx_kp_u_no_audio_stream_that_we_can_take __pyx_string_tab[32]
+#define __pyx_kp_u_no_codec_in_common __pyx_string_tab[33]
+#define __pyx_kp_u_no_way_of_encryption_in_common __pyx_string_tab[34]
+#define __pyx_kp_u_rtcp_mux __pyx_string_tab[35]
+#define __pyx_kp_u_src_pbx_sdp_negotiate_py __pyx_string_tab[36]
+#define __pyx_kp_u_telephone_event __pyx_string_tab[37]
+#define __pyx_kp_u_the_answer_takes_none_of_our_key __pyx_string_tab[38]
+#define __pyx_kp_u_tuple_Crypto_None_Crypto_None __pyx_string_tab[39]
+#define __pyx_kp_u_tuple_Line __pyx_string_tab[40]
+#define __pyx_kp_u_tuple_bytes_Agreed __pyx_string_tab[41]
+#define __pyx_kp_u_tuple_str_int __pyx_string_tab[42]
+#define __pyx_n_u_ALONE __pyx_string_tab[43]
+#define __pyx_n_u_Agreed __pyx_string_tab[44]
+#define __pyx_n_u_Agreed_we_send __pyx_string_tab[45]
+#define __pyx_n_u_BY_NAME __pyx_string_tab[46]
+#define __pyx_n_u_Codec __pyx_string_tab[47]
+#define __pyx_n_u_Crypto __pyx_string_tab[48]
+#define __pyx_n_u_Description __pyx_string_tab[49]
+#define __pyx_n_u_EVENTS __pyx_string_tab[50]
+#define __pyx_n_u_Layout __pyx_string_tab[51]
+#define __pyx_n_u_Line __pyx_string_tab[52]
+#define __pyx_n_u_MakeKey __pyx_string_tab[53]
+#define __pyx_n_u_Media __pyx_string_tab[54]
+#define __pyx_n_u_NegotiationError __pyx_string_tab[55]
+#define __pyx_n_u_STATIC __pyx_string_tab[56]
+#define __pyx_n_u_Sequence __pyx_string_tab[57]
+#define __pyx_n_u__7 __pyx_string_tab[58]
+#define __pyx_n_u_PLAIN __pyx_string_tab[59]
+#define __pyx_n_u_REVERSED __pyx_string_tab[60]
+#define __pyx_n_u_SECURE __pyx_string_tab[61]
+#define __pyx_n_u_UNSPECIFIED __pyx_string_tab[62]
+#define __pyx_n_u_Pyx_PyDict_NextRef __pyx_string_tab[63]
+#define __pyx_n_u_annotate __pyx_string_tab[64]
+#define __pyx_n_u_annotations __pyx_string_tab[65]
+#define __pyx_n_u_class_getitem __pyx_string_tab[66]
+#define __pyx_n_u_doc __pyx_string_tab[67]
+#define __pyx_n_u_func __pyx_string_tab[68]
+#define __pyx_n_u_main __pyx_string_tab[69]
+#define __pyx_n_u_metaclass __pyx_string_tab[70]
+#define __pyx_n_u_module __pyx_string_tab[71]
+#define __pyx_n_u_name_2 __pyx_string_tab[72]
+#define __pyx_n_u_prepare __pyx_string_tab[73]
+#define __pyx_n_u_pyx_capi __pyx_string_tab[74]
+#define __pyx_n_u_pyx_vtable __pyx_string_tab[75]
+#define __pyx_n_u_qualname __pyx_string_tab[76]
+#define __pyx_n_u_test __pyx_string_tab[77]
+#define __pyx_n_u_agree __pyx_string_tab[78]
+#define __pyx_n_u_audio_2 __pyx_string_tab[79]
+#define __pyx_n_u_both __pyx_string_tab[80]
+#define __pyx_n_u_direction_2 __pyx_string_tab[81]
+#define __pyx_n_u_first_of __pyx_string_tab[82]
+#define __pyx_n_u_is_coroutine __pyx_string_tab[83]
+#define __pyx_n_u_line_2 __pyx_string_tab[84]
+#define __pyx_n_u_refusal __pyx_string_tab[85]
+#define __pyx_n_u_rtcp_2 __pyx_string_tab[86]
+#define __pyx_n_u_their_crypto __pyx_string_tab[87]
+#define __pyx_n_u_write __pyx_string_tab[88]
+#define __pyx_n_u_address __pyx_string_tab[89]
+#define __pyx_n_u_agreed __pyx_string_tab[90]
+#define __pyx_n_u_answer __pyx_string_tab[91]
+#define __pyx_n_u_append __pyx_string_tab[92]
+#define __pyx_n_u_asyncio_coroutines __pyx_string_tab[93]
+#define __pyx_n_u_at __pyx_string_tab[94]
+#define __pyx_n_u_attribute __pyx_string_tab[95]
+#define __pyx_n_u_attributes __pyx_string_tab[96]
+#define __pyx_n_u_audio __pyx_string_tab[97]
+#define __pyx_n_u_audio_of __pyx_string_tab[98]
+#define __pyx_n_u_before __pyx_string_tab[99]
+#define __pyx_n_u_bool __pyx_string_tab[100]
+#define __pyx_n_u_bytes __pyx_string_tab[101]
+#define __pyx_n_u_c __pyx_string_tab[102]
+#define __pyx_n_u_chosen __pyx_string_tab[103]
+#define __pyx_n_u_cline_in_traceback __pyx_string_tab[104]
+#define __pyx_n_u_clock_hz __pyx_string_tab[105]
+#define __pyx_n_u_close __pyx_string_tab[106]
+#define __pyx_n_u_codec __pyx_string_tab[107]
+#define __pyx_n_u_codecs __pyx_string_tab[108]
+#define __pyx_n_u_codecs_of __pyx_string_tab[109]
+#define __pyx_n_u_collections_abc __pyx_string_tab[110]
+#define __pyx_n_u_crypto __pyx_string_tab[111]
+#define __pyx_n_u_crypto_in __pyx_string_tab[112]
+#define __pyx_n_u_crypto_out __pyx_string_tab[113]
+#define __pyx_n_u_cryptos __pyx_string_tab[114]
+#define __pyx_n_u_cryptos_of __pyx_string_tab[115]
+#define __pyx_n_u_dataclass __pyx_string_tab[116]
+#define __pyx_n_u_dataclasses __pyx_string_tab[117]
+#define __pyx_n_u_description __pyx_string_tab[118]
+#define __pyx_n_u_digits __pyx_string_tab[119]
+#define __pyx_n_u_direction __pyx_string_tab[120]
+#define __pyx_n_u_enumerate __pyx_string_tab[121]
+#define __pyx_n_u_events __pyx_string_tab[122]
+#define __pyx_n_u_events_pt __pyx_string_tab[123]
+#define __pyx_n_u_fmtp __pyx_string_tab[124]
+#define __pyx_n_u_format __pyx_string_tab[125]
+#define __pyx_n_u_formats __pyx_string_tab[126]
+#define __pyx_n_u_frozen __pyx_string_tab[127]
+#define __pyx_n_u_genexpr __pyx_string_tab[128]
+#define __pyx_n_u_get __pyx_string_tab[129]
+#define __pyx_n_u_held __pyx_string_tab[130]
+#define __pyx_n_u_inactive __pyx_string_tab[131]
+#define __pyx_n_u_index __pyx_string_tab[132]
+#define __pyx_n_u_int __pyx_string_tab[133]
+#define __pyx_n_u_items __pyx_string_tab[134]
+#define __pyx_n_u_kind __pyx_string_tab[135]
+#define __pyx_n_u_layout __pyx_string_tab[136]
+#define __pyx_n_u_line __pyx_string_tab[137]
+#define __pyx_n_u_lower __pyx_string_tab[138]
+#define __pyx_n_u_make_answer __pyx_string_tab[139]
+#define __pyx_n_u_make_answer_locals_genexpr __pyx_string_tab[140]
+#define __pyx_n_u_make_key __pyx_string_tab[141]
+#define __pyx_n_u_make_offer __pyx_string_tab[142]
+#define __pyx_n_u_media __pyx_string_tab[143]
+#define __pyx_n_u_name __pyx_string_tab[144]
+#define __pyx_n_u_named __pyx_string_tab[145]
+#define __pyx_n_u_next __pyx_string_tab[146]
+#define __pyx_n_u_off __pyx_string_tab[147]
+#define __pyx_n_u_offer __pyx_string_tab[148]
+#define __pyx_n_u_one __pyx_string_tab[149]
+#define __pyx_n_u_other __pyx_string_tab[150]
+#define __pyx_n_u_others __pyx_string_tab[151]
+#define __pyx_n_u_ours __pyx_string_tab[152]
+#define __pyx_n_u_parse_description __pyx_string_tab[153]
+#define __pyx_n_u_partition __pyx_string_tab[154]
+#define __pyx_n_u_payload_type __pyx_string_tab[155]
+#define __pyx_n_u_pbx __pyx_string_tab[156]
+#define __pyx_n_u_pbx_errors __pyx_string_tab[157]
+#define __pyx_n_u_pbx_sdp_codec __pyx_string_tab[158]
+#define __pyx_n_u_pbx_sdp_crypto __pyx_string_tab[159]
+#define __pyx_n_u_pbx_sdp_description __pyx_string_tab[160]
+#define __pyx_n_u_pbx_sdp_negotiate __pyx_string_tab[161]
+#define __pyx_n_u_pbx_whole __pyx_string_tab[162]
+#define __pyx_n_u_pick __pyx_string_tab[163]
+#define __pyx_n_u_place __pyx_string_tab[164]
+#define __pyx_n_u_pop __pyx_string_tab[165]
+#define __pyx_n_u_port __pyx_string_tab[166]
+#define __pyx_n_u_property __pyx_string_tab[167]
+#define __pyx_n_u_protocol __pyx_string_tab[168]
+#define __pyx_n_u_ptime __pyx_string_tab[169]
+#define __pyx_n_u_ptime_ms __pyx_string_tab[170]
+#define __pyx_n_u_recvonly __pyx_string_tab[171]
+#define __pyx_n_u_remote __pyx_string_tab[172]
+#define __pyx_n_u_replace __pyx_string_tab[173]
+#define __pyx_n_u_required __pyx_string_tab[174]
+#define __pyx_n_u_return __pyx_string_tab[175]
+#define __pyx_n_u_rtcp __pyx_string_tab[176]
+#define __pyx_n_u_rtpmap __pyx_string_tab[177]
+#define __pyx_n_u_self __pyx_string_tab[178]
+#define __pyx_n_u_send __pyx_string_tab[179]
+#define __pyx_n_u_sendonly __pyx_string_tab[180]
+#define __pyx_n_u_sendrecv __pyx_string_tab[181]
+#define __pyx_n_u_session_id __pyx_string_tab[182]
+#define __pyx_n_u_setdefault __pyx_string_tab[183]
+#define __pyx_n_u_slots __pyx_string_tab[184]
+#define __pyx_n_u_srtp __pyx_string_tab[185]
+#define __pyx_n_u_str __pyx_string_tab[186]
+#define __pyx_n_u_strip __pyx_string_tab[187]
+#define __pyx_n_u_suite __pyx_string_tab[188]
+#define __pyx_n_u_tag __pyx_string_tab[189]
+#define __pyx_n_u_take_answer __pyx_string_tab[190]
+#define __pyx_n_u_take_answer_locals_genexpr __pyx_string_tab[191]
+#define __pyx_n_u_takes_events __pyx_string_tab[192]
+#define __pyx_n_u_theirs __pyx_string_tab[193]
+#define __pyx_n_u_theirs_first __pyx_string_tab[194]
+#define __pyx_n_u_throw __pyx_string_tab[195]
+#define __pyx_n_u_value __pyx_string_tab[196]
+#define __pyx_n_u_values __pyx_string_tab[197]
+#define __pyx_n_u_version __pyx_string_tab[198]
+#define __pyx_n_u_we_send __pyx_string_tab[199]
+#define __pyx_n_u_whole __pyx_string_tab[200]
+#define __pyx_n_u_willing __pyx_string_tab[201]
+#define __pyx_kp_b_PyObject_PyObject_PyObject_int __pyx_string_tab[202]
+#define __pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa __pyx_string_tab[203]
+#define __pyx_kp_b_iso88591_Q_a_A_A_A_az_1G_q_wgU_fG4_1_axq __pyx_string_tab[204]
+#define __pyx_kp_b_iso88591_IQa_YawauF_iwa_wc_aq_5_c_vU_E_E __pyx_string_tab[205]
+#define __pyx_kp_b_iso88591_Q_Q_Q_A_aq_xxq_AZq_R_rrs_xt_c_a __pyx_string_tab[206]
+#define __pyx_kp_b_iso88591_q_Q_Q_A_vQ_xt9Cq_1_AXQfIT_q_hfA __pyx_string_tab[207]
+#define __pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a __pyx_string_tab[208]
+#define __pyx_kp_b_iso88591_A_t_d_a __pyx_string_tab[209]
+#define __pyx_kp_b_iso88591_q __pyx_string_tab[210]
+#define __pyx_kp_b_iso88591_1 __pyx_string_tab[211]
+#define __pyx_kp_b_iso88591_4q_WE_E_ST __pyx_string_tab[212]
+#define __pyx_kp_b_iso88591_uJa_7_ZuA_U_AXS_6_vU_s_q_Qe7_t5 __pyx_string_tab[213]
+#define __pyx_kp_b_iso88591_5_WCt_at_Q __pyx_string_tab[214]
+#define __pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX __pyx_string_tab[215]
+#define __pyx_kp_b_iso88591_Q_1_d_1_7_z_AV6_t6_AU_AT_e_Qd_2 __pyx_string_tab[216]
+#define __pyx_kp_b_iso88591_A_q_IQ_uF_Q_q_q_IQ_uF_Q_q_1 __pyx_string_tab[217]
+#define __pyx_kp_b_iso88591_1_Qa_5_O5_Na __pyx_string_tab[218]
+#define __pyx_kp_b_iso88591_a_D_1KuC_vS_U_z_HCuCq_aq_1 __pyx_string_tab[219]
+#define __pyx_kp_b_iso88591_y_Q_5_c_U_E_4q_QR_7_1 __pyx_string_tab[220]
 #define __pyx_int_0 __pyx_number_tab[0]
 #define __pyx_int_1 __pyx_number_tab[1]
 #define __pyx_int_10 __pyx_number_tab[2]
 #define __pyx_int_20 __pyx_number_tab[3]
 #define __pyx_int_60 __pyx_number_tab[4]
 #define __pyx_int_127 __pyx_number_tab[5]
+#define __pyx_int_65535 __pyx_number_tab[6]
 /* #### Code section: module_state_clear ### */
 #if CYTHON_USE_MODULE_STATE
 static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
@@ -3557,18 +3613,20 @@ static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
   Py_CLEAR(clear_module_state->__pyx_ptype_3pbx_3sdp_11description_Description);
   Py_CLEAR(clear_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults);
   Py_CLEAR(clear_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults);
-  Py_CLEAR(clear_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer);
-  Py_CLEAR(clear_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer);
-  Py_CLEAR(clear_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr);
-  Py_CLEAR(clear_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr);
+  Py_CLEAR(clear_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr);
+  Py_CLEAR(clear_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr);
+  Py_CLEAR(clear_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer);
+  Py_CLEAR(clear_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer);
+  Py_CLEAR(clear_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr);
+  Py_CLEAR(clear_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_get.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_items.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_values.method);
-  for (int i=0; i<11; ++i) { Py_CLEAR(clear_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<17; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<215; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
-  for (int i=0; i<6; ++i) { Py_CLEAR(clear_module_state->__pyx_number_tab[i]); }
+  for (int i=0; i<12; ++i) { Py_CLEAR(clear_module_state->__pyx_tuple[i]); }
+  for (int i=0; i<18; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
+  for (int i=0; i<221; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<7; ++i) { Py_CLEAR(clear_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_clear_contents ### */
 /* CommonTypesMetaclass.module_state_clear */
 Py_CLEAR(clear_module_state->__pyx_CommonTypesMetaclassType);
@@ -3598,18 +3656,20 @@ static CYTHON_SMALL_CODE int __pyx_m_traverse(PyObject *m, visitproc visit, void
   Py_VISIT(traverse_module_state->__pyx_ptype_3pbx_3sdp_11description_Description);
   Py_VISIT(traverse_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults);
   Py_VISIT(traverse_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults);
-  Py_VISIT(traverse_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer);
-  Py_VISIT(traverse_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer);
-  Py_VISIT(traverse_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr);
-  Py_VISIT(traverse_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr);
+  Py_VISIT(traverse_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr);
+  Py_VISIT(traverse_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr);
+  Py_VISIT(traverse_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer);
+  Py_VISIT(traverse_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer);
+  Py_VISIT(traverse_module_state->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr);
+  Py_VISIT(traverse_module_state->__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_get.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_items.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_values.method);
-  for (int i=0; i<11; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<17; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<215; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
-  for (int i=0; i<6; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_number_tab[i]); }
+  for (int i=0; i<12; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_tuple[i]); }
+  for (int i=0; i<18; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
+  for (int i=0; i<221; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<7; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_traverse_contents ### */
 /* CommonTypesMetaclass.module_state_traverse */
 Py_VISIT(traverse_module_state->__pyx_CommonTypesMetaclassType);
@@ -3626,7 +3686,7 @@ return 0;
 #endif
 /* #### Code section: module_code ### */
 
-/* "pbx/sdp/negotiate.py":56
+/* "pbx/sdp/negotiate.py":57
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
  *     @property             # <<<<<<<<<<<<<<
@@ -3673,32 +3733,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_self,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 56, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 57, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 56, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 57, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "we_send", 0) < (0)) __PYX_ERR(0, 56, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "we_send", 0) < (0)) __PYX_ERR(0, 57, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, i); __PYX_ERR(0, 56, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, i); __PYX_ERR(0, 57, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 56, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 57, __pyx_L3_error)
     }
     __pyx_v_self = values[0];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 56, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 57, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -3730,16 +3790,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("we_send", 0);
 
-  /* "pbx/sdp/negotiate.py":58
+  /* "pbx/sdp/negotiate.py":59
  *     @property
  *     def we_send(self) -> bool:
  *         return self.direction in ("sendrecv", "sendonly")             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_self, __pyx_mstate_global->__pyx_n_u_direction); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 58, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_self, __pyx_mstate_global->__pyx_n_u_direction); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 59, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 58, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 59, __pyx_L1_error)
   if (!__pyx_t_3) {
 
   } else {
@@ -3748,13 +3808,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
 
     goto __pyx_L3_bool_binop_done;
   }
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 58, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 59, __pyx_L1_error)
 
   __pyx_t_2 = __pyx_t_3;
 
   __pyx_L3_bool_binop_done:;
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = __Pyx_PyBool_FromLong(__pyx_t_2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 58, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyBool_FromLong(__pyx_t_2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 59, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
 
   {
@@ -3768,7 +3828,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":56
+  /* "pbx/sdp/negotiate.py":57
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
  *     @property             # <<<<<<<<<<<<<<
@@ -3787,7 +3847,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":61
+/* "pbx/sdp/negotiate.py":62
  * 
  * 
  * def audio_of(description: Description) -> tuple[int, Media]:             # <<<<<<<<<<<<<<
@@ -3821,7 +3881,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("audio_of", 0);
 
-  /* "pbx/sdp/negotiate.py":66
+  /* "pbx/sdp/negotiate.py":67
  *     :raises NegotiationError: where there is none.
  *     """
  *     for index, media in enumerate(description.media):             # <<<<<<<<<<<<<<
@@ -3836,34 +3896,34 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 66, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 67, __pyx_L1_error)
       #endif
       if (__pyx_t_3 >= __pyx_temp) break;
     }
     __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_3;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 66, __pyx_L1_error)
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 67, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_XDECREF_SET(__pyx_v_media, __pyx_t_4);
     __pyx_t_4 = 0;
     __Pyx_INCREF(__pyx_t_1);
     __Pyx_XDECREF_SET(__pyx_v_index, __pyx_t_1);
-    __pyx_t_4 = __Pyx_PyLong_AddObjC(__pyx_t_1, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 66, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyLong_AddObjC(__pyx_t_1, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 67, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_DECREF(__pyx_t_1);
     __pyx_t_1 = __pyx_t_4;
     __pyx_t_4 = 0;
 
-    /* "pbx/sdp/negotiate.py":67
+    /* "pbx/sdp/negotiate.py":68
  *     """
  *     for index, media in enumerate(description.media):
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):             # <<<<<<<<<<<<<<
  *             return index, media
  *     raise NegotiationError("no audio stream that we can take")
 */
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_6 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_6) {
 
@@ -3873,9 +3933,9 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
 
       goto __pyx_L6_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_6) {
 
@@ -3885,24 +3945,24 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
 
       goto __pyx_L6_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 67, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
-    __pyx_t_7 = __Pyx_PySequence_ListKeepNew(__pyx_t_8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PySequence_ListKeepNew(__pyx_t_8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 67, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
-    if (__Pyx_PyList_Extend(__pyx_t_7, __pyx_t_8) < (0)) __PYX_ERR(0, 67, __pyx_L1_error)
+    if (__Pyx_PyList_Extend(__pyx_t_7, __pyx_t_8) < (0)) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     {
       PyObject *__pyx_temp = PyList_AsTuple(__pyx_t_7);
       __Pyx_DECREF(__pyx_t_7);
-      __pyx_t_7 = __pyx_temp; if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 67, __pyx_L1_error)
+      __pyx_t_7 = __pyx_temp; if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 68, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
-    __pyx_t_6 = (__Pyx_PySequence_ContainsTF(__pyx_t_4, __pyx_t_7, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_6 = (__Pyx_PySequence_ContainsTF(__pyx_t_4, __pyx_t_7, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 68, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
@@ -3912,21 +3972,21 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
     if (__pyx_t_5) {
 
 
-      /* "pbx/sdp/negotiate.py":68
+      /* "pbx/sdp/negotiate.py":69
  *     for index, media in enumerate(description.media):
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):
  *             return index, media             # <<<<<<<<<<<<<<
  *     raise NegotiationError("no audio stream that we can take")
  * 
 */
-      __pyx_t_7 = PyTuple_New(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 68, __pyx_L1_error)
+      __pyx_t_7 = PyTuple_New(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 69, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
       __Pyx_INCREF(__pyx_v_index);
       __Pyx_GIVEREF(__pyx_v_index);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 0, __pyx_v_index) != (0)) __PYX_ERR(0, 68, __pyx_L1_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 0, __pyx_v_index) != (0)) __PYX_ERR(0, 69, __pyx_L1_error);
       __Pyx_INCREF(__pyx_v_media);
       __Pyx_GIVEREF(__pyx_v_media);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 1, __pyx_v_media) != (0)) __PYX_ERR(0, 68, __pyx_L1_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 1, __pyx_v_media) != (0)) __PYX_ERR(0, 69, __pyx_L1_error);
       {
         PyObject *__pyx_temp;
         {
@@ -3940,7 +4000,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
       __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
       goto __pyx_L0;
 
-      /* "pbx/sdp/negotiate.py":67
+      /* "pbx/sdp/negotiate.py":68
  *     """
  *     for index, media in enumerate(description.media):
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):             # <<<<<<<<<<<<<<
@@ -3949,7 +4009,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
 */
     }
 
-    /* "pbx/sdp/negotiate.py":66
+    /* "pbx/sdp/negotiate.py":67
  *     :raises NegotiationError: where there is none.
  *     """
  *     for index, media in enumerate(description.media):             # <<<<<<<<<<<<<<
@@ -3960,7 +4020,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":69
+  /* "pbx/sdp/negotiate.py":70
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):
  *             return index, media
  *     raise NegotiationError("no audio stream that we can take")             # <<<<<<<<<<<<<<
@@ -3968,7 +4028,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
  * 
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 69, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 70, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   __pyx_t_9 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -3987,14 +4047,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
     __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_7, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 69, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __Pyx_Raise(__pyx_t_1, 0, 0, 0);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __PYX_ERR(0, 69, __pyx_L1_error)
+  __PYX_ERR(0, 70, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":61
+  /* "pbx/sdp/negotiate.py":62
  * 
  * 
  * def audio_of(description: Description) -> tuple[int, Media]:             # <<<<<<<<<<<<<<
@@ -4059,32 +4119,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_description,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 61, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 62, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 61, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 62, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "audio_of", 0) < (0)) __PYX_ERR(0, 61, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "audio_of", 0) < (0)) __PYX_ERR(0, 62, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, i); __PYX_ERR(0, 61, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, i); __PYX_ERR(0, 62, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 61, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 62, __pyx_L3_error)
     }
     __pyx_v_description = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 61, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 62, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4095,7 +4155,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_description), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "description", 0))) __PYX_ERR(0, 61, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_description), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "description", 0))) __PYX_ERR(0, 62, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_audio_of(__pyx_self, __pyx_v_description);
 
   /* function exit code */
@@ -4123,7 +4183,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_audio_of(CYTHON_UNUSED PyObject *
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("audio_of", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(__pyx_v_description, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 61, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(__pyx_v_description, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 62, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -4147,7 +4207,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_audio_of(CYTHON_UNUSED PyObject *
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":72
+/* "pbx/sdp/negotiate.py":73
  * 
  * 
  * def codecs_of(media: Media) -> list[Codec]:             # <<<<<<<<<<<<<<
@@ -4191,36 +4251,35 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   int __pyx_t_11;
   int __pyx_t_12;
   int __pyx_t_13;
-  int __pyx_t_14;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("codecs_of", 0);
 
-  /* "pbx/sdp/negotiate.py":74
+  /* "pbx/sdp/negotiate.py":75
  * def codecs_of(media: Media) -> list[Codec]:
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}             # <<<<<<<<<<<<<<
  *     for value in media.all("rtpmap"):
  *         number, _, rest = value.partition(" ")
 */
-  __pyx_t_1 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 74, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 75, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_v_maps = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":75
+  /* "pbx/sdp/negotiate.py":76
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}
  *     for value in media.all("rtpmap"):             # <<<<<<<<<<<<<<
  *         number, _, rest = value.partition(" ")
  *         maps[number.strip()] = rest.strip()
 */
-  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_rtpmap, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 75, __pyx_L1_error)
+  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_rtpmap, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 76, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   if (unlikely(__pyx_t_1 == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 75, __pyx_L1_error)
+    __PYX_ERR(0, 76, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1; __Pyx_INCREF(__pyx_t_2);
   __pyx_t_3 = 0;
@@ -4229,18 +4288,18 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 75, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 76, __pyx_L1_error)
       #endif
       if (__pyx_t_3 >= __pyx_temp) break;
     }
     __pyx_t_1 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_3;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 75, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 76, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_XDECREF_SET(__pyx_v_value, __pyx_t_1);
     __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":76
+    /* "pbx/sdp/negotiate.py":77
  *     maps = {}
  *     for value in media.all("rtpmap"):
  *         number, _, rest = value.partition(" ")             # <<<<<<<<<<<<<<
@@ -4254,7 +4313,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_mstate_global->__pyx_kp_u_};
       __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 76, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 77, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     if ((likely(PyTuple_CheckExact(__pyx_t_1))) || (PyList_CheckExact(__pyx_t_1))) {
@@ -4263,7 +4322,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       if (unlikely(size != 3)) {
         if (size > 3) __Pyx_RaiseTooManyValuesError(3);
         else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-        __PYX_ERR(0, 76, __pyx_L1_error)
+        __PYX_ERR(0, 77, __pyx_L1_error)
       }
       #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
       if (likely(PyTuple_CheckExact(sequence))) {
@@ -4275,27 +4334,27 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __Pyx_INCREF(__pyx_t_7);
       } else {
         __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 76, __pyx_L1_error)
+        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 77, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_4);
         __pyx_t_6 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 76, __pyx_L1_error)
+        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 77, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_6);
         __pyx_t_7 = __Pyx_PyList_GET_ITEM_REF(sequence, 2, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 76, __pyx_L1_error)
+        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 77, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_7);
       }
       #else
-      __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 76, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 77, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 76, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 77, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 76, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 77, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
       #endif
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
     } else {
       Py_ssize_t index = -1;
-      __pyx_t_8 = PyObject_GetIter(__pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 76, __pyx_L1_error)
+      __pyx_t_8 = PyObject_GetIter(__pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 77, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_8);
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       __pyx_t_9 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_8);
@@ -4305,7 +4364,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __Pyx_GOTREF(__pyx_t_6);
       index = 2; __pyx_t_7 = __pyx_t_9(__pyx_t_8); if (unlikely(!__pyx_t_7)) goto __pyx_L5_unpacking_failed;
       __Pyx_GOTREF(__pyx_t_7);
-      if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_8), 3) < (0)) __PYX_ERR(0, 76, __pyx_L1_error)
+      if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_8), 3) < (0)) __PYX_ERR(0, 77, __pyx_L1_error)
       __pyx_t_9 = NULL;
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
       goto __pyx_L6_unpacking_done;
@@ -4313,7 +4372,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
       __pyx_t_9 = NULL;
       if (__Pyx_IterFinish() == 0) __Pyx_RaiseNeedMoreValuesError(index);
-      __PYX_ERR(0, 76, __pyx_L1_error)
+      __PYX_ERR(0, 77, __pyx_L1_error)
       __pyx_L6_unpacking_done:;
     }
     __Pyx_XDECREF_SET(__pyx_v_number, __pyx_t_4);
@@ -4323,7 +4382,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     __Pyx_XDECREF_SET(__pyx_v_rest, __pyx_t_7);
     __pyx_t_7 = 0;
 
-    /* "pbx/sdp/negotiate.py":77
+    /* "pbx/sdp/negotiate.py":78
  *     for value in media.all("rtpmap"):
  *         number, _, rest = value.partition(" ")
  *         maps[number.strip()] = rest.strip()             # <<<<<<<<<<<<<<
@@ -4337,7 +4396,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       PyObject *__pyx_callargs[2] = {__pyx_t_7, NULL};
       __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_strip, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 77, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __pyx_t_6 = __pyx_v_number;
@@ -4347,14 +4406,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       PyObject *__pyx_callargs[2] = {__pyx_t_6, NULL};
       __pyx_t_7 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_strip, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 77, __pyx_L1_error)
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 78, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
-    if (unlikely((PyDict_SetItem(__pyx_v_maps, __pyx_t_7, __pyx_t_1) < 0))) __PYX_ERR(0, 77, __pyx_L1_error)
+    if (unlikely((PyDict_SetItem(__pyx_v_maps, __pyx_t_7, __pyx_t_1) < 0))) __PYX_ERR(0, 78, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":75
+    /* "pbx/sdp/negotiate.py":76
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}
  *     for value in media.all("rtpmap"):             # <<<<<<<<<<<<<<
@@ -4364,7 +4423,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":78
+  /* "pbx/sdp/negotiate.py":79
  *         number, _, rest = value.partition(" ")
  *         maps[number.strip()] = rest.strip()
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}             # <<<<<<<<<<<<<<
@@ -4372,13 +4431,13 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
  *     for text in media.formats:
 */
   { /* enter inner scope */
-    __pyx_t_2 = PyDict_New(); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 78, __pyx_L10_error)
+    __pyx_t_2 = PyDict_New(); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 79, __pyx_L10_error)
     __Pyx_GOTREF(__pyx_t_2);
-    __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_fmtp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L10_error)
+    __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_fmtp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (unlikely(__pyx_t_1 == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-      __PYX_ERR(0, 78, __pyx_L10_error)
+      __PYX_ERR(0, 79, __pyx_L10_error)
     }
     __pyx_t_7 = __pyx_t_1; __Pyx_INCREF(__pyx_t_7);
     __pyx_t_3 = 0;
@@ -4387,13 +4446,13 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_7);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 78, __pyx_L10_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 79, __pyx_L10_error)
         #endif
         if (__pyx_t_3 >= __pyx_temp) break;
       }
       __pyx_t_1 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_7, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_3;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L10_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
       __Pyx_GOTREF(__pyx_t_1);
       __Pyx_XDECREF_SET(__pyx_7genexpr__pyx_v_value, __pyx_t_1);
       __pyx_t_1 = 0;
@@ -4404,10 +4463,10 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_mstate_global->__pyx_kp_u_};
         __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L10_error)
+        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
         __Pyx_GOTREF(__pyx_t_1);
       }
-      __pyx_t_6 = __Pyx_GetItemInt(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 78, __pyx_L10_error)
+      __pyx_t_6 = __Pyx_GetItemInt(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 79, __pyx_L10_error)
       __Pyx_GOTREF(__pyx_t_6);
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       __pyx_t_10 = __pyx_7genexpr__pyx_v_value;
@@ -4417,10 +4476,10 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         PyObject *__pyx_callargs[2] = {__pyx_t_10, __pyx_mstate_global->__pyx_kp_u_};
         __pyx_t_8 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
-        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 78, __pyx_L10_error)
+        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 79, __pyx_L10_error)
         __Pyx_GOTREF(__pyx_t_8);
       }
-      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_8, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 78, __pyx_L10_error)
+      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_8, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 79, __pyx_L10_error)
       __Pyx_GOTREF(__pyx_t_10);
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
       __pyx_t_4 = __pyx_t_10;
@@ -4431,10 +4490,10 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_strip, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
         __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L10_error)
+        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
         __Pyx_GOTREF(__pyx_t_1);
       }
-      if (unlikely(PyDict_SetItem(__pyx_t_2, __pyx_t_6, __pyx_t_1))) __PYX_ERR(0, 78, __pyx_L10_error)
+      if (unlikely(PyDict_SetItem(__pyx_t_2, __pyx_t_6, __pyx_t_1))) __PYX_ERR(0, 79, __pyx_L10_error)
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
     }
@@ -4449,28 +4508,28 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   __pyx_v_fmtps = ((PyObject*)__pyx_t_2);
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":79
+  /* "pbx/sdp/negotiate.py":80
  *         maps[number.strip()] = rest.strip()
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
  *     found = []             # <<<<<<<<<<<<<<
  *     for text in media.formats:
- *         if not text.isdigit() or int(text) > 127:
+ *         pt = whole(text)
 */
-  __pyx_t_2 = PyList_New(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 79, __pyx_L1_error)
+  __pyx_t_2 = PyList_New(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 80, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __pyx_v_found = ((PyObject*)__pyx_t_2);
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":80
+  /* "pbx/sdp/negotiate.py":81
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
  *     found = []
  *     for text in media.formats:             # <<<<<<<<<<<<<<
- *         if not text.isdigit() or int(text) > 127:
- *             continue
+ *         pt = whole(text)
+ *         if pt is None or pt > 127:
 */
   if (unlikely(__pyx_v_media->formats == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 80, __pyx_L1_error)
+    __PYX_ERR(0, 81, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_v_media->formats; __Pyx_INCREF(__pyx_t_2);
   __pyx_t_3 = 0;
@@ -4478,117 +4537,121 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 80, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 81, __pyx_L1_error)
       #endif
       if (__pyx_t_3 >= __pyx_temp) break;
     }
     __pyx_t_7 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_3;
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 80, __pyx_L1_error)
+    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 81, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     __Pyx_XDECREF_SET(__pyx_v_text, __pyx_t_7);
     __pyx_t_7 = 0;
 
-    /* "pbx/sdp/negotiate.py":81
+    /* "pbx/sdp/negotiate.py":82
  *     found = []
  *     for text in media.formats:
- *         if not text.isdigit() or int(text) > 127:             # <<<<<<<<<<<<<<
+ *         pt = whole(text)             # <<<<<<<<<<<<<<
+ *         if pt is None or pt > 127:
  *             continue
- *         pt = int(text)
 */
-    __pyx_t_1 = __pyx_v_text;
-    __Pyx_INCREF(__pyx_t_1);
-    __pyx_t_5 = 0;
+    __pyx_t_1 = NULL;
+    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 82, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_6);
+    __pyx_t_5 = 1;
+    #if CYTHON_UNPACK_METHODS
+    if (unlikely(PyMethod_Check(__pyx_t_6))) {
+      __pyx_t_1 = PyMethod_GET_SELF(__pyx_t_6);
+      assert(__pyx_t_1);
+      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_6);
+      __Pyx_INCREF(__pyx_t_1);
+      __Pyx_INCREF(__pyx__function);
+      __Pyx_DECREF_SET(__pyx_t_6, __pyx__function);
+      __pyx_t_5 = 0;
+    }
+    #endif
     {
-      PyObject *__pyx_callargs[2] = {__pyx_t_1, NULL};
-      __pyx_t_7 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_isdigit, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      PyObject *__pyx_callargs[2] = {__pyx_t_1, __pyx_v_text};
+      __pyx_t_7 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 81, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 82, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
-    __pyx_t_12 = __Pyx_PyObject_IsTrue(__pyx_t_7); if (unlikely((__pyx_t_12 < 0))) __PYX_ERR(0, 81, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    __pyx_t_13 = (!__pyx_t_12);
+    __Pyx_XDECREF_SET(__pyx_v_pt, __pyx_t_7);
+    __pyx_t_7 = 0;
 
-
-    if (!__pyx_t_13) {
+    /* "pbx/sdp/negotiate.py":83
+ *     for text in media.formats:
+ *         pt = whole(text)
+ *         if pt is None or pt > 127:             # <<<<<<<<<<<<<<
+ *             continue
+ *         if text in maps:
+*/
+    __pyx_t_12 = (__pyx_v_pt == Py_None);
+    if (!__pyx_t_12) {
 
     } else {
 
-      __pyx_t_11 = __pyx_t_13;
+      __pyx_t_11 = __pyx_t_12;
 
       goto __pyx_L18_bool_binop_done;
     }
-    __pyx_t_7 = __Pyx_PyNumber_Int(__pyx_v_text); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 81, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_7);
-    __pyx_t_13 = __Pyx_PyObject_CompareBoolGt_int_int(__pyx_t_7, __pyx_mstate_global->__pyx_int_127, Py_GT); if (unlikely((__pyx_t_13 < 0))) __PYX_ERR(0, 81, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+    __pyx_t_12 = __Pyx_PyObject_CompareBoolGt_object_int(__pyx_v_pt, __pyx_mstate_global->__pyx_int_127, Py_GT); if (unlikely((__pyx_t_12 < 0))) __PYX_ERR(0, 83, __pyx_L1_error)
 
-    __pyx_t_11 = __pyx_t_13;
+    __pyx_t_11 = __pyx_t_12;
 
     __pyx_L18_bool_binop_done:;
     if (__pyx_t_11) {
 
 
-      /* "pbx/sdp/negotiate.py":82
- *     for text in media.formats:
- *         if not text.isdigit() or int(text) > 127:
+      /* "pbx/sdp/negotiate.py":84
+ *         pt = whole(text)
+ *         if pt is None or pt > 127:
  *             continue             # <<<<<<<<<<<<<<
- *         pt = int(text)
- *         if text in maps:
-*/
-      goto __pyx_L15_continue;
-
-      /* "pbx/sdp/negotiate.py":81
- *     found = []
- *     for text in media.formats:
- *         if not text.isdigit() or int(text) > 127:             # <<<<<<<<<<<<<<
- *             continue
- *         pt = int(text)
-*/
-    }
-
-    /* "pbx/sdp/negotiate.py":83
- *         if not text.isdigit() or int(text) > 127:
- *             continue
- *         pt = int(text)             # <<<<<<<<<<<<<<
  *         if text in maps:
  *             name, _, clock = maps[text].partition("/")
 */
-    __pyx_t_7 = __Pyx_PyNumber_Int(__pyx_v_text); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 83, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_7);
-    __Pyx_XDECREF_SET(__pyx_v_pt, ((PyObject*)__pyx_t_7));
-    __pyx_t_7 = 0;
+      goto __pyx_L15_continue;
 
-    /* "pbx/sdp/negotiate.py":84
+      /* "pbx/sdp/negotiate.py":83
+ *     for text in media.formats:
+ *         pt = whole(text)
+ *         if pt is None or pt > 127:             # <<<<<<<<<<<<<<
  *             continue
- *         pt = int(text)
+ *         if text in maps:
+*/
+    }
+
+    /* "pbx/sdp/negotiate.py":85
+ *         if pt is None or pt > 127:
+ *             continue
  *         if text in maps:             # <<<<<<<<<<<<<<
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
 */
-    __pyx_t_11 = (__Pyx_PyDict_ContainsTF(__pyx_v_text, __pyx_v_maps, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 84, __pyx_L1_error)
+    __pyx_t_11 = (__Pyx_PyDict_ContainsTF(__pyx_v_text, __pyx_v_maps, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 85, __pyx_L1_error)
     if (__pyx_t_11) {
 
 
-      /* "pbx/sdp/negotiate.py":85
- *         pt = int(text)
+      /* "pbx/sdp/negotiate.py":86
+ *             continue
  *         if text in maps:
  *             name, _, clock = maps[text].partition("/")             # <<<<<<<<<<<<<<
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
 */
-      __pyx_t_6 = __Pyx_PyDict_GetItem(__pyx_v_maps, __pyx_v_text); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 85, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_1 = __pyx_t_6;
-      __Pyx_INCREF(__pyx_t_1);
+      __pyx_t_1 = __Pyx_PyDict_GetItem(__pyx_v_maps, __pyx_v_text); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 86, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_1);
+      __pyx_t_6 = __pyx_t_1;
+      __Pyx_INCREF(__pyx_t_6);
       __pyx_t_5 = 0;
       {
-        PyObject *__pyx_callargs[2] = {__pyx_t_1, __pyx_mstate_global->__pyx_kp_u__2};
+        PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_mstate_global->__pyx_kp_u__2};
         __pyx_t_7 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-        __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
-        __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 85, __pyx_L1_error)
+        __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+        __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 86, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_7);
       }
       if ((likely(PyTuple_CheckExact(__pyx_t_7))) || (PyList_CheckExact(__pyx_t_7))) {
@@ -4597,49 +4660,49 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         if (unlikely(size != 3)) {
           if (size > 3) __Pyx_RaiseTooManyValuesError(3);
           else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-          __PYX_ERR(0, 85, __pyx_L1_error)
+          __PYX_ERR(0, 86, __pyx_L1_error)
         }
         #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
         if (likely(PyTuple_CheckExact(sequence))) {
-          __pyx_t_6 = PyTuple_GET_ITEM(sequence, 0);
-          __Pyx_INCREF(__pyx_t_6);
-          __pyx_t_1 = PyTuple_GET_ITEM(sequence, 1);
+          __pyx_t_1 = PyTuple_GET_ITEM(sequence, 0);
           __Pyx_INCREF(__pyx_t_1);
+          __pyx_t_6 = PyTuple_GET_ITEM(sequence, 1);
+          __Pyx_INCREF(__pyx_t_6);
           __pyx_t_10 = PyTuple_GET_ITEM(sequence, 2);
           __Pyx_INCREF(__pyx_t_10);
         } else {
-          __pyx_t_6 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 85, __pyx_L1_error)
-          __Pyx_XGOTREF(__pyx_t_6);
-          __pyx_t_1 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 85, __pyx_L1_error)
+          __pyx_t_1 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
+          if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 86, __pyx_L1_error)
           __Pyx_XGOTREF(__pyx_t_1);
+          __pyx_t_6 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
+          if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
+          __Pyx_XGOTREF(__pyx_t_6);
           __pyx_t_10 = __Pyx_PyList_GET_ITEM_REF(sequence, 2, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 85, __pyx_L1_error)
+          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
           __Pyx_XGOTREF(__pyx_t_10);
         }
         #else
-        __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 85, __pyx_L1_error)
-        __Pyx_GOTREF(__pyx_t_6);
-        __pyx_t_1 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 85, __pyx_L1_error)
+        __pyx_t_1 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 86, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_1);
-        __pyx_t_10 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 85, __pyx_L1_error)
+        __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __Pyx_GOTREF(__pyx_t_6);
+        __pyx_t_10 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_10);
         #endif
         __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       } else {
         Py_ssize_t index = -1;
-        __pyx_t_4 = PyObject_GetIter(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 85, __pyx_L1_error)
+        __pyx_t_4 = PyObject_GetIter(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 86, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_4);
         __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
         __pyx_t_9 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_4);
-        index = 0; __pyx_t_6 = __pyx_t_9(__pyx_t_4); if (unlikely(!__pyx_t_6)) goto __pyx_L21_unpacking_failed;
-        __Pyx_GOTREF(__pyx_t_6);
-        index = 1; __pyx_t_1 = __pyx_t_9(__pyx_t_4); if (unlikely(!__pyx_t_1)) goto __pyx_L21_unpacking_failed;
+        index = 0; __pyx_t_1 = __pyx_t_9(__pyx_t_4); if (unlikely(!__pyx_t_1)) goto __pyx_L21_unpacking_failed;
         __Pyx_GOTREF(__pyx_t_1);
+        index = 1; __pyx_t_6 = __pyx_t_9(__pyx_t_4); if (unlikely(!__pyx_t_6)) goto __pyx_L21_unpacking_failed;
+        __Pyx_GOTREF(__pyx_t_6);
         index = 2; __pyx_t_10 = __pyx_t_9(__pyx_t_4); if (unlikely(!__pyx_t_10)) goto __pyx_L21_unpacking_failed;
         __Pyx_GOTREF(__pyx_t_10);
-        if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_4), 3) < (0)) __PYX_ERR(0, 85, __pyx_L1_error)
+        if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_4), 3) < (0)) __PYX_ERR(0, 86, __pyx_L1_error)
         __pyx_t_9 = NULL;
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
         goto __pyx_L22_unpacking_done;
@@ -4647,76 +4710,76 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
         __pyx_t_9 = NULL;
         if (__Pyx_IterFinish() == 0) __Pyx_RaiseNeedMoreValuesError(index);
-        __PYX_ERR(0, 85, __pyx_L1_error)
+        __PYX_ERR(0, 86, __pyx_L1_error)
         __pyx_L22_unpacking_done:;
       }
-      __Pyx_XDECREF_SET(__pyx_v_name, __pyx_t_6);
-      __pyx_t_6 = 0;
-      __Pyx_XDECREF_SET(__pyx_v__, __pyx_t_1);
+      __Pyx_XDECREF_SET(__pyx_v_name, __pyx_t_1);
       __pyx_t_1 = 0;
+      __Pyx_XDECREF_SET(__pyx_v__, __pyx_t_6);
+      __pyx_t_6 = 0;
       __Pyx_XDECREF_SET(__pyx_v_clock, __pyx_t_10);
       __pyx_t_10 = 0;
 
-      /* "pbx/sdp/negotiate.py":86
+      /* "pbx/sdp/negotiate.py":87
  *         if text in maps:
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())             # <<<<<<<<<<<<<<
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
  *                 continue
 */
-      __pyx_t_1 = __pyx_v_name;
-      __Pyx_INCREF(__pyx_t_1);
+      __pyx_t_6 = __pyx_v_name;
+      __Pyx_INCREF(__pyx_t_6);
       __pyx_t_5 = 0;
       {
-        PyObject *__pyx_callargs[2] = {__pyx_t_1, NULL};
+        PyObject *__pyx_callargs[2] = {__pyx_t_6, NULL};
         __pyx_t_10 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_lower, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-        __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
-        if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+        if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_10);
       }
-      __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_10, __pyx_mstate_global->__pyx_kp_u_telephone_event, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 86, __pyx_L1_error)
+      __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_10, __pyx_mstate_global->__pyx_kp_u_telephone_event, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 87, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
       if (__pyx_t_11) {
-        __Pyx_GetModuleGlobalName(__pyx_t_10, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __Pyx_GetModuleGlobalName(__pyx_t_10, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_10);
         __pyx_t_7 = __pyx_t_10;
         __pyx_t_10 = 0;
       } else {
-        __pyx_t_1 = NULL;
-        __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_BY_NAME); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
-        __Pyx_GOTREF(__pyx_t_6);
-        __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_get); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __pyx_t_6 = NULL;
+        __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_BY_NAME); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 87, __pyx_L1_error)
+        __Pyx_GOTREF(__pyx_t_1);
+        __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_get); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 87, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_4);
-        __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+        __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
         __pyx_t_8 = __pyx_v_name;
         __Pyx_INCREF(__pyx_t_8);
         __pyx_t_5 = 0;
         {
           PyObject *__pyx_callargs[2] = {__pyx_t_8, NULL};
-          __pyx_t_6 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_lower, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+          __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_lower, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
-          if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
-          __Pyx_GOTREF(__pyx_t_6);
+          if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 87, __pyx_L1_error)
+          __Pyx_GOTREF(__pyx_t_1);
         }
         __pyx_t_5 = 1;
         #if CYTHON_UNPACK_METHODS
         if (unlikely(PyMethod_Check(__pyx_t_4))) {
-          __pyx_t_1 = PyMethod_GET_SELF(__pyx_t_4);
-          assert(__pyx_t_1);
+          __pyx_t_6 = PyMethod_GET_SELF(__pyx_t_4);
+          assert(__pyx_t_6);
           PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_4);
-          __Pyx_INCREF(__pyx_t_1);
+          __Pyx_INCREF(__pyx_t_6);
           __Pyx_INCREF(__pyx__function);
           __Pyx_DECREF_SET(__pyx_t_4, __pyx__function);
           __pyx_t_5 = 0;
         }
         #endif
         {
-          PyObject *__pyx_callargs[2] = {__pyx_t_1, __pyx_t_6};
+          PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_t_1};
           __pyx_t_10 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-          __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
-          __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+          __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+          __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
           __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
+          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_10);
         }
         __pyx_t_7 = __pyx_t_10;
@@ -4726,19 +4789,19 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_7);
       __pyx_t_7 = 0;
 
-      /* "pbx/sdp/negotiate.py":87
+      /* "pbx/sdp/negotiate.py":88
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):             # <<<<<<<<<<<<<<
  *                 continue
  *         elif pt in STATIC:
 */
-      __pyx_t_13 = (__pyx_v_codec == Py_None);
-      if (!__pyx_t_13) {
+      __pyx_t_12 = (__pyx_v_codec == Py_None);
+      if (!__pyx_t_12) {
 
       } else {
 
-        __pyx_t_11 = __pyx_t_13;
+        __pyx_t_11 = __pyx_t_12;
 
         goto __pyx_L24_bool_binop_done;
       }
@@ -4749,28 +4812,28 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         PyObject *__pyx_callargs[2] = {__pyx_t_10, __pyx_mstate_global->__pyx_kp_u__2};
         __pyx_t_7 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
-        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 87, __pyx_L1_error)
+        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 88, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_7);
       }
-      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_7, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
+      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_7, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 88, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_10);
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-      __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 87, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 88, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
-      __pyx_t_4 = __Pyx_PyObject_Unicode(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 87, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_Unicode(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 88, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-      __pyx_t_13 = __Pyx_PyObject_CompareBoolNe_object_str(__pyx_t_10, __pyx_t_4, Py_NE); if (unlikely((__pyx_t_13 < 0))) __PYX_ERR(0, 87, __pyx_L1_error)
+      __pyx_t_12 = __Pyx_PyObject_CompareBoolNe_object_str(__pyx_t_10, __pyx_t_4, Py_NE); if (unlikely((__pyx_t_12 < 0))) __PYX_ERR(0, 88, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-      __pyx_t_11 = __pyx_t_13;
+      __pyx_t_11 = __pyx_t_12;
 
       __pyx_L24_bool_binop_done:;
       if (__pyx_t_11) {
 
 
-        /* "pbx/sdp/negotiate.py":88
+        /* "pbx/sdp/negotiate.py":89
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
  *                 continue             # <<<<<<<<<<<<<<
@@ -4779,7 +4842,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
         goto __pyx_L15_continue;
 
-        /* "pbx/sdp/negotiate.py":87
+        /* "pbx/sdp/negotiate.py":88
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):             # <<<<<<<<<<<<<<
@@ -4788,9 +4851,9 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
       }
 
-      /* "pbx/sdp/negotiate.py":84
+      /* "pbx/sdp/negotiate.py":85
+ *         if pt is None or pt > 127:
  *             continue
- *         pt = int(text)
  *         if text in maps:             # <<<<<<<<<<<<<<
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
@@ -4798,36 +4861,36 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       goto __pyx_L20;
     }
 
-    /* "pbx/sdp/negotiate.py":89
+    /* "pbx/sdp/negotiate.py":90
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
  *                 continue
  *         elif pt in STATIC:             # <<<<<<<<<<<<<<
  *             codec = STATIC[pt]
  *         else:
 */
-    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 89, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 90, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_pt, __pyx_t_4, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 89, __pyx_L1_error)
+    __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_pt, __pyx_t_4, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 90, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_11) {
 
 
-      /* "pbx/sdp/negotiate.py":90
+      /* "pbx/sdp/negotiate.py":91
  *                 continue
  *         elif pt in STATIC:
  *             codec = STATIC[pt]             # <<<<<<<<<<<<<<
  *         else:
  *             continue
 */
-      __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 90, __pyx_L1_error)
+      __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 91, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_10 = __Pyx_PyObject_GetItem(__pyx_t_4, __pyx_v_pt); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 90, __pyx_L1_error)
+      __pyx_t_10 = __Pyx_PyObject_GetItem(__pyx_t_4, __pyx_v_pt); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 91, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_10);
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_10);
       __pyx_t_10 = 0;
 
-      /* "pbx/sdp/negotiate.py":89
+      /* "pbx/sdp/negotiate.py":90
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
  *                 continue
  *         elif pt in STATIC:             # <<<<<<<<<<<<<<
@@ -4837,7 +4900,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       goto __pyx_L20;
     }
 
-    /* "pbx/sdp/negotiate.py":92
+    /* "pbx/sdp/negotiate.py":93
  *             codec = STATIC[pt]
  *         else:
  *             continue             # <<<<<<<<<<<<<<
@@ -4849,7 +4912,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     }
     __pyx_L20:;
 
-    /* "pbx/sdp/negotiate.py":93
+    /* "pbx/sdp/negotiate.py":94
  *         else:
  *             continue
  *         found.append(codec.at(pt, fmtp=fmtps.get(text, "")))             # <<<<<<<<<<<<<<
@@ -4858,7 +4921,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
     __pyx_t_4 = __pyx_v_codec;
     __Pyx_INCREF(__pyx_t_4);
-    __pyx_t_7 = __Pyx_PyDict_GetItemDefault(__pyx_v_fmtps, __pyx_v_text, __pyx_mstate_global->__pyx_kp_u__4); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 93, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PyDict_GetItemDefault(__pyx_v_fmtps, __pyx_v_text, __pyx_mstate_global->__pyx_kp_u__4); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 94, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     #if CYTHON_VECTORCALL
     #endif
@@ -4866,42 +4929,42 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     {
       PyObject *__pyx_callargs[3] = {__pyx_t_4, __pyx_v_pt, __pyx_t_7};
       #if CYTHON_VECTORCALL
-      __pyx_t_6 = __pyx_mstate_global->__pyx_tuple[0];
-      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 93, __pyx_L1_error)
-      __Pyx_INCREF(__pyx_t_6);
+      __pyx_t_1 = __pyx_mstate_global->__pyx_tuple[0];
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 94, __pyx_L1_error)
+      __Pyx_INCREF(__pyx_t_1);
       #else
       {
         PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_fmtp};
-        __pyx_t_6 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+2, 1);
-        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 93, __pyx_L1_error)
-        __Pyx_GOTREF(__pyx_t_6);
+        __pyx_t_1 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+2, 1);
+        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 94, __pyx_L1_error)
+        __Pyx_GOTREF(__pyx_t_1);
       }
       #endif
-      __pyx_t_10 = __Pyx_Object_VectorcallMethodKwds((PyObject*)__pyx_mstate_global->__pyx_n_u_at, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_6);
+      __pyx_t_10 = __Pyx_Object_VectorcallMethodKwds((PyObject*)__pyx_mstate_global->__pyx_n_u_at, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_1);
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       #if CYTHON_VECTORCALL
       #endif
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-      __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 93, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+      if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 94, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_10);
     }
-    __pyx_t_14 = __Pyx_PyList_Append(__pyx_v_found, __pyx_t_10); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 93, __pyx_L1_error)
+    __pyx_t_13 = __Pyx_PyList_Append(__pyx_v_found, __pyx_t_10); if (unlikely(__pyx_t_13 == ((int)-1))) __PYX_ERR(0, 94, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
 
 
-    /* "pbx/sdp/negotiate.py":80
+    /* "pbx/sdp/negotiate.py":81
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
  *     found = []
  *     for text in media.formats:             # <<<<<<<<<<<<<<
- *         if not text.isdigit() or int(text) > 127:
- *             continue
+ *         pt = whole(text)
+ *         if pt is None or pt > 127:
 */
     __pyx_L15_continue:;
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":94
+  /* "pbx/sdp/negotiate.py":95
  *             continue
  *         found.append(codec.at(pt, fmtp=fmtps.get(text, "")))
  *     return found             # <<<<<<<<<<<<<<
@@ -4919,7 +4982,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":72
+  /* "pbx/sdp/negotiate.py":73
  * 
  * 
  * def codecs_of(media: Media) -> list[Codec]:             # <<<<<<<<<<<<<<
@@ -4997,32 +5060,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_media,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 72, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 73, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 72, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 73, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "codecs_of", 0) < (0)) __PYX_ERR(0, 72, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "codecs_of", 0) < (0)) __PYX_ERR(0, 73, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, i); __PYX_ERR(0, 72, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, i); __PYX_ERR(0, 73, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 72, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 73, __pyx_L3_error)
     }
     __pyx_v_media = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 72, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 73, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5033,7 +5096,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 72, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 73, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(__pyx_self, __pyx_v_media);
 
   /* function exit code */
@@ -5061,7 +5124,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(CYTHON_UNUSED PyObject
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("codecs_of", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 72, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -5085,7 +5148,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(CYTHON_UNUSED PyObject
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":97
+/* "pbx/sdp/negotiate.py":98
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
@@ -5102,46 +5165,46 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_30__defaults__(CYTHON_UNUSED PyOb
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("__defaults__", 0);
-  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 97, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 98, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_direction, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_direction, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":106
+  /* "pbx/sdp/negotiate.py":107
  *     direction: str = "sendrecv",
  *     layout: Layout = ALONE,
  *     cryptos: Sequence[Crypto] = (),             # <<<<<<<<<<<<<<
  *     events: bool = True,
  * ) -> bytes:
 */
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":107
+  /* "pbx/sdp/negotiate.py":108
  *     layout: Layout = ALONE,
  *     cryptos: Sequence[Crypto] = (),
  *     events: bool = True,             # <<<<<<<<<<<<<<
  * ) -> bytes:
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
 */
-  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 107, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 108, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":97
+  /* "pbx/sdp/negotiate.py":98
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
  *     address: str,
  *     port: int,
 */
-  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 97, __pyx_L1_error)
+  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 98, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_INCREF(Py_None);
   __Pyx_GIVEREF(Py_None);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 97, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 98, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_1);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 97, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 98, __pyx_L1_error);
   __pyx_t_1 = 0;
   {
     PyObject *__pyx_temp;
@@ -5215,60 +5278,60 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_direction,&__pyx_mstate_global->__pyx_n_u_layout,&__pyx_mstate_global->__pyx_n_u_cryptos,&__pyx_mstate_global->__pyx_n_u_events,0};
     struct __pyx_defaults *__pyx_dynamic_args = __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self);
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 97, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 98, __pyx_L3_error)
     if (likely(__pyx_kwds_len > 0)) {
       switch (__pyx_nargs) {
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 97, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 98, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 97, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 98, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 97, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 98, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_offer", 0) < (0)) __PYX_ERR(0, 97, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_offer", 0) < (0)) __PYX_ERR(0, 98, __pyx_L3_error)
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[6]) values[6] = __Pyx_NewRef(__pyx_dynamic_args->arg0);
       if (!values[7]) values[7] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
       for (Py_ssize_t i = __pyx_nargs; i < 3; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, i); __PYX_ERR(0, 97, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, i); __PYX_ERR(0, 98, __pyx_L3_error) }
       }
       for (Py_ssize_t i = 3; i < 5; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_offer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 97, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_offer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 98, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 3)) {
       goto __pyx_L5_argtuple_error;
     } else {
-      __Pyx_RaiseKeywordRequired("make_offer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 97, __pyx_L3_error)
+      __Pyx_RaiseKeywordRequired("make_offer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 98, __pyx_L3_error)
     }
     __pyx_v_address = ((PyObject*)values[0]);
-    if (__Pyx_PyInt_FromNumber(&values[1], "port", 0) < (0)) __PYX_ERR(0, 99, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[1], "port", 0) < (0)) __PYX_ERR(0, 100, __pyx_L3_error)
     __pyx_v_port = ((PyObject*)values[1]);
     __pyx_v_codecs = values[2];
-    if (__Pyx_PyInt_FromNumber(&values[3], "session_id", 0) < (0)) __PYX_ERR(0, 102, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[3], "session_id", 0) < (0)) __PYX_ERR(0, 103, __pyx_L3_error)
     __pyx_v_session_id = ((PyObject*)values[3]);
-    if (__Pyx_PyInt_FromNumber(&values[4], "version", 0) < (0)) __PYX_ERR(0, 103, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[4], "version", 0) < (0)) __PYX_ERR(0, 104, __pyx_L3_error)
     __pyx_v_version = ((PyObject*)values[4]);
     __pyx_v_direction = ((PyObject*)values[5]);
     __pyx_v_layout = values[6];
     __pyx_v_cryptos = values[7];
     if (values[8]) {
-      __pyx_v_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 107, __pyx_L3_error)
+      __pyx_v_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 108, __pyx_L3_error)
     } else {
       __pyx_v_events = ((int)((int)1));
     }
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 97, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 98, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5279,11 +5342,11 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 99, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 102, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 103, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 104, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 99, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 103, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 104, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 105, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_4make_offer(__pyx_self, __pyx_v_address, __pyx_v_port, __pyx_v_codecs, __pyx_v_session_id, __pyx_v_version, __pyx_v_direction, __pyx_v_layout, __pyx_v_cryptos, __pyx_v_events);
 
   /* function exit code */
@@ -5327,26 +5390,26 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("make_offer", 0);
 
-  /* "pbx/sdp/negotiate.py":110
+  /* "pbx/sdp/negotiate.py":111
  * ) -> bytes:
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
  *     protocol = layout.protocol             # <<<<<<<<<<<<<<
  *     if cryptos and protocol in _PLAIN:
  *         protocol = "RTP/SAVP"
 */
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 110, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 111, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_v_protocol = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":111
+  /* "pbx/sdp/negotiate.py":112
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
  *     protocol = layout.protocol
  *     if cryptos and protocol in _PLAIN:             # <<<<<<<<<<<<<<
  *         protocol = "RTP/SAVP"
  *     media = [_refusal(line, address) for line in layout.others]
 */
-  __pyx_t_3 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 111, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 112, __pyx_L1_error)
   if (__pyx_t_3) {
 
   } else {
@@ -5355,9 +5418,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
 
     goto __pyx_L4_bool_binop_done;
   }
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 111, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 112, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_3 = (__Pyx_PySequence_ContainsTF(__pyx_v_protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 111, __pyx_L1_error)
+  __pyx_t_3 = (__Pyx_PySequence_ContainsTF(__pyx_v_protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 112, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
   __pyx_t_2 = __pyx_t_3;
@@ -5366,7 +5429,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":112
+    /* "pbx/sdp/negotiate.py":113
  *     protocol = layout.protocol
  *     if cryptos and protocol in _PLAIN:
  *         protocol = "RTP/SAVP"             # <<<<<<<<<<<<<<
@@ -5376,7 +5439,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
     __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u_RTP_SAVP);
     __Pyx_DECREF_SET(__pyx_v_protocol, __pyx_mstate_global->__pyx_kp_u_RTP_SAVP);
 
-    /* "pbx/sdp/negotiate.py":111
+    /* "pbx/sdp/negotiate.py":112
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
  *     protocol = layout.protocol
  *     if cryptos and protocol in _PLAIN:             # <<<<<<<<<<<<<<
@@ -5385,7 +5448,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
 */
   }
 
-  /* "pbx/sdp/negotiate.py":113
+  /* "pbx/sdp/negotiate.py":114
  *     if cryptos and protocol in _PLAIN:
  *         protocol = "RTP/SAVP"
  *     media = [_refusal(line, address) for line in layout.others]             # <<<<<<<<<<<<<<
@@ -5393,18 +5456,18 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 113, __pyx_L8_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 114, __pyx_L8_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 113, __pyx_L8_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 114, __pyx_L8_error)
     __Pyx_GOTREF(__pyx_t_4);
     if (likely(PyList_CheckExact(__pyx_t_4)) || PyTuple_CheckExact(__pyx_t_4)) {
       __pyx_t_5 = __pyx_t_4; __Pyx_INCREF(__pyx_t_5);
       __pyx_t_6 = 0;
       __pyx_t_7 = NULL;
     } else {
-      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 113, __pyx_L8_error)
+      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 114, __pyx_L8_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 113, __pyx_L8_error)
+      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 114, __pyx_L8_error)
     }
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     for (;;) {
@@ -5413,7 +5476,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 113, __pyx_L8_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 114, __pyx_L8_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -5423,7 +5486,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 113, __pyx_L8_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 114, __pyx_L8_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -5434,13 +5497,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
           #endif
           ++__pyx_t_6;
         }
-        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 113, __pyx_L8_error)
+        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 114, __pyx_L8_error)
       } else {
         __pyx_t_4 = __pyx_t_7(__pyx_t_5);
         if (unlikely(!__pyx_t_4)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 113, __pyx_L8_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 114, __pyx_L8_error)
             PyErr_Clear();
           }
           break;
@@ -5449,10 +5512,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_XDECREF_SET(__pyx_8genexpr1__pyx_v_line, __pyx_t_4);
       __pyx_t_4 = 0;
-      __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr1__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 113, __pyx_L8_error)
+      __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr1__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 114, __pyx_L8_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_GIVEREF(__pyx_t_4);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 113, __pyx_L8_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 114, __pyx_L8_error)
       __pyx_t_4 = 0;
     }
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
@@ -5466,24 +5529,24 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   __pyx_v_media = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":115
+  /* "pbx/sdp/negotiate.py":116
  *     media = [_refusal(line, address) for line in layout.others]
  *     media.insert(
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)             # <<<<<<<<<<<<<<
  *     )
  *     return _write(address, session_id, version, media)
 */
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 115, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 116, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_6 = __Pyx_PyIndex_AsSsize_t(__pyx_t_1); if (unlikely((__pyx_t_6 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 115, __pyx_L1_error)
+  __pyx_t_6 = __Pyx_PyIndex_AsSsize_t(__pyx_t_1); if (unlikely((__pyx_t_6 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 116, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_t_5 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 115, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 116, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   if (__pyx_v_events) {
-    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 115, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 116, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_9);
-    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 115, __pyx_L1_error)
+    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 116, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_10);
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
     __pyx_t_8 = __pyx_t_10;
@@ -5510,23 +5573,23 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
     __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 115, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 116, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
 
-  /* "pbx/sdp/negotiate.py":114
+  /* "pbx/sdp/negotiate.py":115
  *         protocol = "RTP/SAVP"
  *     media = [_refusal(line, address) for line in layout.others]
  *     media.insert(             # <<<<<<<<<<<<<<
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
  *     )
 */
-  __pyx_t_12 = PyList_Insert(__pyx_v_media, __pyx_t_6, __pyx_t_1); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 114, __pyx_L1_error)
+  __pyx_t_12 = PyList_Insert(__pyx_v_media, __pyx_t_6, __pyx_t_1); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 115, __pyx_L1_error)
 
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
 
-  /* "pbx/sdp/negotiate.py":117
+  /* "pbx/sdp/negotiate.py":118
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
  *     )
  *     return _write(address, session_id, version, media)             # <<<<<<<<<<<<<<
@@ -5534,7 +5597,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
  * 
 */
   __pyx_t_4 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 117, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 118, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __pyx_t_11 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -5553,10 +5616,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
     __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_11, (5-__pyx_t_11) | (__pyx_t_11*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 117, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 118, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
-  if (!(likely(PyBytes_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_1))) __PYX_ERR(0, 117, __pyx_L1_error)
+  if (!(likely(PyBytes_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_1))) __PYX_ERR(0, 118, __pyx_L1_error)
   {
     PyObject *__pyx_temp;
     {
@@ -5568,7 +5631,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":97
+  /* "pbx/sdp/negotiate.py":98
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
@@ -5595,7 +5658,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":120
+/* "pbx/sdp/negotiate.py":121
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
@@ -5611,7 +5674,7 @@ PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-PyDoc_STRVAR(__pyx_doc_3pbx_3sdp_9negotiate_6make_answer, "Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.\n\n    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733;\n    *digits*: where they are without it.\n\n    :raises NegotiationError: where nothing fits.\n    ");
+PyDoc_STRVAR(__pyx_doc_3pbx_3sdp_9negotiate_6make_answer, "Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.\n\n    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733;\n    *digits*: where they are without it. An offer that switches off all that was agreed *before* is a hold (RFC 3264\n    \302\2478.2).\n\n    :raises NegotiationError: where nothing fits.\n    ");
 static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_7make_answer = {"make_answer", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_7make_answer, __Pyx_METH_FASTCALL|METH_KEYWORDS, __pyx_doc_3pbx_3sdp_9negotiate_6make_answer};
 static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_7make_answer(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
@@ -5631,11 +5694,12 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   PyObject *__pyx_v_make_key = 0;
   int __pyx_v_events;
   PyObject *__pyx_v_digits = 0;
+  PyObject *__pyx_v_before = 0;
   #if !CYTHON_VECTORCALL
   CYTHON_UNUSED Py_ssize_t __pyx_nargs;
   #endif
   CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
-  PyObject* values[11] = {0,0,0,0,0,0,0,0,0,0,0};
+  PyObject* values[12] = {0,0,0,0,0,0,0,0,0,0,0,0};
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -5651,36 +5715,36 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   #endif
   __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
   {
-    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_offer,&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_willing,&__pyx_mstate_global->__pyx_n_u_srtp,&__pyx_mstate_global->__pyx_n_u_make_key,&__pyx_mstate_global->__pyx_n_u_events,&__pyx_mstate_global->__pyx_n_u_digits,0};
+    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_offer,&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_willing,&__pyx_mstate_global->__pyx_n_u_srtp,&__pyx_mstate_global->__pyx_n_u_make_key,&__pyx_mstate_global->__pyx_n_u_events,&__pyx_mstate_global->__pyx_n_u_digits,&__pyx_mstate_global->__pyx_n_u_before,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 120, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 121, __pyx_L3_error)
     if (likely(__pyx_kwds_len > 0)) {
       switch (__pyx_nargs) {
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 120, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 121, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 120, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 121, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 120, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 121, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 120, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 121, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_answer", 0) < (0)) __PYX_ERR(0, 120, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_answer", 0) < (0)) __PYX_ERR(0, 121, __pyx_L3_error)
       if (!values[6]) values[6] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[7]) values[7] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_off)));
 
-      /* "pbx/sdp/negotiate.py":130
+      /* "pbx/sdp/negotiate.py":131
  *     willing: str = "sendrecv",
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,             # <<<<<<<<<<<<<<
@@ -5689,47 +5753,57 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 */
       if (!values[8]) values[8] = __Pyx_NewRef(((PyObject *)Py_None));
       if (!values[10]) values[10] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)));
+
+      /* "pbx/sdp/negotiate.py":134
+ *     events: bool = True,
+ *     digits: str = "",
+ *     before: Agreed | None = None,             # <<<<<<<<<<<<<<
+ * ) -> tuple[bytes, Agreed]:
+ *     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
+*/
+      if (!values[11]) values[11] = __Pyx_NewRef(((PyObject *)Py_None));
       for (Py_ssize_t i = __pyx_nargs; i < 4; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, i); __PYX_ERR(0, 120, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, i); __PYX_ERR(0, 121, __pyx_L3_error) }
       }
       for (Py_ssize_t i = 4; i < 6; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_answer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 120, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_answer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 121, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 4)) {
       goto __pyx_L5_argtuple_error;
     } else {
-      __Pyx_RaiseKeywordRequired("make_answer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 120, __pyx_L3_error)
+      __Pyx_RaiseKeywordRequired("make_answer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 121, __pyx_L3_error)
     }
     __pyx_v_offer = values[0];
     __pyx_v_address = ((PyObject*)values[1]);
-    if (__Pyx_PyInt_FromNumber(&values[2], "port", 0) < (0)) __PYX_ERR(0, 123, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[2], "port", 0) < (0)) __PYX_ERR(0, 124, __pyx_L3_error)
     __pyx_v_port = ((PyObject*)values[2]);
     __pyx_v_codecs = values[3];
-    if (__Pyx_PyInt_FromNumber(&values[4], "session_id", 0) < (0)) __PYX_ERR(0, 126, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[4], "session_id", 0) < (0)) __PYX_ERR(0, 127, __pyx_L3_error)
     __pyx_v_session_id = ((PyObject*)values[4]);
-    if (__Pyx_PyInt_FromNumber(&values[5], "version", 0) < (0)) __PYX_ERR(0, 127, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[5], "version", 0) < (0)) __PYX_ERR(0, 128, __pyx_L3_error)
     __pyx_v_version = ((PyObject*)values[5]);
     __pyx_v_willing = ((PyObject*)values[6]);
     __pyx_v_srtp = ((PyObject*)values[7]);
     __pyx_v_make_key = values[8];
     if (values[9]) {
-      __pyx_v_events = __Pyx_PyObject_IsTrue(values[9]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 131, __pyx_L3_error)
+      __pyx_v_events = __Pyx_PyObject_IsTrue(values[9]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 132, __pyx_L3_error)
     } else {
 
-      /* "pbx/sdp/negotiate.py":131
+      /* "pbx/sdp/negotiate.py":132
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,
  *     events: bool = True,             # <<<<<<<<<<<<<<
  *     digits: str = "",
- * ) -> tuple[bytes, Agreed]:
+ *     before: Agreed | None = None,
 */
       __pyx_v_events = ((int)((int)1));
     }
     __pyx_v_digits = ((PyObject*)values[10]);
+    __pyx_v_before = values[11];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 120, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 121, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5740,16 +5814,16 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 122, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 123, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 126, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 127, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 128, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 129, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 132, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_6make_answer(__pyx_self, __pyx_v_offer, __pyx_v_address, __pyx_v_port, __pyx_v_codecs, __pyx_v_session_id, __pyx_v_version, __pyx_v_willing, __pyx_v_srtp, __pyx_v_make_key, __pyx_v_events, __pyx_v_digits);
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 124, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 127, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 128, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 129, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 130, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 133, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_6make_answer(__pyx_self, __pyx_v_offer, __pyx_v_address, __pyx_v_port, __pyx_v_codecs, __pyx_v_session_id, __pyx_v_version, __pyx_v_willing, __pyx_v_srtp, __pyx_v_make_key, __pyx_v_events, __pyx_v_digits, __pyx_v_before);
 
-  /* "pbx/sdp/negotiate.py":120
+  /* "pbx/sdp/negotiate.py":121
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
@@ -5774,9 +5848,193 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
+static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value); /* proto */
 
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_offer, PyObject *__pyx_v_address, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_willing, PyObject *__pyx_v_srtp, PyObject *__pyx_v_make_key, int __pyx_v_events, PyObject *__pyx_v_digits) {
+/* "pbx/sdp/negotiate.py":145
+ *     """
+ *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
+*/
+
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_genexpr_arg_0) {
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *__pyx_cur_scope;
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("genexpr", 0);
+  __pyx_cur_scope = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, __pyx_mstate_global->__pyx_empty_tuple, NULL);
+  if (unlikely(!__pyx_cur_scope)) {
+    __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *)Py_None);
+    __Pyx_INCREF(Py_None);
+    __PYX_ERR(0, 145, __pyx_L1_error)
+  } else {
+    __Pyx_GOTREF((PyObject *)__pyx_cur_scope);
+  }
+  __pyx_cur_scope->__pyx_genexpr_arg_0 = __pyx_genexpr_arg_0;
+  __Pyx_INCREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
+  __Pyx_GIVEREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
+  {
+    __pyx_CoroutineObject *gen = __Pyx_Generator_New((__pyx_coroutine_body_t) __pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[0]), (PyObject *) __pyx_cur_scope, __pyx_mstate_global->__pyx_n_u_genexpr, __pyx_mstate_global->__pyx_n_u_make_answer_locals_genexpr, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate); if (unlikely(!gen)) __PYX_ERR(0, 145, __pyx_L1_error)
+    __Pyx_DECREF(__pyx_cur_scope);
+    __Pyx_RefNannyFinishContext();
+    return (PyObject *) gen;
+  }
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_AddTraceback("pbx.sdp.negotiate.make_answer.genexpr", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __Pyx_DECREF((PyObject *)__pyx_cur_scope);
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value) /* generator body */
+{
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *__pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *)__pyx_generator->closure);
+  PyObject *__pyx_r = NULL;
+  PyObject *__pyx_t_1 = NULL;
+  Py_ssize_t __pyx_t_2;
+  PyObject *(*__pyx_t_3)(PyObject *);
+  PyObject *__pyx_t_4 = NULL;
+  int __pyx_t_5;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("genexpr", 0);
+  switch (__pyx_generator->resume_label) {
+    case 0: goto __pyx_L3_first_run;
+    default: /* CPython raises the right error here */
+    __Pyx_RefNannyFinishContext();
+    return NULL;
+  }
+  __pyx_L3_first_run:;
+  if (unlikely(!__pyx_sent_value)) __PYX_ERR(0, 145, __pyx_L1_error)
+  if (unlikely(!__pyx_cur_scope->__pyx_genexpr_arg_0)) { __Pyx_RaiseUnboundLocalError(".0"); __PYX_ERR(0, 145, __pyx_L1_error) }
+  if (likely(PyList_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) || PyTuple_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) {
+    __pyx_t_1 = __pyx_cur_scope->__pyx_genexpr_arg_0; __Pyx_INCREF(__pyx_t_1);
+    __pyx_t_2 = 0;
+    __pyx_t_3 = NULL;
+  } else {
+    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_cur_scope->__pyx_genexpr_arg_0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 145, __pyx_L1_error)
+  }
+  for (;;) {
+    if (likely(!__pyx_t_3)) {
+      if (likely(PyList_CheckExact(__pyx_t_1))) {
+        {
+          Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
+          #if !CYTHON_ASSUME_SAFE_SIZE
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+          #endif
+          if (__pyx_t_2 >= __pyx_temp) break;
+        }
+        __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
+        ++__pyx_t_2;
+      } else {
+        {
+          Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_1);
+          #if !CYTHON_ASSUME_SAFE_SIZE
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+          #endif
+          if (__pyx_t_2 >= __pyx_temp) break;
+        }
+        #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
+        __pyx_t_4 = __Pyx_NewRef(PyTuple_GET_ITEM(__pyx_t_1, __pyx_t_2));
+        #else
+        __pyx_t_4 = __Pyx_PySequence_ITEM(__pyx_t_1, __pyx_t_2);
+        #endif
+        ++__pyx_t_2;
+      }
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L1_error)
+    } else {
+      __pyx_t_4 = __pyx_t_3(__pyx_t_1);
+      if (unlikely(!__pyx_t_4)) {
+        PyObject* exc_type = PyErr_Occurred();
+        if (exc_type) {
+          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 145, __pyx_L1_error)
+          PyErr_Clear();
+        }
+        break;
+      }
+    }
+    __Pyx_GOTREF(__pyx_t_4);
+    __Pyx_XGOTREF(__pyx_cur_scope->__pyx_v_line);
+    __Pyx_XDECREF_SET(__pyx_cur_scope->__pyx_v_line, __pyx_t_4);
+    __Pyx_GIVEREF(__pyx_t_4);
+    __pyx_t_4 = 0;
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_line, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
+    __pyx_t_5 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_5 < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    if (__pyx_t_5) {
+
+      {
+        PyObject *__pyx_temp;
+        {
+          __pyx_temp = __pyx_r;
+          __Pyx_INCREF(Py_True);
+          __pyx_r = Py_True;
+        }
+        __Pyx_XDECREF(__pyx_temp);
+      }
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+      goto __pyx_L0;
+    }
+  }
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  /*else*/ {
+    {
+      PyObject *__pyx_temp;
+      {
+        __pyx_temp = __pyx_r;
+        __Pyx_INCREF(Py_False);
+        __pyx_r = Py_False;
+      }
+      __Pyx_XDECREF(__pyx_temp);
+    }
+    goto __pyx_L0;
+  }
+  CYTHON_MAYBE_UNUSED_VAR(__pyx_cur_scope);
+
+  /* function exit code */
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_4);
+  if (__Pyx_PyErr_Occurred()) {
+    __Pyx_Generator_Replace_StopIteration(0);
+    __Pyx_AddTraceback("genexpr", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  }
+  __pyx_L0:;
+  __Pyx_XGIVEREF(__pyx_r);
+  #if !CYTHON_USE_EXC_INFO_STACK
+  __Pyx_Coroutine_ResetAndClearException(__pyx_generator);
+  #endif
+  __pyx_generator->resume_label = -1;
+  __Pyx_Coroutine_clear((PyObject*)__pyx_generator);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+/* "pbx/sdp/negotiate.py":121
+ * 
+ * 
+ * def make_answer(             # <<<<<<<<<<<<<<
+ *     offer: bytes | Description,
+ *     address: str,
+*/
+
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_offer, PyObject *__pyx_v_address, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_willing, PyObject *__pyx_v_srtp, PyObject *__pyx_v_make_key, int __pyx_v_events, PyObject *__pyx_v_digits, PyObject *__pyx_v_before) {
   PyObject *__pyx_v_theirs = NULL;
+  PyObject *__pyx_v_off = NULL;
   PyObject *__pyx_v_place = NULL;
   PyObject *__pyx_v_audio = NULL;
   PyObject *__pyx_v_crypto_in = NULL;
@@ -5787,9 +6045,11 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   PyObject *__pyx_v_agreed = NULL;
   PyObject *__pyx_v_media = NULL;
   PyObject *__pyx_v_ours = NULL;
-  PyObject *__pyx_8genexpr2__pyx_v_index = NULL;
-  PyObject *__pyx_8genexpr2__pyx_v_line = NULL;
+  PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator = 0;
   PyObject *__pyx_8genexpr3__pyx_v_line = NULL;
+  PyObject *__pyx_8genexpr4__pyx_v_index = NULL;
+  PyObject *__pyx_8genexpr4__pyx_v_line = NULL;
+  PyObject *__pyx_8genexpr5__pyx_v_line = NULL;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -5799,28 +6059,29 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   PyObject *__pyx_t_5 = NULL;
   size_t __pyx_t_6;
   int __pyx_t_7;
-  PyObject *__pyx_t_8 = NULL;
-  PyObject *__pyx_t_9 = NULL;
-  Py_ssize_t __pyx_t_10;
-  PyObject *(*__pyx_t_11)(PyObject *);
+  int __pyx_t_8;
+  Py_ssize_t __pyx_t_9;
+  PyObject *(*__pyx_t_10)(PyObject *);
+  PyObject *__pyx_t_11 = NULL;
   PyObject *__pyx_t_12 = NULL;
-  int __pyx_t_13;
+  PyObject *__pyx_t_13 = NULL;
+  int __pyx_t_14;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("make_answer", 0);
 
-  /* "pbx/sdp/negotiate.py":141
+  /* "pbx/sdp/negotiate.py":144
  *     :raises NegotiationError: where nothing fits.
  *     """
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer             # <<<<<<<<<<<<<<
- *     place, audio = audio_of(theirs)
- *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
 */
   __pyx_t_2 = PyBytes_Check(__pyx_v_offer); 
   if (__pyx_t_2) {
     __pyx_t_4 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 141, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 144, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_6 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -5839,7 +6100,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 141, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 144, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
     }
     __pyx_t_1 = __pyx_t_3;
@@ -5852,129 +6113,360 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __pyx_v_theirs = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":142
+  /* "pbx/sdp/negotiate.py":145
  *     """
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
- *     place, audio = audio_of(theirs)             # <<<<<<<<<<<<<<
- *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
- *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 142, __pyx_L1_error)
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 142, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
-  if (likely(__pyx_t_1 != Py_None)) {
-    PyObject* sequence = __pyx_t_1;
-    Py_ssize_t size = __Pyx_PyTuple_GET_SIZE(sequence);
-    if (unlikely(size != 2)) {
-      if (size > 2) __Pyx_RaiseTooManyValuesError(2);
-      else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-      __PYX_ERR(0, 142, __pyx_L1_error)
-    }
-    #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
-    __pyx_t_3 = PyTuple_GET_ITEM(sequence, 0);
-    __Pyx_INCREF(__pyx_t_3);
-    __pyx_t_5 = PyTuple_GET_ITEM(sequence, 1);
-    __Pyx_INCREF(__pyx_t_5);
-    #else
-    __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 142, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_3);
-    __pyx_t_5 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 142, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
-    #endif
-    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  } else {
-    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 142, __pyx_L1_error)
-  }
-  __pyx_v_place = __pyx_t_3;
-  __pyx_t_3 = 0;
-  __pyx_v_audio = __pyx_t_5;
-  __pyx_t_5 = 0;
-
-  /* "pbx/sdp/negotiate.py":143
- *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
- *     place, audio = audio_of(theirs)
- *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")             # <<<<<<<<<<<<<<
- *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
- *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
-*/
-  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 143, __pyx_L1_error)
-  __pyx_t_2 = (__pyx_v_make_key != Py_None);
-  if (__pyx_t_2) {
-    __Pyx_INCREF(__pyx_v_srtp);
-    __pyx_t_1 = __pyx_v_srtp;
-  } else {
-    __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_off);
-    __pyx_t_1 = __pyx_mstate_global->__pyx_n_u_off;
-  }
-
-  __pyx_t_5 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), ((PyObject*)__pyx_t_1), 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 143, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_v_crypto_in = __pyx_t_5;
-  __pyx_t_5 = 0;
-
-  /* "pbx/sdp/negotiate.py":144
- *     place, audio = audio_of(theirs)
- *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
- *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None             # <<<<<<<<<<<<<<
- *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
- *     direction = _both(_direction(theirs, audio), willing)
-*/
-  __pyx_t_7 = (__pyx_v_crypto_in != Py_None);
+  __pyx_t_7 = (__pyx_v_before != Py_None);
   if (__pyx_t_7) {
 
   } else {
 
     __pyx_t_2 = __pyx_t_7;
 
-    goto __pyx_L3_bool_binop_done;
+    goto __pyx_L4_bool_binop_done;
   }
-  __pyx_t_7 = (__pyx_v_make_key != Py_None);
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  if (__pyx_t_7) {
 
-  __pyx_t_2 = __pyx_t_7;
+  } else {
 
-  __pyx_L3_bool_binop_done:;
+    __pyx_t_2 = __pyx_t_7;
+
+    goto __pyx_L4_bool_binop_done;
+  }
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  __pyx_t_3 = __pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(NULL, __pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  __pyx_t_1 = __Pyx_Generator_GetInlinedResult(__pyx_t_3); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+  __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  __pyx_t_8 = (!__pyx_t_7);
+
+
+
+  __pyx_t_2 = __pyx_t_8;
+
+  __pyx_L4_bool_binop_done:;
   if (__pyx_t_2) {
-    __pyx_t_3 = NULL;
-    __Pyx_INCREF(__pyx_v_make_key);
-    __pyx_t_4 = __pyx_v_make_key; 
-    __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 144, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_8);
-    __pyx_t_9 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 144, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_9);
+
+
+    /* "pbx/sdp/negotiate.py":146
+ *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):
+ *         off = [_refusal(_line(line), address) for line in theirs.media]             # <<<<<<<<<<<<<<
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
+ *     place, audio = audio_of(theirs)
+*/
+    { /* enter inner scope */
+      __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 146, __pyx_L9_error)
+      __Pyx_GOTREF(__pyx_t_1);
+      __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L9_error)
+      __Pyx_GOTREF(__pyx_t_3);
+      if (likely(PyList_CheckExact(__pyx_t_3)) || PyTuple_CheckExact(__pyx_t_3)) {
+        __pyx_t_5 = __pyx_t_3; __Pyx_INCREF(__pyx_t_5);
+        __pyx_t_9 = 0;
+        __pyx_t_10 = NULL;
+      } else {
+        __pyx_t_9 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_t_3); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 146, __pyx_L9_error)
+        __Pyx_GOTREF(__pyx_t_5);
+        __pyx_t_10 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 146, __pyx_L9_error)
+      }
+      __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+      for (;;) {
+        if (likely(!__pyx_t_10)) {
+          if (likely(PyList_CheckExact(__pyx_t_5))) {
+            {
+              Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_5);
+              #if !CYTHON_ASSUME_SAFE_SIZE
+              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 146, __pyx_L9_error)
+              #endif
+              if (__pyx_t_9 >= __pyx_temp) break;
+            }
+            __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_5, __pyx_t_9, __Pyx_ReferenceSharing_OwnStrongReference);
+            ++__pyx_t_9;
+          } else {
+            {
+              Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_5);
+              #if !CYTHON_ASSUME_SAFE_SIZE
+              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 146, __pyx_L9_error)
+              #endif
+              if (__pyx_t_9 >= __pyx_temp) break;
+            }
+            #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
+            __pyx_t_3 = __Pyx_NewRef(PyTuple_GET_ITEM(__pyx_t_5, __pyx_t_9));
+            #else
+            __pyx_t_3 = __Pyx_PySequence_ITEM(__pyx_t_5, __pyx_t_9);
+            #endif
+            ++__pyx_t_9;
+          }
+          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L9_error)
+        } else {
+          __pyx_t_3 = __pyx_t_10(__pyx_t_5);
+          if (unlikely(!__pyx_t_3)) {
+            PyObject* exc_type = PyErr_Occurred();
+            if (exc_type) {
+              if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 146, __pyx_L9_error)
+              PyErr_Clear();
+            }
+            break;
+          }
+        }
+        __Pyx_GOTREF(__pyx_t_3);
+        __Pyx_XDECREF_SET(__pyx_8genexpr3__pyx_v_line, __pyx_t_3);
+        __pyx_t_3 = 0;
+        if (!(likely(((__pyx_8genexpr3__pyx_v_line) == Py_None) || likely(__Pyx_TypeTest(__pyx_8genexpr3__pyx_v_line, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 146, __pyx_L9_error)
+        __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate__line(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_8genexpr3__pyx_v_line), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L9_error)
+        __Pyx_GOTREF(__pyx_t_3);
+        __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_t_3, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 146, __pyx_L9_error)
+        __Pyx_GOTREF(__pyx_t_4);
+        __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+        __Pyx_GIVEREF(__pyx_t_4);
+        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 146, __pyx_L9_error)
+        __pyx_t_4 = 0;
+      }
+      __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+      __Pyx_XDECREF(__pyx_8genexpr3__pyx_v_line); __pyx_8genexpr3__pyx_v_line = 0;
+      goto __pyx_L13_exit_scope;
+      __pyx_L9_error:;
+      __Pyx_XDECREF(__pyx_8genexpr3__pyx_v_line); __pyx_8genexpr3__pyx_v_line = 0;
+      goto __pyx_L1_error;
+      __pyx_L13_exit_scope:;
+    } /* exit inner scope */
+    __pyx_v_off = ((PyObject*)__pyx_t_1);
+    __pyx_t_1 = 0;
+
+    /* "pbx/sdp/negotiate.py":147
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)             # <<<<<<<<<<<<<<
+ *     place, audio = audio_of(theirs)
+ *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+*/
+    __pyx_t_5 = NULL;
+    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
     __pyx_t_6 = 1;
     #if CYTHON_UNPACK_METHODS
     if (unlikely(PyMethod_Check(__pyx_t_4))) {
-      __pyx_t_3 = PyMethod_GET_SELF(__pyx_t_4);
-      assert(__pyx_t_3);
+      __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_4);
+      assert(__pyx_t_5);
       PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_4);
-      __Pyx_INCREF(__pyx_t_3);
+      __Pyx_INCREF(__pyx_t_5);
       __Pyx_INCREF(__pyx__function);
       __Pyx_DECREF_SET(__pyx_t_4, __pyx__function);
       __pyx_t_6 = 0;
     }
     #endif
     {
-      PyObject *__pyx_callargs[3] = {__pyx_t_3, __pyx_t_8, __pyx_t_9};
-      __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_6, (3-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-      __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-      __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-      __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
+      PyObject *__pyx_callargs[5] = {__pyx_t_5, __pyx_v_address, __pyx_v_session_id, __pyx_v_version, __pyx_v_off};
+      __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_6, (5-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 144, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 147, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
-    __pyx_t_5 = __pyx_t_1;
+    __pyx_t_5 = NULL;
+    __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_replace); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_3);
+    #if CYTHON_VECTORCALL
+    #endif
+    __pyx_t_6 = 1;
+    #if CYTHON_UNPACK_METHODS
+    if (unlikely(PyMethod_Check(__pyx_t_3))) {
+      __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_3);
+      assert(__pyx_t_5);
+      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_3);
+      __Pyx_INCREF(__pyx_t_5);
+      __Pyx_INCREF(__pyx__function);
+      __Pyx_DECREF_SET(__pyx_t_3, __pyx__function);
+      __pyx_t_6 = 0;
+    }
+    #endif
+    {
+      PyObject *__pyx_callargs[4] = {__pyx_t_5, __pyx_v_before, __pyx_mstate_global->__pyx_n_u_inactive, Py_True};
+      #if CYTHON_VECTORCALL
+      __pyx_t_11 = __pyx_mstate_global->__pyx_tuple[1];
+      if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 147, __pyx_L1_error)
+      __Pyx_INCREF(__pyx_t_11);
+      #else
+      {
+        PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_held};
+        __pyx_t_11 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+2, 2);
+        if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 147, __pyx_L1_error)
+        __Pyx_GOTREF(__pyx_t_11);
+      }
+      #endif
+      __pyx_t_4 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_11);
+      __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+      #if CYTHON_VECTORCALL
+      #endif
+      __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
+      __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_4);
+    }
+    __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_3);
+    __Pyx_GIVEREF(__pyx_t_1);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 147, __pyx_L1_error);
+    __Pyx_GIVEREF(__pyx_t_4);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_4) != (0)) __PYX_ERR(0, 147, __pyx_L1_error);
     __pyx_t_1 = 0;
-  } else {
-    __Pyx_INCREF(Py_None);
-    __pyx_t_5 = Py_None;
+    __pyx_t_4 = 0;
+    {
+      PyObject *__pyx_temp;
+      {
+        __pyx_temp = __pyx_r;
+        __pyx_r = ((PyObject*)__pyx_t_3);
+      }
+      __Pyx_XDECREF(__pyx_temp);
+    }
+    __pyx_t_3 = 0;
+    goto __pyx_L0;
+
+    /* "pbx/sdp/negotiate.py":145
+ *     """
+ *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
+*/
   }
 
-  __pyx_v_crypto_out = __pyx_t_5;
-  __pyx_t_5 = 0;
+  /* "pbx/sdp/negotiate.py":148
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
+ *     place, audio = audio_of(theirs)             # <<<<<<<<<<<<<<
+ *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+ *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
+*/
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 148, __pyx_L1_error)
+  __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
+  if (likely(__pyx_t_3 != Py_None)) {
+    PyObject* sequence = __pyx_t_3;
+    Py_ssize_t size = __Pyx_PyTuple_GET_SIZE(sequence);
+    if (unlikely(size != 2)) {
+      if (size > 2) __Pyx_RaiseTooManyValuesError(2);
+      else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
+      __PYX_ERR(0, 148, __pyx_L1_error)
+    }
+    #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
+    __pyx_t_4 = PyTuple_GET_ITEM(sequence, 0);
+    __Pyx_INCREF(__pyx_t_4);
+    __pyx_t_1 = PyTuple_GET_ITEM(sequence, 1);
+    __Pyx_INCREF(__pyx_t_1);
+    #else
+    __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 148, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
+    __pyx_t_1 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 148, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    #endif
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+  } else {
+    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 148, __pyx_L1_error)
+  }
+  __pyx_v_place = __pyx_t_4;
+  __pyx_t_4 = 0;
+  __pyx_v_audio = __pyx_t_1;
+  __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":145
+  /* "pbx/sdp/negotiate.py":149
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
+ *     place, audio = audio_of(theirs)
+ *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")             # <<<<<<<<<<<<<<
+ *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
+ *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
+*/
+  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 149, __pyx_L1_error)
+  __pyx_t_2 = (__pyx_v_make_key != Py_None);
+  if (__pyx_t_2) {
+    __Pyx_INCREF(__pyx_v_srtp);
+    __pyx_t_3 = __pyx_v_srtp;
+  } else {
+    __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_off);
+    __pyx_t_3 = __pyx_mstate_global->__pyx_n_u_off;
+  }
+
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), ((PyObject*)__pyx_t_3), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 149, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+  __pyx_v_crypto_in = __pyx_t_1;
+  __pyx_t_1 = 0;
+
+  /* "pbx/sdp/negotiate.py":150
+ *     place, audio = audio_of(theirs)
+ *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+ *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None             # <<<<<<<<<<<<<<
+ *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
+ *     direction = _both(_direction(theirs, audio), willing)
+*/
+  __pyx_t_8 = (__pyx_v_crypto_in != Py_None);
+  if (__pyx_t_8) {
+
+  } else {
+
+    __pyx_t_2 = __pyx_t_8;
+
+    goto __pyx_L14_bool_binop_done;
+  }
+  __pyx_t_8 = (__pyx_v_make_key != Py_None);
+
+  __pyx_t_2 = __pyx_t_8;
+
+  __pyx_L14_bool_binop_done:;
+  if (__pyx_t_2) {
+    __pyx_t_4 = NULL;
+    __Pyx_INCREF(__pyx_v_make_key);
+    __pyx_t_11 = __pyx_v_make_key; 
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 150, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_5);
+    __pyx_t_12 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 150, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_12);
+    __pyx_t_6 = 1;
+    #if CYTHON_UNPACK_METHODS
+    if (unlikely(PyMethod_Check(__pyx_t_11))) {
+      __pyx_t_4 = PyMethod_GET_SELF(__pyx_t_11);
+      assert(__pyx_t_4);
+      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_11);
+      __Pyx_INCREF(__pyx_t_4);
+      __Pyx_INCREF(__pyx__function);
+      __Pyx_DECREF_SET(__pyx_t_11, __pyx__function);
+      __pyx_t_6 = 0;
+    }
+    #endif
+    {
+      PyObject *__pyx_callargs[3] = {__pyx_t_4, __pyx_t_5, __pyx_t_12};
+      __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_11, __pyx_callargs+__pyx_t_6, (3-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+      __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+      __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
+      __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 150, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_3);
+    }
+    __pyx_t_1 = __pyx_t_3;
+    __pyx_t_3 = 0;
+  } else {
+    __Pyx_INCREF(Py_None);
+    __pyx_t_1 = Py_None;
+  }
+
+  __pyx_v_crypto_out = __pyx_t_1;
+  __pyx_t_1 = 0;
+
+  /* "pbx/sdp/negotiate.py":151
  *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
  *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
  *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])             # <<<<<<<<<<<<<<
@@ -5982,215 +6474,215 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     layout = Layout(place, others, audio.protocol)
 */
   { /* enter inner scope */
-    __pyx_t_5 = PyList_New(0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 145, __pyx_L7_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 151, __pyx_L18_error)
+    __Pyx_GOTREF(__pyx_t_1);
     __Pyx_INCREF(__pyx_mstate_global->__pyx_int_0);
-    __pyx_t_1 = __pyx_mstate_global->__pyx_int_0;
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L7_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    if (likely(PyList_CheckExact(__pyx_t_4)) || PyTuple_CheckExact(__pyx_t_4)) {
-      __pyx_t_9 = __pyx_t_4; __Pyx_INCREF(__pyx_t_9);
-      __pyx_t_10 = 0;
-      __pyx_t_11 = NULL;
+    __pyx_t_3 = __pyx_mstate_global->__pyx_int_0;
+    __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
+    __Pyx_GOTREF(__pyx_t_11);
+    if (likely(PyList_CheckExact(__pyx_t_11)) || PyTuple_CheckExact(__pyx_t_11)) {
+      __pyx_t_12 = __pyx_t_11; __Pyx_INCREF(__pyx_t_12);
+      __pyx_t_9 = 0;
+      __pyx_t_10 = NULL;
     } else {
-      __pyx_t_10 = -1; __pyx_t_9 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 145, __pyx_L7_error)
-      __Pyx_GOTREF(__pyx_t_9);
-      __pyx_t_11 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_9); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 145, __pyx_L7_error)
+      __pyx_t_9 = -1; __pyx_t_12 = PyObject_GetIter(__pyx_t_11); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 151, __pyx_L18_error)
+      __Pyx_GOTREF(__pyx_t_12);
+      __pyx_t_10 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_12); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 151, __pyx_L18_error)
     }
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
     for (;;) {
-      if (likely(!__pyx_t_11)) {
-        if (likely(PyList_CheckExact(__pyx_t_9))) {
+      if (likely(!__pyx_t_10)) {
+        if (likely(PyList_CheckExact(__pyx_t_12))) {
           {
-            Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_9);
+            Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_12);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 145, __pyx_L7_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 151, __pyx_L18_error)
             #endif
-            if (__pyx_t_10 >= __pyx_temp) break;
+            if (__pyx_t_9 >= __pyx_temp) break;
           }
-          __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_9, __pyx_t_10, __Pyx_ReferenceSharing_OwnStrongReference);
-          ++__pyx_t_10;
+          __pyx_t_11 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_12, __pyx_t_9, __Pyx_ReferenceSharing_OwnStrongReference);
+          ++__pyx_t_9;
         } else {
           {
-            Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_9);
+            Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_12);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 145, __pyx_L7_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 151, __pyx_L18_error)
             #endif
-            if (__pyx_t_10 >= __pyx_temp) break;
+            if (__pyx_t_9 >= __pyx_temp) break;
           }
           #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
-          __pyx_t_4 = __Pyx_NewRef(PyTuple_GET_ITEM(__pyx_t_9, __pyx_t_10));
+          __pyx_t_11 = __Pyx_NewRef(PyTuple_GET_ITEM(__pyx_t_12, __pyx_t_9));
           #else
-          __pyx_t_4 = __Pyx_PySequence_ITEM(__pyx_t_9, __pyx_t_10);
+          __pyx_t_11 = __Pyx_PySequence_ITEM(__pyx_t_12, __pyx_t_9);
           #endif
-          ++__pyx_t_10;
+          ++__pyx_t_9;
         }
-        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L7_error)
+        if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
       } else {
-        __pyx_t_4 = __pyx_t_11(__pyx_t_9);
-        if (unlikely(!__pyx_t_4)) {
+        __pyx_t_11 = __pyx_t_10(__pyx_t_12);
+        if (unlikely(!__pyx_t_11)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 145, __pyx_L7_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 151, __pyx_L18_error)
             PyErr_Clear();
           }
           break;
         }
       }
-      __Pyx_GOTREF(__pyx_t_4);
-      __Pyx_XDECREF_SET(__pyx_8genexpr2__pyx_v_line, __pyx_t_4);
-      __pyx_t_4 = 0;
-      __Pyx_INCREF(__pyx_t_1);
-      __Pyx_XDECREF_SET(__pyx_8genexpr2__pyx_v_index, __pyx_t_1);
-      __pyx_t_4 = __Pyx_PyLong_AddObjC(__pyx_t_1, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L7_error)
-      __Pyx_GOTREF(__pyx_t_4);
-      __Pyx_DECREF(__pyx_t_1);
-      __pyx_t_1 = __pyx_t_4;
-      __pyx_t_4 = 0;
-      __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_object_object(__pyx_8genexpr2__pyx_v_index, __pyx_v_place, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 145, __pyx_L7_error)
+      __Pyx_GOTREF(__pyx_t_11);
+      __Pyx_XDECREF_SET(__pyx_8genexpr4__pyx_v_line, __pyx_t_11);
+      __pyx_t_11 = 0;
+      __Pyx_INCREF(__pyx_t_3);
+      __Pyx_XDECREF_SET(__pyx_8genexpr4__pyx_v_index, __pyx_t_3);
+      __pyx_t_11 = __Pyx_PyLong_AddObjC(__pyx_t_3, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
+      __Pyx_GOTREF(__pyx_t_11);
+      __Pyx_DECREF(__pyx_t_3);
+      __pyx_t_3 = __pyx_t_11;
+      __pyx_t_11 = 0;
+      __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_object_object(__pyx_8genexpr4__pyx_v_index, __pyx_v_place, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 151, __pyx_L18_error)
       if (__pyx_t_2) {
 
-        if (!(likely(((__pyx_8genexpr2__pyx_v_line) == Py_None) || likely(__Pyx_TypeTest(__pyx_8genexpr2__pyx_v_line, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 145, __pyx_L7_error)
-        __pyx_t_4 = __pyx_f_3pbx_3sdp_9negotiate__line(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_8genexpr2__pyx_v_line), 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L7_error)
-        __Pyx_GOTREF(__pyx_t_4);
-        __Pyx_GIVEREF(__pyx_t_4);
-        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_5, __pyx_t_4))) __PYX_ERR(0, 145, __pyx_L7_error)
-        __pyx_t_4 = 0;
+        if (!(likely(((__pyx_8genexpr4__pyx_v_line) == Py_None) || likely(__Pyx_TypeTest(__pyx_8genexpr4__pyx_v_line, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 151, __pyx_L18_error)
+        __pyx_t_11 = __pyx_f_3pbx_3sdp_9negotiate__line(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_8genexpr4__pyx_v_line), 0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
+        __Pyx_GOTREF(__pyx_t_11);
+        __Pyx_GIVEREF(__pyx_t_11);
+        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_11))) __PYX_ERR(0, 151, __pyx_L18_error)
+        __pyx_t_11 = 0;
       }
     }
-    __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __Pyx_XDECREF(__pyx_8genexpr2__pyx_v_index); __pyx_8genexpr2__pyx_v_index = 0;
-    __Pyx_XDECREF(__pyx_8genexpr2__pyx_v_line); __pyx_8genexpr2__pyx_v_line = 0;
-    goto __pyx_L12_exit_scope;
-    __pyx_L7_error:;
-    __Pyx_XDECREF(__pyx_8genexpr2__pyx_v_index); __pyx_8genexpr2__pyx_v_index = 0;
-    __Pyx_XDECREF(__pyx_8genexpr2__pyx_v_line); __pyx_8genexpr2__pyx_v_line = 0;
+    __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __Pyx_XDECREF(__pyx_8genexpr4__pyx_v_index); __pyx_8genexpr4__pyx_v_index = 0;
+    __Pyx_XDECREF(__pyx_8genexpr4__pyx_v_line); __pyx_8genexpr4__pyx_v_line = 0;
+    goto __pyx_L23_exit_scope;
+    __pyx_L18_error:;
+    __Pyx_XDECREF(__pyx_8genexpr4__pyx_v_index); __pyx_8genexpr4__pyx_v_index = 0;
+    __Pyx_XDECREF(__pyx_8genexpr4__pyx_v_line); __pyx_8genexpr4__pyx_v_line = 0;
     goto __pyx_L1_error;
-    __pyx_L12_exit_scope:;
+    __pyx_L23_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_1 = PyList_AsTuple(((PyObject*)__pyx_t_5)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  __pyx_v_others = ((PyObject*)__pyx_t_1);
-  __pyx_t_1 = 0;
+  __pyx_t_3 = PyList_AsTuple(((PyObject*)__pyx_t_1)); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 151, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  __pyx_v_others = ((PyObject*)__pyx_t_3);
+  __pyx_t_3 = 0;
 
-  /* "pbx/sdp/negotiate.py":146
+  /* "pbx/sdp/negotiate.py":152
  *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
  *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
  *     direction = _both(_direction(theirs, audio), willing)             # <<<<<<<<<<<<<<
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 146, __pyx_L1_error)
-  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 146, __pyx_L1_error)
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 146, __pyx_L1_error)
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 152, __pyx_L1_error)
+  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 152, __pyx_L1_error)
+  __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 152, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_3), __pyx_v_willing, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 152, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_5 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_1), __pyx_v_willing, 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 146, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_v_direction = ((PyObject*)__pyx_t_5);
-  __pyx_t_5 = 0;
+  __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+  __pyx_v_direction = ((PyObject*)__pyx_t_1);
+  __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":147
+  /* "pbx/sdp/negotiate.py":153
  *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(place, others, audio.protocol)             # <<<<<<<<<<<<<<
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
  *     media = [_refusal(line, address) for line in others]
 */
-  __pyx_t_1 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 147, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_9);
-  __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_3 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_12, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 153, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_12);
+  __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 153, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_11);
   __pyx_t_6 = 1;
   #if CYTHON_UNPACK_METHODS
-  if (unlikely(PyMethod_Check(__pyx_t_9))) {
-    __pyx_t_1 = PyMethod_GET_SELF(__pyx_t_9);
-    assert(__pyx_t_1);
-    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_9);
-    __Pyx_INCREF(__pyx_t_1);
+  if (unlikely(PyMethod_Check(__pyx_t_12))) {
+    __pyx_t_3 = PyMethod_GET_SELF(__pyx_t_12);
+    assert(__pyx_t_3);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_12);
+    __Pyx_INCREF(__pyx_t_3);
     __Pyx_INCREF(__pyx__function);
-    __Pyx_DECREF_SET(__pyx_t_9, __pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_12, __pyx__function);
     __pyx_t_6 = 0;
   }
   #endif
   {
-    PyObject *__pyx_callargs[4] = {__pyx_t_1, __pyx_v_place, __pyx_v_others, __pyx_t_4};
-    __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_9, __pyx_callargs+__pyx_t_6, (4-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 147, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    PyObject *__pyx_callargs[4] = {__pyx_t_3, __pyx_v_place, __pyx_v_others, __pyx_t_11};
+    __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_12, __pyx_callargs+__pyx_t_6, (4-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
+    __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 153, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
   }
-  __pyx_v_layout = __pyx_t_5;
-  __pyx_t_5 = 0;
+  __pyx_v_layout = __pyx_t_1;
+  __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":148
+  /* "pbx/sdp/negotiate.py":154
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)             # <<<<<<<<<<<<<<
  *     media = [_refusal(line, address) for line in others]
  *     ours = [crypto_out] if crypto_out is not None else []
 */
-  __pyx_t_9 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 148, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 148, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
+  __pyx_t_12 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_11, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 154, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_11);
+  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 154, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
   __Pyx_INCREF(__pyx_v_crypto_in);
   __Pyx_GIVEREF(__pyx_v_crypto_in);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_v_crypto_in) != (0)) __PYX_ERR(0, 148, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_crypto_in) != (0)) __PYX_ERR(0, 154, __pyx_L1_error);
   __Pyx_INCREF(__pyx_v_crypto_out);
   __Pyx_GIVEREF(__pyx_v_crypto_out);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 148, __pyx_L1_error);
-  __pyx_t_8 = __Pyx_PyBool_FromLong(__pyx_v_events); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 148, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_8);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 154, __pyx_L1_error);
+  __pyx_t_5 = __Pyx_PyBool_FromLong(__pyx_v_events); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 154, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_VECTORCALL
   #endif
   __pyx_t_6 = 1;
   #if CYTHON_UNPACK_METHODS
-  if (unlikely(PyMethod_Check(__pyx_t_4))) {
-    __pyx_t_9 = PyMethod_GET_SELF(__pyx_t_4);
-    assert(__pyx_t_9);
-    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_4);
-    __Pyx_INCREF(__pyx_t_9);
+  if (unlikely(PyMethod_Check(__pyx_t_11))) {
+    __pyx_t_12 = PyMethod_GET_SELF(__pyx_t_11);
+    assert(__pyx_t_12);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_11);
+    __Pyx_INCREF(__pyx_t_12);
     __Pyx_INCREF(__pyx__function);
-    __Pyx_DECREF_SET(__pyx_t_4, __pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_11, __pyx__function);
     __pyx_t_6 = 0;
   }
   #endif
   {
-    PyObject *__pyx_callargs[9] = {__pyx_t_9, __pyx_v_theirs, __pyx_v_audio, __pyx_v_codecs, __pyx_v_direction, __pyx_t_1, __pyx_v_layout, __pyx_v_digits, __pyx_t_8};
+    PyObject *__pyx_callargs[9] = {__pyx_t_12, __pyx_v_theirs, __pyx_v_audio, __pyx_v_codecs, __pyx_v_direction, __pyx_t_3, __pyx_v_layout, __pyx_v_digits, __pyx_t_5};
     #if CYTHON_VECTORCALL
-    __pyx_t_3 = __pyx_mstate_global->__pyx_tuple[1];
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L1_error)
-    __Pyx_INCREF(__pyx_t_3);
+    __pyx_t_4 = __pyx_mstate_global->__pyx_tuple[2];
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 154, __pyx_L1_error)
+    __Pyx_INCREF(__pyx_t_4);
     #else
     {
       PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_takes_events};
-      __pyx_t_3 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+8, 1);
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_3);
+      __pyx_t_4 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+8, 1);
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 154, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_4);
     }
     #endif
-    __pyx_t_5 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_6, (8-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_3);
-    __Pyx_XDECREF(__pyx_t_9); __pyx_t_9 = 0;
-    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __pyx_t_1 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_11, __pyx_callargs+__pyx_t_6, (8-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_4);
+    __Pyx_XDECREF(__pyx_t_12); __pyx_t_12 = 0;
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     #if CYTHON_VECTORCALL
     #endif
-    __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 148, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 154, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
   }
-  __pyx_v_agreed = __pyx_t_5;
-  __pyx_t_5 = 0;
+  __pyx_v_agreed = __pyx_t_1;
+  __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":149
+  /* "pbx/sdp/negotiate.py":155
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
  *     media = [_refusal(line, address) for line in others]             # <<<<<<<<<<<<<<
@@ -6198,46 +6690,46 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     media.insert(
 */
   { /* enter inner scope */
-    __pyx_t_5 = PyList_New(0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 149, __pyx_L15_error)
-    __Pyx_GOTREF(__pyx_t_5);
-    __pyx_t_4 = __pyx_v_others; __Pyx_INCREF(__pyx_t_4);
-    __pyx_t_10 = 0;
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 155, __pyx_L26_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    __pyx_t_11 = __pyx_v_others; __Pyx_INCREF(__pyx_t_11);
+    __pyx_t_9 = 0;
     for (;;) {
       {
-        Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_4);
+        Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_11);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 149, __pyx_L15_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 155, __pyx_L26_error)
         #endif
-        if (__pyx_t_10 >= __pyx_temp) break;
+        if (__pyx_t_9 >= __pyx_temp) break;
       }
       #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
-      __pyx_t_3 = __Pyx_NewRef(PyTuple_GET_ITEM(__pyx_t_4, __pyx_t_10));
+      __pyx_t_4 = __Pyx_NewRef(PyTuple_GET_ITEM(__pyx_t_11, __pyx_t_9));
       #else
-      __pyx_t_3 = __Pyx_PySequence_ITEM(__pyx_t_4, __pyx_t_10);
+      __pyx_t_4 = __Pyx_PySequence_ITEM(__pyx_t_11, __pyx_t_9);
       #endif
-      ++__pyx_t_10;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 149, __pyx_L15_error)
-      __Pyx_GOTREF(__pyx_t_3);
-      __Pyx_XDECREF_SET(__pyx_8genexpr3__pyx_v_line, __pyx_t_3);
-      __pyx_t_3 = 0;
-      __pyx_t_3 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr3__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 149, __pyx_L15_error)
-      __Pyx_GOTREF(__pyx_t_3);
-      __Pyx_GIVEREF(__pyx_t_3);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_5, __pyx_t_3))) __PYX_ERR(0, 149, __pyx_L15_error)
-      __pyx_t_3 = 0;
+      ++__pyx_t_9;
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 155, __pyx_L26_error)
+      __Pyx_GOTREF(__pyx_t_4);
+      __Pyx_XDECREF_SET(__pyx_8genexpr5__pyx_v_line, __pyx_t_4);
+      __pyx_t_4 = 0;
+      __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr5__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 155, __pyx_L26_error)
+      __Pyx_GOTREF(__pyx_t_4);
+      __Pyx_GIVEREF(__pyx_t_4);
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 155, __pyx_L26_error)
+      __pyx_t_4 = 0;
     }
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __Pyx_XDECREF(__pyx_8genexpr3__pyx_v_line); __pyx_8genexpr3__pyx_v_line = 0;
-    goto __pyx_L19_exit_scope;
-    __pyx_L15_error:;
-    __Pyx_XDECREF(__pyx_8genexpr3__pyx_v_line); __pyx_8genexpr3__pyx_v_line = 0;
+    __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
+    __Pyx_XDECREF(__pyx_8genexpr5__pyx_v_line); __pyx_8genexpr5__pyx_v_line = 0;
+    goto __pyx_L30_exit_scope;
+    __pyx_L26_error:;
+    __Pyx_XDECREF(__pyx_8genexpr5__pyx_v_line); __pyx_8genexpr5__pyx_v_line = 0;
     goto __pyx_L1_error;
-    __pyx_L19_exit_scope:;
+    __pyx_L30_exit_scope:;
   } /* exit inner scope */
-  __pyx_v_media = ((PyObject*)__pyx_t_5);
-  __pyx_t_5 = 0;
+  __pyx_v_media = ((PyObject*)__pyx_t_1);
+  __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":150
+  /* "pbx/sdp/negotiate.py":156
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
  *     media = [_refusal(line, address) for line in others]
  *     ours = [crypto_out] if crypto_out is not None else []             # <<<<<<<<<<<<<<
@@ -6246,123 +6738,123 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
 */
   __pyx_t_2 = (__pyx_v_crypto_out != Py_None);
   if (__pyx_t_2) {
-    __pyx_t_4 = PyList_New(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 150, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
+    __pyx_t_11 = PyList_New(1); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 156, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_11);
     __Pyx_INCREF(__pyx_v_crypto_out);
     __Pyx_GIVEREF(__pyx_v_crypto_out);
-    if (__Pyx_PyList_SET_ITEM(__pyx_t_4, 0, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 150, __pyx_L1_error);
-    __pyx_t_5 = __pyx_t_4;
-    __pyx_t_4 = 0;
+    if (__Pyx_PyList_SET_ITEM(__pyx_t_11, 0, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 156, __pyx_L1_error);
+    __pyx_t_1 = __pyx_t_11;
+    __pyx_t_11 = 0;
   } else {
-    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 150, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_5 = __pyx_t_4;
-    __pyx_t_4 = 0;
+    __pyx_t_11 = PyList_New(0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 156, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_11);
+    __pyx_t_1 = __pyx_t_11;
+    __pyx_t_11 = 0;
   }
 
-  __pyx_v_ours = ((PyObject*)__pyx_t_5);
-  __pyx_t_5 = 0;
+  __pyx_v_ours = ((PyObject*)__pyx_t_1);
+  __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":152
+  /* "pbx/sdp/negotiate.py":158
  *     ours = [crypto_out] if crypto_out is not None else []
  *     media.insert(
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)             # <<<<<<<<<<<<<<
  *     )
  *     if audio.attribute("rtcp-mux") is not None:
 */
-  __pyx_t_10 = __Pyx_PyIndex_AsSsize_t(__pyx_v_place); if (unlikely((__pyx_t_10 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 152, __pyx_L1_error)
-  __pyx_t_4 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 152, __pyx_L1_error)
+  __pyx_t_9 = __Pyx_PyIndex_AsSsize_t(__pyx_v_place); if (unlikely((__pyx_t_9 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_11 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_codec); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_5);
+  __pyx_t_3 = PyList_New(1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 158, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_codec); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 152, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_8);
-  __pyx_t_1 = PyList_New(1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 152, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_1);
-  __Pyx_GIVEREF(__pyx_t_8);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_1, 0, __pyx_t_8) != (0)) __PYX_ERR(0, 152, __pyx_L1_error);
-  __pyx_t_8 = 0;
-  __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_events_pt); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 152, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_8);
-  __pyx_t_9 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_ptime_ms); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 152, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_9);
-  __pyx_t_12 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 152, __pyx_L1_error)
+  __Pyx_GIVEREF(__pyx_t_5);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_3, 0, __pyx_t_5) != (0)) __PYX_ERR(0, 158, __pyx_L1_error);
+  __pyx_t_5 = 0;
+  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_events_pt); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_5);
+  __pyx_t_12 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_ptime_ms); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 158, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_12);
+  __pyx_t_13 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_13);
   __pyx_t_6 = 1;
   #if CYTHON_UNPACK_METHODS
-  if (unlikely(PyMethod_Check(__pyx_t_3))) {
-    __pyx_t_4 = PyMethod_GET_SELF(__pyx_t_3);
-    assert(__pyx_t_4);
-    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_3);
-    __Pyx_INCREF(__pyx_t_4);
+  if (unlikely(PyMethod_Check(__pyx_t_4))) {
+    __pyx_t_11 = PyMethod_GET_SELF(__pyx_t_4);
+    assert(__pyx_t_11);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_4);
+    __Pyx_INCREF(__pyx_t_11);
     __Pyx_INCREF(__pyx__function);
-    __Pyx_DECREF_SET(__pyx_t_3, __pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_4, __pyx__function);
     __pyx_t_6 = 0;
   }
   #endif
   {
-    PyObject *__pyx_callargs[8] = {__pyx_t_4, __pyx_v_port, __pyx_t_1, __pyx_t_8, __pyx_v_direction, __pyx_t_9, __pyx_t_12, __pyx_v_ours};
-    __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_6, (8-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
+    PyObject *__pyx_callargs[8] = {__pyx_t_11, __pyx_v_port, __pyx_t_3, __pyx_t_5, __pyx_v_direction, __pyx_t_12, __pyx_t_13, __pyx_v_ours};
+    __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_6, (8-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 152, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
+    __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
+    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 158, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
   }
 
-  /* "pbx/sdp/negotiate.py":151
+  /* "pbx/sdp/negotiate.py":157
  *     media = [_refusal(line, address) for line in others]
  *     ours = [crypto_out] if crypto_out is not None else []
  *     media.insert(             # <<<<<<<<<<<<<<
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
  *     )
 */
-  __pyx_t_13 = PyList_Insert(__pyx_v_media, __pyx_t_10, __pyx_t_5); if (unlikely(__pyx_t_13 == ((int)-1))) __PYX_ERR(0, 151, __pyx_L1_error)
+  __pyx_t_14 = PyList_Insert(__pyx_v_media, __pyx_t_9, __pyx_t_1); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 157, __pyx_L1_error)
 
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
 
-  /* "pbx/sdp/negotiate.py":154
+  /* "pbx/sdp/negotiate.py":160
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
  *     )
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
  *         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)
  *     return _write(address, session_id, version, media), agreed
 */
-  __pyx_t_3 = __pyx_v_audio;
-  __Pyx_INCREF(__pyx_t_3);
+  __pyx_t_4 = __pyx_v_audio;
+  __Pyx_INCREF(__pyx_t_4);
   __pyx_t_6 = 0;
   {
-    PyObject *__pyx_callargs[2] = {__pyx_t_3, __pyx_mstate_global->__pyx_kp_u_rtcp_mux};
-    __pyx_t_5 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_attribute, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 154, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_mstate_global->__pyx_kp_u_rtcp_mux};
+    __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_attribute, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 160, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
   }
-  __pyx_t_2 = (__pyx_t_5 != Py_None);
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __pyx_t_2 = (__pyx_t_1 != Py_None);
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":155
+    /* "pbx/sdp/negotiate.py":161
  *     )
  *     if audio.attribute("rtcp-mux") is not None:
  *         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)             # <<<<<<<<<<<<<<
  *     return _write(address, session_id, version, media), agreed
  * 
 */
-    __pyx_t_5 = __Pyx_PyObject_GetItem(__pyx_v_media, __pyx_v_place); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 155, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
-    __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_attributes); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 155, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_3);
-    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    __pyx_t_13 = __Pyx_PyObject_Append(__pyx_t_3, __pyx_mstate_global->__pyx_tuple[2]); if (unlikely(__pyx_t_13 == ((int)-1))) __PYX_ERR(0, 155, __pyx_L1_error)
-    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __pyx_t_1 = __Pyx_PyObject_GetItem(__pyx_v_media, __pyx_v_place); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 161, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_attributes); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 161, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
+    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __pyx_t_14 = __Pyx_PyObject_Append(__pyx_t_4, __pyx_mstate_global->__pyx_tuple[3]); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 161, __pyx_L1_error)
+    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
 
-    /* "pbx/sdp/negotiate.py":154
+    /* "pbx/sdp/negotiate.py":160
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
  *     )
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
@@ -6371,56 +6863,56 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
 */
   }
 
-  /* "pbx/sdp/negotiate.py":156
+  /* "pbx/sdp/negotiate.py":162
  *     if audio.attribute("rtcp-mux") is not None:
  *         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)
  *     return _write(address, session_id, version, media), agreed             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_5 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_12, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 156, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_12);
+  __pyx_t_1 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 162, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_13);
   __pyx_t_6 = 1;
   #if CYTHON_UNPACK_METHODS
-  if (unlikely(PyMethod_Check(__pyx_t_12))) {
-    __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_12);
-    assert(__pyx_t_5);
-    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_12);
-    __Pyx_INCREF(__pyx_t_5);
+  if (unlikely(PyMethod_Check(__pyx_t_13))) {
+    __pyx_t_1 = PyMethod_GET_SELF(__pyx_t_13);
+    assert(__pyx_t_1);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_13);
+    __Pyx_INCREF(__pyx_t_1);
     __Pyx_INCREF(__pyx__function);
-    __Pyx_DECREF_SET(__pyx_t_12, __pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_13, __pyx__function);
     __pyx_t_6 = 0;
   }
   #endif
   {
-    PyObject *__pyx_callargs[5] = {__pyx_t_5, __pyx_v_address, __pyx_v_session_id, __pyx_v_version, __pyx_v_media};
-    __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_12, __pyx_callargs+__pyx_t_6, (5-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
-    __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 156, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_3);
+    PyObject *__pyx_callargs[5] = {__pyx_t_1, __pyx_v_address, __pyx_v_session_id, __pyx_v_version, __pyx_v_media};
+    __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_13, __pyx_callargs+__pyx_t_6, (5-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 162, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
   }
-  __pyx_t_12 = PyTuple_New(2); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 156, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_12);
-  __Pyx_GIVEREF(__pyx_t_3);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_12, 0, __pyx_t_3) != (0)) __PYX_ERR(0, 156, __pyx_L1_error);
+  __pyx_t_13 = PyTuple_New(2); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 162, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_13);
+  __Pyx_GIVEREF(__pyx_t_4);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_13, 0, __pyx_t_4) != (0)) __PYX_ERR(0, 162, __pyx_L1_error);
   __Pyx_INCREF(__pyx_v_agreed);
   __Pyx_GIVEREF(__pyx_v_agreed);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_12, 1, __pyx_v_agreed) != (0)) __PYX_ERR(0, 156, __pyx_L1_error);
-  __pyx_t_3 = 0;
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_13, 1, __pyx_v_agreed) != (0)) __PYX_ERR(0, 162, __pyx_L1_error);
+  __pyx_t_4 = 0;
   {
     PyObject *__pyx_temp;
     {
       __pyx_temp = __pyx_r;
-      __pyx_r = ((PyObject*)__pyx_t_12);
+      __pyx_r = ((PyObject*)__pyx_t_13);
     }
     __Pyx_XDECREF(__pyx_temp);
   }
-  __pyx_t_12 = 0;
+  __pyx_t_13 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":120
+  /* "pbx/sdp/negotiate.py":121
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
@@ -6434,13 +6926,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __Pyx_XDECREF(__pyx_t_3);
   __Pyx_XDECREF(__pyx_t_4);
   __Pyx_XDECREF(__pyx_t_5);
-  __Pyx_XDECREF(__pyx_t_8);
-  __Pyx_XDECREF(__pyx_t_9);
+  __Pyx_XDECREF(__pyx_t_11);
   __Pyx_XDECREF(__pyx_t_12);
+  __Pyx_XDECREF(__pyx_t_13);
   __Pyx_AddTraceback("pbx.sdp.negotiate.make_answer", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = NULL;
   __pyx_L0:;
   __Pyx_XDECREF(__pyx_v_theirs);
+  __Pyx_XDECREF(__pyx_v_off);
   __Pyx_XDECREF(__pyx_v_place);
   __Pyx_XDECREF(__pyx_v_audio);
   __Pyx_XDECREF(__pyx_v_crypto_in);
@@ -6451,15 +6944,17 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __Pyx_XDECREF(__pyx_v_agreed);
   __Pyx_XDECREF(__pyx_v_media);
   __Pyx_XDECREF(__pyx_v_ours);
-  __Pyx_XDECREF(__pyx_8genexpr2__pyx_v_index);
-  __Pyx_XDECREF(__pyx_8genexpr2__pyx_v_line);
+  __Pyx_XDECREF(__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator);
   __Pyx_XDECREF(__pyx_8genexpr3__pyx_v_line);
+  __Pyx_XDECREF(__pyx_8genexpr4__pyx_v_index);
+  __Pyx_XDECREF(__pyx_8genexpr4__pyx_v_line);
+  __Pyx_XDECREF(__pyx_8genexpr5__pyx_v_line);
   __Pyx_XGIVEREF(__pyx_r);
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":159
+/* "pbx/sdp/negotiate.py":165
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
@@ -6476,35 +6971,35 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_32__defaults__(CYTHON_UNUSED PyOb
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("__defaults__", 0);
-  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 159, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 165, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":165
+  /* "pbx/sdp/negotiate.py":171
  *     willing: str = "sendrecv",
  *     layout: Layout = ALONE,
  *     cryptos: Sequence[Crypto] = (),             # <<<<<<<<<<<<<<
  *     digits: str = "",
  * ) -> Agreed:
 */
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":159
+  /* "pbx/sdp/negotiate.py":165
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
  *     answer: bytes,
  *     codecs: Sequence[Codec],
 */
-  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 159, __pyx_L1_error)
+  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 165, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_INCREF(Py_None);
   __Pyx_GIVEREF(Py_None);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 159, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 165, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_1);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 159, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 165, __pyx_L1_error);
   __pyx_t_1 = 0;
   {
     PyObject *__pyx_temp;
@@ -6575,36 +7070,36 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_answer,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_willing,&__pyx_mstate_global->__pyx_n_u_layout,&__pyx_mstate_global->__pyx_n_u_cryptos,&__pyx_mstate_global->__pyx_n_u_digits,0};
     struct __pyx_defaults *__pyx_dynamic_args = __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self);
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 159, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 165, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 159, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 165, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 159, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 165, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "take_answer", 0) < (0)) __PYX_ERR(0, 159, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "take_answer", 0) < (0)) __PYX_ERR(0, 165, __pyx_L3_error)
       if (!values[2]) values[2] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[3]) values[3] = __Pyx_NewRef(__pyx_dynamic_args->arg0);
       if (!values[4]) values[4] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)));
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, i); __PYX_ERR(0, 159, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, i); __PYX_ERR(0, 165, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 159, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 165, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 159, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 165, __pyx_L3_error)
       if (!values[2]) values[2] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[3]) values[3] = __Pyx_NewRef(__pyx_dynamic_args->arg0);
       if (!values[4]) values[4] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
@@ -6619,7 +7114,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 159, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 165, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -6630,9 +7125,9 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_answer), (&PyBytes_Type), 0, "answer", 2))) __PYX_ERR(0, 160, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 163, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 166, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_answer), (&PyBytes_Type), 0, "answer", 2))) __PYX_ERR(0, 166, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 169, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 172, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_8take_answer(__pyx_self, __pyx_v_answer, __pyx_v_codecs, __pyx_v_willing, __pyx_v_layout, __pyx_v_cryptos, __pyx_v_digits);
 
   /* function exit code */
@@ -6651,9 +7146,9 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
-static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value); /* proto */
+static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value); /* proto */
 
-/* "pbx/sdp/negotiate.py":175
+/* "pbx/sdp/negotiate.py":181
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)             # <<<<<<<<<<<<<<
@@ -6662,29 +7157,29 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
 */
 
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(PyObject *__pyx_self, PyObject *__pyx_genexpr_arg_0) {
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *__pyx_cur_scope;
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *__pyx_cur_scope;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("genexpr", 0);
-  __pyx_cur_scope = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, __pyx_mstate_global->__pyx_empty_tuple, NULL);
+  __pyx_cur_scope = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, __pyx_mstate_global->__pyx_empty_tuple, NULL);
   if (unlikely(!__pyx_cur_scope)) {
-    __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *)Py_None);
+    __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *)Py_None);
     __Pyx_INCREF(Py_None);
-    __PYX_ERR(0, 175, __pyx_L1_error)
+    __PYX_ERR(0, 181, __pyx_L1_error)
   } else {
     __Pyx_GOTREF((PyObject *)__pyx_cur_scope);
   }
-  __pyx_cur_scope->__pyx_outer_scope = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *) __pyx_self;
+  __pyx_cur_scope->__pyx_outer_scope = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *) __pyx_self;
   __Pyx_INCREF((PyObject *)__pyx_cur_scope->__pyx_outer_scope);
   __Pyx_GIVEREF((PyObject *)__pyx_cur_scope->__pyx_outer_scope);
   __pyx_cur_scope->__pyx_genexpr_arg_0 = __pyx_genexpr_arg_0;
   __Pyx_INCREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
   __Pyx_GIVEREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
   {
-    __pyx_CoroutineObject *gen = __Pyx_Generator_New((__pyx_coroutine_body_t) __pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[0]), (PyObject *) __pyx_cur_scope, __pyx_mstate_global->__pyx_n_u_genexpr, __pyx_mstate_global->__pyx_n_u_take_answer_locals_genexpr, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate); if (unlikely(!gen)) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_CoroutineObject *gen = __Pyx_Generator_New((__pyx_coroutine_body_t) __pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1]), (PyObject *) __pyx_cur_scope, __pyx_mstate_global->__pyx_n_u_genexpr, __pyx_mstate_global->__pyx_n_u_take_answer_locals_genexpr, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate); if (unlikely(!gen)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_DECREF(__pyx_cur_scope);
     __Pyx_RefNannyFinishContext();
     return (PyObject *) gen;
@@ -6700,9 +7195,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(PyObject *_
   return __pyx_r;
 }
 
-static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value) /* generator body */
+static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value) /* generator body */
 {
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *__pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *)__pyx_generator->closure);
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *__pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *)__pyx_generator->closure);
   PyObject *__pyx_r = NULL;
   PyObject *__pyx_t_1 = NULL;
   Py_ssize_t __pyx_t_2;
@@ -6728,17 +7223,17 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
   __pyx_L3_first_run:;
   if (unlikely(__pyx_sent_value != Py_None)) {
     if (unlikely(__pyx_sent_value)) PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started generator");
-    __PYX_ERR(0, 175, __pyx_L1_error)
+    __PYX_ERR(0, 181, __pyx_L1_error)
   }
-  if (unlikely(!__pyx_cur_scope->__pyx_genexpr_arg_0)) { __Pyx_RaiseUnboundLocalError(".0"); __PYX_ERR(0, 175, __pyx_L1_error) }
+  if (unlikely(!__pyx_cur_scope->__pyx_genexpr_arg_0)) { __Pyx_RaiseUnboundLocalError(".0"); __PYX_ERR(0, 181, __pyx_L1_error) }
   if (likely(PyList_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) || PyTuple_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) {
     __pyx_t_1 = __pyx_cur_scope->__pyx_genexpr_arg_0; __Pyx_INCREF(__pyx_t_1);
     __pyx_t_2 = 0;
     __pyx_t_3 = NULL;
   } else {
-    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_cur_scope->__pyx_genexpr_arg_0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_cur_scope->__pyx_genexpr_arg_0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 181, __pyx_L1_error)
   }
   for (;;) {
     if (likely(!__pyx_t_3)) {
@@ -6746,7 +7241,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
         {
           Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 175, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -6756,7 +7251,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
         {
           Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 175, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -6767,13 +7262,13 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
         #endif
         ++__pyx_t_2;
       }
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 175, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 181, __pyx_L1_error)
     } else {
       __pyx_t_4 = __pyx_t_3(__pyx_t_1);
       if (unlikely(!__pyx_t_4)) {
         PyObject* exc_type = PyErr_Occurred();
         if (exc_type) {
-          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 175, __pyx_L1_error)
+          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 181, __pyx_L1_error)
           PyErr_Clear();
         }
         break;
@@ -6784,8 +7279,8 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
     __Pyx_XDECREF_SET(__pyx_cur_scope->__pyx_v_c, __pyx_t_4);
     __Pyx_GIVEREF(__pyx_t_4);
     __pyx_t_4 = 0;
-    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 175, __pyx_L1_error) }
-    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 175, __pyx_L1_error)
+    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 181, __pyx_L1_error) }
+    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
     if (__pyx_t_6) {
 
     } else {
@@ -6794,33 +7289,33 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
 
       goto __pyx_L7_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
-    __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_GIVEREF(__pyx_t_4);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_t_4) != (0)) __PYX_ERR(0, 175, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_t_4) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_7);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_7) != (0)) __PYX_ERR(0, 175, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_7) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
     __pyx_t_4 = 0;
     __pyx_t_7 = 0;
-    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 175, __pyx_L1_error) }
-    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 175, __pyx_L1_error)
+    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 181, __pyx_L1_error) }
+    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
-    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 175, __pyx_L1_error) }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 175, __pyx_L1_error)
+    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 181, __pyx_L1_error) }
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_9 = PyTuple_New(2); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_t_9 = PyTuple_New(2); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_9);
     __Pyx_GIVEREF(__pyx_t_7);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 0, __pyx_t_7) != (0)) __PYX_ERR(0, 175, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 0, __pyx_t_7) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_4);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 1, __pyx_t_4) != (0)) __PYX_ERR(0, 175, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 1, __pyx_t_4) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
     __pyx_t_7 = 0;
     __pyx_t_4 = 0;
-    __pyx_t_6 = __Pyx_PyObject_RichCompareBool(__pyx_t_8, __pyx_t_9, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 175, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyObject_RichCompareBool(__pyx_t_8, __pyx_t_9, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
 
@@ -6849,7 +7344,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
       __Pyx_XGOTREF(__pyx_t_1);
       __pyx_t_2 = __pyx_cur_scope->__pyx_t_1;
       __pyx_t_3 = __pyx_cur_scope->__pyx_t_2;
-      if (unlikely(!__pyx_sent_value)) __PYX_ERR(0, 175, __pyx_L1_error)
+      if (unlikely(!__pyx_sent_value)) __PYX_ERR(0, 181, __pyx_L1_error)
     }
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
@@ -6879,7 +7374,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":159
+/* "pbx/sdp/negotiate.py":165
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
@@ -6888,13 +7383,13 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator(__pyx_Co
 */
 
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_answer, PyObject *__pyx_v_codecs, PyObject *__pyx_v_willing, PyObject *__pyx_v_layout, PyObject *__pyx_v_cryptos, PyObject *__pyx_v_digits) {
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *__pyx_cur_scope;
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *__pyx_cur_scope;
   PyObject *__pyx_v_theirs = NULL;
   CYTHON_UNUSED PyObject *__pyx_v__ = NULL;
   PyObject *__pyx_v_audio = NULL;
   PyObject *__pyx_v_crypto_out = NULL;
   PyObject *__pyx_v_direction = NULL;
-  PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator = 0;
+  PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1 = 0;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -6911,17 +7406,17 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("take_answer", 0);
-  __pyx_cur_scope = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, __pyx_mstate_global->__pyx_empty_tuple, NULL);
+  __pyx_cur_scope = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, __pyx_mstate_global->__pyx_empty_tuple, NULL);
   if (unlikely(!__pyx_cur_scope)) {
-    __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *)Py_None);
+    __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *)Py_None);
     __Pyx_INCREF(Py_None);
-    __PYX_ERR(0, 159, __pyx_L1_error)
+    __PYX_ERR(0, 165, __pyx_L1_error)
   } else {
     __Pyx_GOTREF((PyObject *)__pyx_cur_scope);
   }
   __Pyx_INCREF(__pyx_v_layout);
 
-  /* "pbx/sdp/negotiate.py":172
+  /* "pbx/sdp/negotiate.py":178
  *     :raises NegotiationError: where it takes nothing that we offered.
  *     """
  *     theirs = parse_description(answer)             # <<<<<<<<<<<<<<
@@ -6929,7 +7424,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 172, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 178, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __pyx_t_4 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -6948,21 +7443,21 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 172, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 178, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __pyx_v_theirs = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":173
+  /* "pbx/sdp/negotiate.py":179
  *     """
  *     theirs = parse_description(answer)
  *     _, audio = audio_of(theirs)             # <<<<<<<<<<<<<<
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 173, __pyx_L1_error)
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 173, __pyx_L1_error)
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 179, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 179, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   if (likely(__pyx_t_1 != Py_None)) {
     PyObject* sequence = __pyx_t_1;
@@ -6970,7 +7465,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     if (unlikely(size != 2)) {
       if (size > 2) __Pyx_RaiseTooManyValuesError(2);
       else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-      __PYX_ERR(0, 173, __pyx_L1_error)
+      __PYX_ERR(0, 179, __pyx_L1_error)
     }
     #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
     __pyx_t_3 = PyTuple_GET_ITEM(sequence, 0);
@@ -6978,34 +7473,34 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     __pyx_t_2 = PyTuple_GET_ITEM(sequence, 1);
     __Pyx_INCREF(__pyx_t_2);
     #else
-    __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 173, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 179, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 173, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 179, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
     #endif
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   } else {
-    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 173, __pyx_L1_error)
+    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 179, __pyx_L1_error)
   }
   __pyx_v__ = __pyx_t_3;
   __pyx_t_3 = 0;
   __pyx_v_audio = __pyx_t_2;
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":174
+  /* "pbx/sdp/negotiate.py":180
  *     theirs = parse_description(answer)
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None             # <<<<<<<<<<<<<<
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:
 */
-  __pyx_t_5 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_5 < 0))) __PYX_ERR(0, 174, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_5 < 0))) __PYX_ERR(0, 180, __pyx_L1_error)
   if (__pyx_t_5) {
     __pyx_t_3 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 174, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 180, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_8 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 174, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 180, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_9);
     __pyx_t_4 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7024,7 +7519,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
       __pyx_t_7 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_9, __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
       __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 174, __pyx_L1_error)
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 180, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
     __pyx_t_4 = 1;
@@ -7045,7 +7540,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 174, __pyx_L1_error)
+      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 180, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
     }
     __pyx_t_1 = __pyx_t_2;
@@ -7059,29 +7554,29 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   __pyx_cur_scope->__pyx_v_crypto_in = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":175
+  /* "pbx/sdp/negotiate.py":181
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)             # <<<<<<<<<<<<<<
  *     if cryptos and crypto_out is None:
  *         raise NegotiationError("the answer takes none of our keys")
 */
-  __pyx_t_1 = __pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(((PyObject*)__pyx_cur_scope), __pyx_v_cryptos); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 175, __pyx_L1_error)
+  __pyx_t_1 = __pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(((PyObject*)__pyx_cur_scope), __pyx_v_cryptos); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 181, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyIter_Next2(__pyx_t_1, Py_None); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 175, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyIter_Next2(__pyx_t_1, Py_None); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 181, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_v_crypto_out = __pyx_t_2;
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":176
+  /* "pbx/sdp/negotiate.py":182
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:             # <<<<<<<<<<<<<<
  *         raise NegotiationError("the answer takes none of our keys")
  *     direction = _both(_direction(theirs, audio), willing)
 */
-  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 176, __pyx_L1_error)
+  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 182, __pyx_L1_error)
   if (__pyx_t_10) {
 
   } else {
@@ -7098,7 +7593,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   if (unlikely(__pyx_t_5)) {
 
 
-    /* "pbx/sdp/negotiate.py":177
+    /* "pbx/sdp/negotiate.py":183
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:
  *         raise NegotiationError("the answer takes none of our keys")             # <<<<<<<<<<<<<<
@@ -7106,7 +7601,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  *     layout = Layout(layout.place, layout.others, audio.protocol)
 */
     __pyx_t_1 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 177, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_4 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7125,14 +7620,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
       __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 177, __pyx_L1_error)
+      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 183, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
     }
     __Pyx_Raise(__pyx_t_2, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __PYX_ERR(0, 177, __pyx_L1_error)
+    __PYX_ERR(0, 183, __pyx_L1_error)
 
-    /* "pbx/sdp/negotiate.py":176
+    /* "pbx/sdp/negotiate.py":182
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:             # <<<<<<<<<<<<<<
@@ -7141,24 +7636,24 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
 */
   }
 
-  /* "pbx/sdp/negotiate.py":178
+  /* "pbx/sdp/negotiate.py":184
  *     if cryptos and crypto_out is None:
  *         raise NegotiationError("the answer takes none of our keys")
  *     direction = _both(_direction(theirs, audio), willing)             # <<<<<<<<<<<<<<
  *     layout = Layout(layout.place, layout.others, audio.protocol)
  *     return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 178, __pyx_L1_error)
-  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 178, __pyx_L1_error)
-  __pyx_t_2 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 178, __pyx_L1_error)
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 184, __pyx_L1_error)
+  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 184, __pyx_L1_error)
+  __pyx_t_2 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 184, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_6 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_v_willing, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 178, __pyx_L1_error)
+  __pyx_t_6 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_v_willing, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 184, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __pyx_v_direction = ((PyObject*)__pyx_t_6);
   __pyx_t_6 = 0;
 
-  /* "pbx/sdp/negotiate.py":179
+  /* "pbx/sdp/negotiate.py":185
  *         raise NegotiationError("the answer takes none of our keys")
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(layout.place, layout.others, audio.protocol)             # <<<<<<<<<<<<<<
@@ -7166,13 +7661,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  * 
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 179, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 185, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 179, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 185, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 179, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 185, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_9 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 179, __pyx_L1_error)
+  __pyx_t_9 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 185, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_9);
   __pyx_t_4 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -7194,13 +7689,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 179, __pyx_L1_error)
+    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 185, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
   }
   __Pyx_DECREF_SET(__pyx_v_layout, __pyx_t_6);
   __pyx_t_6 = 0;
 
-  /* "pbx/sdp/negotiate.py":180
+  /* "pbx/sdp/negotiate.py":186
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(layout.place, layout.others, audio.protocol)
  *     return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)             # <<<<<<<<<<<<<<
@@ -7208,16 +7703,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  * 
 */
   __pyx_t_1 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 180, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 186, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_9);
-  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 180, __pyx_L1_error)
+  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 186, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_INCREF(__pyx_cur_scope->__pyx_v_crypto_in);
   __Pyx_GIVEREF(__pyx_cur_scope->__pyx_v_crypto_in);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_cur_scope->__pyx_v_crypto_in) != (0)) __PYX_ERR(0, 180, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_cur_scope->__pyx_v_crypto_in) != (0)) __PYX_ERR(0, 186, __pyx_L1_error);
   __Pyx_INCREF(__pyx_v_crypto_out);
   __Pyx_GIVEREF(__pyx_v_crypto_out);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 180, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 186, __pyx_L1_error);
   #if CYTHON_VECTORCALL
   #endif
   __pyx_t_4 = 1;
@@ -7235,14 +7730,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   {
     PyObject *__pyx_callargs[9] = {__pyx_t_1, __pyx_v_theirs, __pyx_v_audio, __pyx_v_codecs, __pyx_v_direction, __pyx_t_3, __pyx_v_layout, __pyx_v_digits, Py_True};
     #if CYTHON_VECTORCALL
-    __pyx_t_7 = __pyx_mstate_global->__pyx_tuple[3];
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 180, __pyx_L1_error)
+    __pyx_t_7 = __pyx_mstate_global->__pyx_tuple[4];
+    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 186, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_7);
     #else
     {
       PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_theirs_first};
       __pyx_t_7 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+8, 1);
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 180, __pyx_L1_error)
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 186, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
     #endif
@@ -7253,7 +7748,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     #endif
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 180, __pyx_L1_error)
+    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 186, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
   }
   {
@@ -7267,7 +7762,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   __pyx_t_6 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":159
+  /* "pbx/sdp/negotiate.py":165
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
@@ -7292,7 +7787,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   __Pyx_XDECREF(__pyx_v_audio);
   __Pyx_XDECREF(__pyx_v_crypto_out);
   __Pyx_XDECREF(__pyx_v_direction);
-  __Pyx_XDECREF(__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator);
+  __Pyx_XDECREF(__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1);
   __Pyx_XDECREF(__pyx_v_layout);
   __Pyx_DECREF((PyObject *)__pyx_cur_scope);
   __Pyx_XGIVEREF(__pyx_r);
@@ -7300,7 +7795,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":183
+/* "pbx/sdp/negotiate.py":189
  * 
  * 
  * def _their_crypto(audio: Media, srtp: str) -> Crypto | None:             # <<<<<<<<<<<<<<
@@ -7334,20 +7829,20 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_their_crypto", 0);
 
-  /* "pbx/sdp/negotiate.py":188
+  /* "pbx/sdp/negotiate.py":194
  *     :raises NegotiationError: where one side insists on encryption and the other has none.
  *     """
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None             # <<<<<<<<<<<<<<
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):
  *         raise NegotiationError("no way of encryption in common")
 */
-  __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_off, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 188, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_off, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 194, __pyx_L1_error)
   if (__pyx_t_2) {
     __pyx_t_4 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 188, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 194, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_7 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 188, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 194, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __pyx_t_9 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7366,7 +7861,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
       __pyx_t_6 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 188, __pyx_L1_error)
+      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 194, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
     }
     __pyx_t_9 = 1;
@@ -7387,7 +7882,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 188, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 194, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
     }
     __pyx_t_1 = __pyx_t_3;
@@ -7400,7 +7895,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   __pyx_v_found = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":189
+  /* "pbx/sdp/negotiate.py":195
  *     """
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):             # <<<<<<<<<<<<<<
@@ -7416,9 +7911,9 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
 
     goto __pyx_L4_bool_binop_done;
   }
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 189, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 195, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_10 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 189, __pyx_L1_error)
+  __pyx_t_10 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 195, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   if (!__pyx_t_10) {
 
@@ -7428,7 +7923,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
 
     goto __pyx_L4_bool_binop_done;
   }
-  __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_required, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 189, __pyx_L1_error)
+  __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_required, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 195, __pyx_L1_error)
 
   __pyx_t_2 = __pyx_t_10;
 
@@ -7436,7 +7931,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   if (unlikely(__pyx_t_2)) {
 
 
-    /* "pbx/sdp/negotiate.py":190
+    /* "pbx/sdp/negotiate.py":196
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):
  *         raise NegotiationError("no way of encryption in common")             # <<<<<<<<<<<<<<
@@ -7444,7 +7939,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
  * 
 */
     __pyx_t_3 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 190, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 196, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_9 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7463,14 +7958,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 190, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 196, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 190, __pyx_L1_error)
+    __PYX_ERR(0, 196, __pyx_L1_error)
 
-    /* "pbx/sdp/negotiate.py":189
+    /* "pbx/sdp/negotiate.py":195
  *     """
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):             # <<<<<<<<<<<<<<
@@ -7479,7 +7974,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
 */
   }
 
-  /* "pbx/sdp/negotiate.py":191
+  /* "pbx/sdp/negotiate.py":197
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):
  *         raise NegotiationError("no way of encryption in common")
  *     return found             # <<<<<<<<<<<<<<
@@ -7497,7 +7992,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":183
+  /* "pbx/sdp/negotiate.py":189
  * 
  * 
  * def _their_crypto(audio: Media, srtp: str) -> Crypto | None:             # <<<<<<<<<<<<<<
@@ -7564,39 +8059,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_audio,&__pyx_mstate_global->__pyx_n_u_srtp,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 183, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 189, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 183, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 189, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 183, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 189, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_their_crypto", 0) < (0)) __PYX_ERR(0, 183, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_their_crypto", 0) < (0)) __PYX_ERR(0, 189, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, i); __PYX_ERR(0, 183, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, i); __PYX_ERR(0, 189, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 183, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 189, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 183, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 189, __pyx_L3_error)
     }
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
     __pyx_v_srtp = ((PyObject*)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 183, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 189, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -7607,8 +8102,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 183, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 183, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 189, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 189, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_10_their_crypto(__pyx_self, __pyx_v_audio, __pyx_v_srtp);
 
   /* function exit code */
@@ -7636,7 +8131,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_10_their_crypto(CYTHON_UNUSED PyO
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_their_crypto", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(__pyx_v_audio, __pyx_v_srtp, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 183, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(__pyx_v_audio, __pyx_v_srtp, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 189, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -7660,7 +8155,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_10_their_crypto(CYTHON_UNUSED PyO
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":194
+/* "pbx/sdp/negotiate.py":200
  * 
  * 
  * def _direction(theirs: Description, audio: Media) -> str:             # <<<<<<<<<<<<<<
@@ -7688,40 +8183,40 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__direction(struct __pyx_obj_3pbx_3
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_direction", 0);
 
-  /* "pbx/sdp/negotiate.py":196
+  /* "pbx/sdp/negotiate.py":202
  * def _direction(theirs: Description, audio: Media) -> str:
  *     """What the peer leaves us to do, seen from here."""
  *     direction = _REVERSED[theirs.direction_of(audio)]             # <<<<<<<<<<<<<<
  *     return _both(direction, "recvonly") if audio.address in _UNSPECIFIED else direction
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_REVERSED); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 196, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_REVERSED); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 202, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 196, __pyx_L1_error)
+  __pyx_t_2 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 202, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_3 = __Pyx_PyObject_Dict_GetItem(__pyx_t_1, __pyx_t_2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 196, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_Dict_GetItem(__pyx_t_1, __pyx_t_2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 202, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __pyx_v_direction = __pyx_t_3;
   __pyx_t_3 = 0;
 
-  /* "pbx/sdp/negotiate.py":197
+  /* "pbx/sdp/negotiate.py":203
  *     """What the peer leaves us to do, seen from here."""
  *     direction = _REVERSED[theirs.direction_of(audio)]
  *     return _both(direction, "recvonly") if audio.address in _UNSPECIFIED else direction             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 197, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 203, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_2, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 197, __pyx_L1_error)
+  __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_2, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 203, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   if (__pyx_t_4) {
     __pyx_t_2 = __pyx_v_direction;
     __Pyx_INCREF(__pyx_t_2);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 197, __pyx_L1_error)
-    __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_mstate_global->__pyx_n_u_recvonly, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 197, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 203, __pyx_L1_error)
+    __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_mstate_global->__pyx_n_u_recvonly, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 203, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
     __pyx_t_3 = __pyx_t_1;
@@ -7729,7 +8224,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__direction(struct __pyx_obj_3pbx_3
   } else {
     __pyx_t_1 = __pyx_v_direction;
     __Pyx_INCREF(__pyx_t_1);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 197, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 203, __pyx_L1_error)
     __pyx_t_3 = __pyx_t_1;
     __pyx_t_1 = 0;
   }
@@ -7745,7 +8240,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__direction(struct __pyx_obj_3pbx_3
   __pyx_t_3 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":194
+  /* "pbx/sdp/negotiate.py":200
  * 
  * 
  * def _direction(theirs: Description, audio: Media) -> str:             # <<<<<<<<<<<<<<
@@ -7808,39 +8303,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_theirs,&__pyx_mstate_global->__pyx_n_u_audio,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 194, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 200, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 194, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 200, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 194, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 200, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_direction", 0) < (0)) __PYX_ERR(0, 194, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_direction", 0) < (0)) __PYX_ERR(0, 200, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, i); __PYX_ERR(0, 194, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, i); __PYX_ERR(0, 200, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 194, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 200, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 194, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 200, __pyx_L3_error)
     }
     __pyx_v_theirs = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)values[0]);
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 194, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 200, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -7851,8 +8346,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 194, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 194, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 200, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 200, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_12_direction(__pyx_self, __pyx_v_theirs, __pyx_v_audio);
 
   /* function exit code */
@@ -7880,7 +8375,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_12_direction(CYTHON_UNUSED PyObje
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_direction", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__direction(__pyx_v_theirs, __pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 194, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__direction(__pyx_v_theirs, __pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 200, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -7904,7 +8399,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_12_direction(CYTHON_UNUSED PyObje
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":200
+/* "pbx/sdp/negotiate.py":206
  * 
  * 
  * def _line(media: Media) -> Line:             # <<<<<<<<<<<<<<
@@ -7934,7 +8429,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_line", 0);
 
-  /* "pbx/sdp/negotiate.py":201
+  /* "pbx/sdp/negotiate.py":207
  * 
  * def _line(media: Media) -> Line:
  *     return Line(media.kind, media.protocol, media.formats[0] if media.formats else "0")             # <<<<<<<<<<<<<<
@@ -7942,22 +8437,22 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
  * 
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_Line); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 201, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_Line); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 207, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   if (__pyx_v_media->formats == Py_None) __pyx_t_5 = 0;
   else
   {
     Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_media->formats);
-    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 201, __pyx_L1_error)
+    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 207, __pyx_L1_error)
     __pyx_t_5 = (__pyx_temp != 0);
   }
 
   if (__pyx_t_5) {
     if (unlikely(__pyx_v_media->formats == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-      __PYX_ERR(0, 201, __pyx_L1_error)
+      __PYX_ERR(0, 207, __pyx_L1_error)
     }
-    __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_media->formats, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 201, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_media->formats, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 207, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_4 = __pyx_t_6;
     __pyx_t_6 = 0;
@@ -7984,7 +8479,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 201, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 207, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   {
@@ -7998,7 +8493,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":200
+  /* "pbx/sdp/negotiate.py":206
  * 
  * 
  * def _line(media: Media) -> Line:             # <<<<<<<<<<<<<<
@@ -8060,32 +8555,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_media,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 200, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 206, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 200, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 206, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_line", 0) < (0)) __PYX_ERR(0, 200, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_line", 0) < (0)) __PYX_ERR(0, 206, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, i); __PYX_ERR(0, 200, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, i); __PYX_ERR(0, 206, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 200, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 206, __pyx_L3_error)
     }
     __pyx_v_media = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 200, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 206, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8096,7 +8591,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 200, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 206, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_14_line(__pyx_self, __pyx_v_media);
 
   /* function exit code */
@@ -8124,7 +8619,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_14_line(CYTHON_UNUSED PyObject *_
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_line", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__line(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 200, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__line(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 206, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -8148,7 +8643,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_14_line(CYTHON_UNUSED PyObject *_
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":204
+/* "pbx/sdp/negotiate.py":210
  * 
  * 
  * def _refusal(line: Line, address: str) -> Media:             # <<<<<<<<<<<<<<
@@ -8178,7 +8673,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_refusal", 0);
 
-  /* "pbx/sdp/negotiate.py":205
+  /* "pbx/sdp/negotiate.py":211
  * 
  * def _refusal(line: Line, address: str) -> Media:
  *     return Media(line.kind, 0, line.protocol, [line.format], address)             # <<<<<<<<<<<<<<
@@ -8186,16 +8681,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
  * 
 */
   __pyx_t_2 = NULL;
-  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 205, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 211, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 205, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 211, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_format); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 205, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_format); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 211, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_6 = PyList_New(1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 205, __pyx_L1_error)
+  __pyx_t_6 = PyList_New(1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 211, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
   __Pyx_GIVEREF(__pyx_t_5);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_6, 0, __pyx_t_5) != (0)) __PYX_ERR(0, 205, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_6, 0, __pyx_t_5) != (0)) __PYX_ERR(0, 211, __pyx_L1_error);
   __pyx_t_5 = 0;
   __pyx_t_7 = 1;
   {
@@ -8205,7 +8700,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 205, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 211, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_1);
   }
   {
@@ -8219,7 +8714,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":204
+  /* "pbx/sdp/negotiate.py":210
  * 
  * 
  * def _refusal(line: Line, address: str) -> Media:             # <<<<<<<<<<<<<<
@@ -8283,39 +8778,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_line,&__pyx_mstate_global->__pyx_n_u_address,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 204, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 210, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 204, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 210, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 204, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 210, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_refusal", 0) < (0)) __PYX_ERR(0, 204, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_refusal", 0) < (0)) __PYX_ERR(0, 210, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, i); __PYX_ERR(0, 204, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, i); __PYX_ERR(0, 210, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 204, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 210, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 204, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 210, __pyx_L3_error)
     }
     __pyx_v_line = values[0];
     __pyx_v_address = ((PyObject*)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 204, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 210, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8326,7 +8821,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 204, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 210, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_16_refusal(__pyx_self, __pyx_v_line, __pyx_v_address);
 
   /* function exit code */
@@ -8354,7 +8849,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_16_refusal(CYTHON_UNUSED PyObject
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_refusal", 0);
-  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_v_line, __pyx_v_address, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 204, __pyx_L1_error)
+  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_v_line, __pyx_v_address, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 210, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -8378,7 +8873,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_16_refusal(CYTHON_UNUSED PyObject
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":208
+/* "pbx/sdp/negotiate.py":214
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
@@ -8433,62 +8928,62 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_theirs,&__pyx_mstate_global->__pyx_n_u_audio,&__pyx_mstate_global->__pyx_n_u_ours,&__pyx_mstate_global->__pyx_n_u_direction,&__pyx_mstate_global->__pyx_n_u_cryptos,&__pyx_mstate_global->__pyx_n_u_layout,&__pyx_mstate_global->__pyx_n_u_digits,&__pyx_mstate_global->__pyx_n_u_theirs_first,&__pyx_mstate_global->__pyx_n_u_takes_events,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 208, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 214, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  7:
         values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 208, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 214, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 208, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 214, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 208, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 214, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 208, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 214, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 208, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 214, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 208, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 214, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 208, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 214, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_agree", 0) < (0)) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_agree", 0) < (0)) __PYX_ERR(0, 214, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 7; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, i); __PYX_ERR(0, 208, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, i); __PYX_ERR(0, 214, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 7)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 214, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 214, __pyx_L3_error)
       values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 214, __pyx_L3_error)
       values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 214, __pyx_L3_error)
       values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 214, __pyx_L3_error)
       values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 214, __pyx_L3_error)
       values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 208, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 214, __pyx_L3_error)
     }
     __pyx_v_theirs = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)values[0]);
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[1]);
@@ -8498,10 +8993,10 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
     __pyx_v_layout = values[5];
     __pyx_v_digits = ((PyObject*)values[6]);
     if (values[7]) {
-      __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[7]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 217, __pyx_L3_error)
+      __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[7]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 223, __pyx_L3_error)
     } else {
 
-      /* "pbx/sdp/negotiate.py":217
+      /* "pbx/sdp/negotiate.py":223
  *     digits: str,
  *     *,
  *     theirs_first: bool = False,             # <<<<<<<<<<<<<<
@@ -8511,10 +9006,10 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
       __pyx_v_theirs_first = ((int)((int)0));
     }
     if (values[8]) {
-      __pyx_v_takes_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_takes_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 218, __pyx_L3_error)
+      __pyx_v_takes_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_takes_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 224, __pyx_L3_error)
     } else {
 
-      /* "pbx/sdp/negotiate.py":218
+      /* "pbx/sdp/negotiate.py":224
  *     *,
  *     theirs_first: bool = False,
  *     takes_events: bool = True,             # <<<<<<<<<<<<<<
@@ -8526,7 +9021,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, __pyx_nargs); __PYX_ERR(0, 208, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, __pyx_nargs); __PYX_ERR(0, 214, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8537,14 +9032,14 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 209, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 210, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 212, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_cryptos), (&PyTuple_Type), 0, "cryptos", 2))) __PYX_ERR(0, 213, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 215, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 215, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 218, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_cryptos), (&PyTuple_Type), 0, "cryptos", 2))) __PYX_ERR(0, 219, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 221, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_18_agree(__pyx_self, __pyx_v_theirs, __pyx_v_audio, __pyx_v_ours, __pyx_v_direction, __pyx_v_cryptos, __pyx_v_layout, __pyx_v_digits, __pyx_v_theirs_first, __pyx_v_takes_events);
 
-  /* "pbx/sdp/negotiate.py":208
+  /* "pbx/sdp/negotiate.py":214
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
@@ -8578,7 +9073,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   PyObject *__pyx_v_codec = NULL;
   PyObject *__pyx_v_ptime = NULL;
   PyObject *__pyx_v_ptime_ms = NULL;
-  PyObject *__pyx_8genexpr5__pyx_v_codec = NULL;
+  PyObject *__pyx_8genexpr7__pyx_v_codec = NULL;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -8601,19 +9096,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_agree", 0);
 
-  /* "pbx/sdp/negotiate.py":220
+  /* "pbx/sdp/negotiate.py":226
  *     takes_events: bool = True,
  * ) -> Agreed:
  *     named = codecs_of(audio)             # <<<<<<<<<<<<<<
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:
 */
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_audio, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 220, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_audio, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 226, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_v_named = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":221
+  /* "pbx/sdp/negotiate.py":227
  * ) -> Agreed:
  *     named = codecs_of(audio)
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)             # <<<<<<<<<<<<<<
@@ -8621,19 +9116,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
  *         raise NegotiationError("no codec in common")
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_first_of); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 221, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_first_of); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 227, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   { /* enter inner scope */
-    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 221, __pyx_L5_error)
+    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 227, __pyx_L5_error)
     __Pyx_GOTREF(__pyx_t_4);
     if (likely(PyList_CheckExact(__pyx_v_ours)) || PyTuple_CheckExact(__pyx_v_ours)) {
       __pyx_t_5 = __pyx_v_ours; __Pyx_INCREF(__pyx_t_5);
       __pyx_t_6 = 0;
       __pyx_t_7 = NULL;
     } else {
-      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_v_ours); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 221, __pyx_L5_error)
+      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_v_ours); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 227, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 221, __pyx_L5_error)
+      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 227, __pyx_L5_error)
     }
     for (;;) {
       if (likely(!__pyx_t_7)) {
@@ -8641,7 +9136,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 221, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 227, __pyx_L5_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -8651,7 +9146,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 221, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 227, __pyx_L5_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -8662,36 +9157,36 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
           #endif
           ++__pyx_t_6;
         }
-        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 221, __pyx_L5_error)
+        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 227, __pyx_L5_error)
       } else {
         __pyx_t_8 = __pyx_t_7(__pyx_t_5);
         if (unlikely(!__pyx_t_8)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 221, __pyx_L5_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 227, __pyx_L5_error)
             PyErr_Clear();
           }
           break;
         }
       }
       __Pyx_GOTREF(__pyx_t_8);
-      __Pyx_XDECREF_SET(__pyx_8genexpr5__pyx_v_codec, __pyx_t_8);
+      __Pyx_XDECREF_SET(__pyx_8genexpr7__pyx_v_codec, __pyx_t_8);
       __pyx_t_8 = 0;
-      __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr5__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 221, __pyx_L5_error)
+      __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr7__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 227, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_8);
       __Pyx_GIVEREF(__pyx_t_8);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_8))) __PYX_ERR(0, 221, __pyx_L5_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_8))) __PYX_ERR(0, 227, __pyx_L5_error)
       __pyx_t_8 = 0;
     }
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    __Pyx_XDECREF(__pyx_8genexpr5__pyx_v_codec); __pyx_8genexpr5__pyx_v_codec = 0;
+    __Pyx_XDECREF(__pyx_8genexpr7__pyx_v_codec); __pyx_8genexpr7__pyx_v_codec = 0;
     goto __pyx_L9_exit_scope;
     __pyx_L5_error:;
-    __Pyx_XDECREF(__pyx_8genexpr5__pyx_v_codec); __pyx_8genexpr5__pyx_v_codec = 0;
+    __Pyx_XDECREF(__pyx_8genexpr7__pyx_v_codec); __pyx_8genexpr7__pyx_v_codec = 0;
     goto __pyx_L1_error;
     __pyx_L9_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_5 = __Pyx_PyBool_FromLong(__pyx_v_theirs_first); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 221, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyBool_FromLong(__pyx_v_theirs_first); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 227, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __pyx_t_9 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -8712,13 +9207,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 221, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 227, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __pyx_v_chosen = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":222
+  /* "pbx/sdp/negotiate.py":228
  *     named = codecs_of(audio)
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:             # <<<<<<<<<<<<<<
@@ -8729,7 +9224,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   if (unlikely(__pyx_t_10)) {
 
 
-    /* "pbx/sdp/negotiate.py":223
+    /* "pbx/sdp/negotiate.py":229
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:
  *         raise NegotiationError("no codec in common")             # <<<<<<<<<<<<<<
@@ -8737,7 +9232,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
  *     for codec in named:
 */
     __pyx_t_3 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 223, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 229, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_9 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -8756,14 +9251,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 223, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 229, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 223, __pyx_L1_error)
+    __PYX_ERR(0, 229, __pyx_L1_error)
 
-    /* "pbx/sdp/negotiate.py":222
+    /* "pbx/sdp/negotiate.py":228
  *     named = codecs_of(audio)
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:             # <<<<<<<<<<<<<<
@@ -8772,7 +9267,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
   }
 
-  /* "pbx/sdp/negotiate.py":224
+  /* "pbx/sdp/negotiate.py":230
  *     if chosen is None:
  *         raise NegotiationError("no codec in common")
  *     events: int | None = None             # <<<<<<<<<<<<<<
@@ -8782,7 +9277,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   __Pyx_INCREF(Py_None);
   __pyx_v_events = ((PyObject*)Py_None);
 
-  /* "pbx/sdp/negotiate.py":225
+  /* "pbx/sdp/negotiate.py":231
  *         raise NegotiationError("no codec in common")
  *     events: int | None = None
  *     for codec in named:             # <<<<<<<<<<<<<<
@@ -8791,7 +9286,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
   if (unlikely(__pyx_v_named == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 225, __pyx_L1_error)
+    __PYX_ERR(0, 231, __pyx_L1_error)
   }
   __pyx_t_1 = __pyx_v_named; __Pyx_INCREF(__pyx_t_1);
   __pyx_t_6 = 0;
@@ -8799,32 +9294,32 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 225, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 231, __pyx_L1_error)
       #endif
       if (__pyx_t_6 >= __pyx_temp) break;
     }
     __pyx_t_5 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_6, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_6;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 225, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 231, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_5);
     __pyx_t_5 = 0;
 
-    /* "pbx/sdp/negotiate.py":226
+    /* "pbx/sdp/negotiate.py":232
  *     events: int | None = None
  *     for codec in named:
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):             # <<<<<<<<<<<<<<
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:
 */
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 226, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 232, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 226, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 232, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 226, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 232, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 226, __pyx_L1_error)
+    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 232, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_11) {
@@ -8844,11 +9339,11 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 
       goto __pyx_L14_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 226, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 232, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 226, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 232, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_4, __pyx_t_5, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 226, __pyx_L1_error)
+    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_4, __pyx_t_5, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 232, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
@@ -8858,55 +9353,55 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     if (__pyx_t_10) {
 
 
-      /* "pbx/sdp/negotiate.py":227
+      /* "pbx/sdp/negotiate.py":233
  *     for codec in named:
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
  *             events = codec.payload_type             # <<<<<<<<<<<<<<
  *             if codec.clock_hz == chosen.clock_hz:
  *                 break
 */
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 227, __pyx_L1_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 233, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
-      if (__Pyx_PyInt_FromNumber(&__pyx_t_5, NULL, 1) < (0)) __PYX_ERR(0, 227, __pyx_L1_error)
+      if (__Pyx_PyInt_FromNumber(&__pyx_t_5, NULL, 1) < (0)) __PYX_ERR(0, 233, __pyx_L1_error)
       __Pyx_DECREF_SET(__pyx_v_events, ((PyObject*)__pyx_t_5));
       __pyx_t_5 = 0;
 
-      /* "pbx/sdp/negotiate.py":228
+      /* "pbx/sdp/negotiate.py":234
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:             # <<<<<<<<<<<<<<
  *                 break
- *     ptime = audio.attribute("ptime") or ""
+ *     ptime = whole(audio.attribute("ptime")) or 0
 */
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 228, __pyx_L1_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 234, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 228, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 234, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 228, __pyx_L1_error)
+      __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 234, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       if (__pyx_t_10) {
 
 
-        /* "pbx/sdp/negotiate.py":229
+        /* "pbx/sdp/negotiate.py":235
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:
  *                 break             # <<<<<<<<<<<<<<
- *     ptime = audio.attribute("ptime") or ""
- *     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+ *     ptime = whole(audio.attribute("ptime")) or 0
+ *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
 */
         goto __pyx_L12_break;
 
-        /* "pbx/sdp/negotiate.py":228
+        /* "pbx/sdp/negotiate.py":234
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:             # <<<<<<<<<<<<<<
  *                 break
- *     ptime = audio.attribute("ptime") or ""
+ *     ptime = whole(audio.attribute("ptime")) or 0
 */
       }
 
-      /* "pbx/sdp/negotiate.py":226
+      /* "pbx/sdp/negotiate.py":232
  *     events: int | None = None
  *     for codec in named:
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):             # <<<<<<<<<<<<<<
@@ -8915,7 +9410,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
     }
 
-    /* "pbx/sdp/negotiate.py":225
+    /* "pbx/sdp/negotiate.py":231
  *         raise NegotiationError("no codec in common")
  *     events: int | None = None
  *     for codec in named:             # <<<<<<<<<<<<<<
@@ -8930,16 +9425,40 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   goto __pyx_L18_for_end;
   __pyx_L18_for_end:;
 
-  /* "pbx/sdp/negotiate.py":230
+  /* "pbx/sdp/negotiate.py":236
  *             if codec.clock_hz == chosen.clock_hz:
  *                 break
- *     ptime = audio.attribute("ptime") or ""             # <<<<<<<<<<<<<<
- *     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+ *     ptime = whole(audio.attribute("ptime")) or 0             # <<<<<<<<<<<<<<
+ *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(
 */
-  __pyx_t_4 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_ptime, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 230, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 230, __pyx_L1_error)
+  __pyx_t_5 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 236, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
+  __pyx_t_2 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_ptime, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 236, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
+  __pyx_t_9 = 1;
+  #if CYTHON_UNPACK_METHODS
+  if (unlikely(PyMethod_Check(__pyx_t_3))) {
+    __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_3);
+    assert(__pyx_t_5);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_3);
+    __Pyx_INCREF(__pyx_t_5);
+    __Pyx_INCREF(__pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_3, __pyx__function);
+    __pyx_t_9 = 0;
+  }
+  #endif
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_5, __pyx_t_2};
+    __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 236, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
+  }
+  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 236, __pyx_L1_error)
   if (!__pyx_t_10) {
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   } else {
@@ -8948,32 +9467,25 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     goto __pyx_L19_bool_binop_done;
   }
-  __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u__4);
-  __pyx_t_1 = __pyx_mstate_global->__pyx_kp_u__4;
+  __pyx_t_4 = __Pyx_PyLong_From_long(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 236, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_1 = __pyx_t_4;
+  __pyx_t_4 = 0;
   __pyx_L19_bool_binop_done:;
-  __pyx_v_ptime = ((PyObject*)__pyx_t_1);
+  __pyx_v_ptime = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":231
+  /* "pbx/sdp/negotiate.py":237
  *                 break
- *     ptime = audio.attribute("ptime") or ""
- *     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20             # <<<<<<<<<<<<<<
+ *     ptime = whole(audio.attribute("ptime")) or 0
+ *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20             # <<<<<<<<<<<<<<
  *     return Agreed(
  *         remote=(audio.address, audio.port),
 */
-  __pyx_t_5 = __pyx_v_ptime;
-  __Pyx_INCREF(__pyx_t_5);
-  __pyx_t_9 = 0;
-  {
-    PyObject *__pyx_callargs[2] = {__pyx_t_5, NULL};
-    __pyx_t_4 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_isdigit, __pyx_callargs+__pyx_t_9, (1-__pyx_t_9) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 231, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_int_object(__pyx_mstate_global->__pyx_int_10, __pyx_v_ptime, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 237, __pyx_L1_error)
+  if (__pyx_t_11) {
+    __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_object_int(__pyx_v_ptime, __pyx_mstate_global->__pyx_int_60, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 237, __pyx_L1_error)
   }
-  if (!(likely(PyBool_Check(__pyx_t_4))||((__pyx_t_4) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bool", __pyx_t_4))) __PYX_ERR(0, 231, __pyx_L1_error)
-  __pyx_t_11 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 231, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   if (__pyx_t_11) {
 
   } else {
@@ -8982,85 +9494,65 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 
     goto __pyx_L21_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyNumber_Int(__pyx_v_ptime); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 231, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyLong_RemainderObjC(__pyx_v_ptime, __pyx_mstate_global->__pyx_int_10, 10, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 237, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_int_int(__pyx_mstate_global->__pyx_int_10, __pyx_t_4, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 231, __pyx_L1_error)
-  if (__pyx_t_11) {
-    __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_int_int(__pyx_t_4, __pyx_mstate_global->__pyx_int_60, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 231, __pyx_L1_error)
-  }
+  __pyx_t_11 = (__Pyx_PyLong_BoolEqObjC(__pyx_t_4, __pyx_mstate_global->__pyx_int_0, 0, 0)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 237, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  if (__pyx_t_11) {
-
-  } else {
-
-    __pyx_t_10 = __pyx_t_11;
-
-    goto __pyx_L21_bool_binop_done;
-  }
-  __pyx_t_4 = __Pyx_PyNumber_Int(__pyx_v_ptime); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 231, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_5 = __Pyx_PyLong_RemainderObjC(__pyx_t_4, __pyx_mstate_global->__pyx_int_10, 10, 0, 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 231, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  __pyx_t_11 = (__Pyx_PyLong_BoolEqObjC(__pyx_t_5, __pyx_mstate_global->__pyx_int_0, 0, 0)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 231, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
   __pyx_t_10 = __pyx_t_11;
 
   __pyx_L21_bool_binop_done:;
   if (__pyx_t_10) {
-    __pyx_t_5 = __Pyx_PyNumber_Int(__pyx_v_ptime); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 231, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
-    __pyx_t_1 = __pyx_t_5;
-    __pyx_t_5 = 0;
+    __Pyx_INCREF(__pyx_v_ptime);
+    __pyx_t_1 = __pyx_v_ptime;
   } else {
     __Pyx_INCREF(__pyx_mstate_global->__pyx_int_20);
     __pyx_t_1 = __pyx_mstate_global->__pyx_int_20;
   }
 
-  __pyx_v_ptime_ms = ((PyObject*)__pyx_t_1);
+  __pyx_v_ptime_ms = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":232
- *     ptime = audio.attribute("ptime") or ""
- *     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+  /* "pbx/sdp/negotiate.py":238
+ *     ptime = whole(audio.attribute("ptime")) or 0
+ *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(             # <<<<<<<<<<<<<<
  *         remote=(audio.address, audio.port),
  *         rtcp=_rtcp(audio),
 */
-  __pyx_t_5 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_Agreed); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 232, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_4 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_Agreed); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 238, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_3);
 
-  /* "pbx/sdp/negotiate.py":233
- *     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+  /* "pbx/sdp/negotiate.py":239
+ *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(
  *         remote=(audio.address, audio.port),             # <<<<<<<<<<<<<<
  *         rtcp=_rtcp(audio),
  *         codec=chosen,
 */
-  __pyx_t_3 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 233, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 233, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 239, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
+  __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 239, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_5);
   __Pyx_INCREF(__pyx_v_audio->address);
   __Pyx_GIVEREF(__pyx_v_audio->address);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 233, __pyx_L1_error);
-  __Pyx_GIVEREF(__pyx_t_3);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_3) != (0)) __PYX_ERR(0, 233, __pyx_L1_error);
-  __pyx_t_3 = 0;
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 239, __pyx_L1_error);
+  __Pyx_GIVEREF(__pyx_t_2);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_2) != (0)) __PYX_ERR(0, 239, __pyx_L1_error);
+  __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":234
+  /* "pbx/sdp/negotiate.py":240
  *     return Agreed(
  *         remote=(audio.address, audio.port),
  *         rtcp=_rtcp(audio),             # <<<<<<<<<<<<<<
  *         codec=chosen,
  *         events_pt=events if takes_events else None,
 */
-  __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 234, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_3);
+  __pyx_t_2 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 240, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_2);
 
-  /* "pbx/sdp/negotiate.py":236
+  /* "pbx/sdp/negotiate.py":242
  *         rtcp=_rtcp(audio),
  *         codec=chosen,
  *         events_pt=events if takes_events else None,             # <<<<<<<<<<<<<<
@@ -9075,29 +9567,29 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     __pyx_t_8 = Py_None;
   }
 
-  /* "pbx/sdp/negotiate.py":239
+  /* "pbx/sdp/negotiate.py":245
  *         direction=direction,
  *         ptime_ms=ptime_ms,
  *         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,             # <<<<<<<<<<<<<<
  *         crypto_in=cryptos[0],
  *         crypto_out=cryptos[1],
 */
-  __pyx_t_13 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 239, __pyx_L1_error)
+  __pyx_t_13 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
-  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 239, __pyx_L1_error)
+  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 245, __pyx_L1_error)
   if (!__pyx_t_11) {
 
   } else {
 
     __pyx_t_10 = __pyx_t_11;
 
-    goto __pyx_L26_bool_binop_done;
+    goto __pyx_L25_bool_binop_done;
   }
-  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_inactive, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 239, __pyx_L1_error)
+  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_inactive, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 245, __pyx_L1_error)
 
   __pyx_t_10 = __pyx_t_11;
 
-  __pyx_L26_bool_binop_done:;
+  __pyx_L25_bool_binop_done:;
   __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
   __pyx_t_11 = __pyx_t_10;
 
@@ -9105,45 +9597,45 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   if (!__pyx_t_11) {
 
   } else {
-    __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 239, __pyx_L1_error)
+    __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_13);
     __pyx_t_12 = __pyx_t_13;
     __pyx_t_13 = 0;
 
-    goto __pyx_L24_bool_binop_done;
+    goto __pyx_L23_bool_binop_done;
   }
-  __Pyx_GetModuleGlobalName(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 239, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
-  __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_13, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 239, __pyx_L1_error)
+  __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_13, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 245, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
-  __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 239, __pyx_L1_error)
+  __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
   __pyx_t_12 = __pyx_t_13;
   __pyx_t_13 = 0;
 
-  __pyx_L24_bool_binop_done:;
+  __pyx_L23_bool_binop_done:;
 
-  /* "pbx/sdp/negotiate.py":240
+  /* "pbx/sdp/negotiate.py":246
  *         ptime_ms=ptime_ms,
  *         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
  *         crypto_in=cryptos[0],             # <<<<<<<<<<<<<<
  *         crypto_out=cryptos[1],
  *         layout=layout,
 */
-  __pyx_t_13 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 240, __pyx_L1_error)
+  __pyx_t_13 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 246, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
 
-  /* "pbx/sdp/negotiate.py":241
+  /* "pbx/sdp/negotiate.py":247
  *         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
  *         crypto_in=cryptos[0],
  *         crypto_out=cryptos[1],             # <<<<<<<<<<<<<<
  *         layout=layout,
  *         digits=digits,
 */
-  __pyx_t_14 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_14)) __PYX_ERR(0, 241, __pyx_L1_error)
+  __pyx_t_14 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_14)) __PYX_ERR(0, 247, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_14);
 
-  /* "pbx/sdp/negotiate.py":243
+  /* "pbx/sdp/negotiate.py":249
  *         crypto_out=cryptos[1],
  *         layout=layout,
  *         digits=digits,             # <<<<<<<<<<<<<<
@@ -9152,9 +9644,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
   #if CYTHON_VECTORCALL
 
-  /* "pbx/sdp/negotiate.py":232
- *     ptime = audio.attribute("ptime") or ""
- *     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+  /* "pbx/sdp/negotiate.py":238
+ *     ptime = whole(audio.attribute("ptime")) or 0
+ *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(             # <<<<<<<<<<<<<<
  *         remote=(audio.address, audio.port),
  *         rtcp=_rtcp(audio),
@@ -9162,43 +9654,43 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   #endif
   __pyx_t_9 = 1;
   #if CYTHON_UNPACK_METHODS
-  if (unlikely(PyMethod_Check(__pyx_t_4))) {
-    __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_4);
-    assert(__pyx_t_5);
-    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_4);
-    __Pyx_INCREF(__pyx_t_5);
+  if (unlikely(PyMethod_Check(__pyx_t_3))) {
+    __pyx_t_4 = PyMethod_GET_SELF(__pyx_t_3);
+    assert(__pyx_t_4);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_3);
+    __Pyx_INCREF(__pyx_t_4);
     __Pyx_INCREF(__pyx__function);
-    __Pyx_DECREF_SET(__pyx_t_4, __pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_3, __pyx__function);
     __pyx_t_9 = 0;
   }
   #endif
   {
-    PyObject *__pyx_callargs[12] = {__pyx_t_5, __pyx_t_2, __pyx_t_3, __pyx_v_chosen, __pyx_t_8, __pyx_v_direction, __pyx_v_ptime_ms, __pyx_t_12, __pyx_t_13, __pyx_t_14, __pyx_v_layout, __pyx_v_digits};
+    PyObject *__pyx_callargs[12] = {__pyx_t_4, __pyx_t_5, __pyx_t_2, __pyx_v_chosen, __pyx_t_8, __pyx_v_direction, __pyx_v_ptime_ms, __pyx_t_12, __pyx_t_13, __pyx_t_14, __pyx_v_layout, __pyx_v_digits};
     #if CYTHON_VECTORCALL
-    __pyx_t_15 = __pyx_mstate_global->__pyx_tuple[4];
-    if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 232, __pyx_L1_error)
+    __pyx_t_15 = __pyx_mstate_global->__pyx_tuple[5];
+    if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 238, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_15);
     #else
     {
       PyObject *__pyx_temp[11] = {__pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_digits};
       __pyx_t_15 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 11);
-      if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 232, __pyx_L1_error)
+      if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 238, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_15);
     }
     #endif
-    __pyx_t_1 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_9, (1-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_15);
-    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __pyx_t_1 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_9, (1-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_15);
+    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     #if CYTHON_VECTORCALL
     #endif
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
     __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
     __Pyx_DECREF(__pyx_t_14); __pyx_t_14 = 0;
     __Pyx_DECREF(__pyx_t_15); __pyx_t_15 = 0;
-    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 232, __pyx_L1_error)
+    __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 238, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   {
@@ -9212,7 +9704,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":208
+  /* "pbx/sdp/negotiate.py":214
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
@@ -9241,13 +9733,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   __Pyx_XDECREF(__pyx_v_codec);
   __Pyx_XDECREF(__pyx_v_ptime);
   __Pyx_XDECREF(__pyx_v_ptime_ms);
-  __Pyx_XDECREF(__pyx_8genexpr5__pyx_v_codec);
+  __Pyx_XDECREF(__pyx_8genexpr7__pyx_v_codec);
   __Pyx_XGIVEREF(__pyx_r);
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":247
+/* "pbx/sdp/negotiate.py":253
  * 
  * 
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:             # <<<<<<<<<<<<<<
@@ -9297,46 +9789,46 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_named,&__pyx_mstate_global->__pyx_n_u_ours,&__pyx_mstate_global->__pyx_n_u_theirs_first,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 247, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 253, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 247, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 253, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 247, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 253, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 247, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 253, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_first_of", 0) < (0)) __PYX_ERR(0, 247, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_first_of", 0) < (0)) __PYX_ERR(0, 253, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 3; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, i); __PYX_ERR(0, 247, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, i); __PYX_ERR(0, 253, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 3)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 247, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 253, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 247, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 253, __pyx_L3_error)
       values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 247, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 253, __pyx_L3_error)
     }
     __pyx_v_named = ((PyObject*)values[0]);
     __pyx_v_ours = ((PyObject*)values[1]);
-    __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[2]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 247, __pyx_L3_error)
+    __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[2]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 253, __pyx_L3_error)
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 247, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 253, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -9347,8 +9839,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_named), (&PyList_Type), 0, "named", 2))) __PYX_ERR(0, 247, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ours), (&PyList_Type), 0, "ours", 2))) __PYX_ERR(0, 247, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_named), (&PyList_Type), 0, "named", 2))) __PYX_ERR(0, 253, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ours), (&PyList_Type), 0, "ours", 2))) __PYX_ERR(0, 253, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_20_first_of(__pyx_self, __pyx_v_named, __pyx_v_ours, __pyx_v_theirs_first);
 
   /* function exit code */
@@ -9385,7 +9877,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_first_of", 0);
 
-  /* "pbx/sdp/negotiate.py":249
+  /* "pbx/sdp/negotiate.py":255
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:             # <<<<<<<<<<<<<<
@@ -9394,7 +9886,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
   if (__pyx_v_theirs_first) {
 
-    /* "pbx/sdp/negotiate.py":250
+    /* "pbx/sdp/negotiate.py":256
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -9407,32 +9899,32 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 250, __pyx_L1_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 256, __pyx_L1_error)
         #endif
         if (__pyx_t_2 >= __pyx_temp) break;
       }
       __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_2;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 250, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 256, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_3);
       __pyx_t_3 = 0;
 
-      /* "pbx/sdp/negotiate.py":251
+      /* "pbx/sdp/negotiate.py":257
  *     if theirs_first:
  *         for codec in named:
  *             if codec.name in ours:             # <<<<<<<<<<<<<<
  *                 return codec
  *         return None
 */
-      __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 251, __pyx_L1_error)
+      __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 257, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
-      __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_t_3, __pyx_v_ours, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 251, __pyx_L1_error)
+      __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_t_3, __pyx_v_ours, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 257, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
       if (__pyx_t_4) {
 
 
-        /* "pbx/sdp/negotiate.py":252
+        /* "pbx/sdp/negotiate.py":258
  *         for codec in named:
  *             if codec.name in ours:
  *                 return codec             # <<<<<<<<<<<<<<
@@ -9451,7 +9943,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
         __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
         goto __pyx_L0;
 
-        /* "pbx/sdp/negotiate.py":251
+        /* "pbx/sdp/negotiate.py":257
  *     if theirs_first:
  *         for codec in named:
  *             if codec.name in ours:             # <<<<<<<<<<<<<<
@@ -9460,7 +9952,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
       }
 
-      /* "pbx/sdp/negotiate.py":250
+      /* "pbx/sdp/negotiate.py":256
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -9470,7 +9962,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     }
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":253
+    /* "pbx/sdp/negotiate.py":259
  *             if codec.name in ours:
  *                 return codec
  *         return None             # <<<<<<<<<<<<<<
@@ -9487,7 +9979,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     }
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":249
+    /* "pbx/sdp/negotiate.py":255
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:             # <<<<<<<<<<<<<<
@@ -9496,7 +9988,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
   }
 
-  /* "pbx/sdp/negotiate.py":254
+  /* "pbx/sdp/negotiate.py":260
  *                 return codec
  *         return None
  *     for name in ours:             # <<<<<<<<<<<<<<
@@ -9509,19 +10001,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 254, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 260, __pyx_L1_error)
       #endif
       if (__pyx_t_2 >= __pyx_temp) break;
     }
     __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_2;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 254, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 260, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 254, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 260, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_name, ((PyObject*)__pyx_t_3));
     __pyx_t_3 = 0;
 
-    /* "pbx/sdp/negotiate.py":255
+    /* "pbx/sdp/negotiate.py":261
  *         return None
  *     for name in ours:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -9534,32 +10026,32 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_3);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 255, __pyx_L1_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 261, __pyx_L1_error)
         #endif
         if (__pyx_t_5 >= __pyx_temp) break;
       }
       __pyx_t_6 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_3, __pyx_t_5, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_5;
-      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 255, __pyx_L1_error)
+      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 261, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_6);
       __pyx_t_6 = 0;
 
-      /* "pbx/sdp/negotiate.py":256
+      /* "pbx/sdp/negotiate.py":262
  *     for name in ours:
  *         for codec in named:
  *             if codec.name == name:             # <<<<<<<<<<<<<<
  *                 return codec
  *     return None
 */
-      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 256, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 262, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_6, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 256, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_6, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 262, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
       if (__pyx_t_4) {
 
 
-        /* "pbx/sdp/negotiate.py":257
+        /* "pbx/sdp/negotiate.py":263
  *         for codec in named:
  *             if codec.name == name:
  *                 return codec             # <<<<<<<<<<<<<<
@@ -9579,7 +10071,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
         __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
         goto __pyx_L0;
 
-        /* "pbx/sdp/negotiate.py":256
+        /* "pbx/sdp/negotiate.py":262
  *     for name in ours:
  *         for codec in named:
  *             if codec.name == name:             # <<<<<<<<<<<<<<
@@ -9588,7 +10080,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
       }
 
-      /* "pbx/sdp/negotiate.py":255
+      /* "pbx/sdp/negotiate.py":261
  *         return None
  *     for name in ours:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -9598,7 +10090,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     }
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
 
-    /* "pbx/sdp/negotiate.py":254
+    /* "pbx/sdp/negotiate.py":260
  *                 return codec
  *         return None
  *     for name in ours:             # <<<<<<<<<<<<<<
@@ -9608,7 +10100,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":258
+  /* "pbx/sdp/negotiate.py":264
  *             if codec.name == name:
  *                 return codec
  *     return None             # <<<<<<<<<<<<<<
@@ -9625,7 +10117,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":247
+  /* "pbx/sdp/negotiate.py":253
  * 
  * 
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:             # <<<<<<<<<<<<<<
@@ -9648,7 +10140,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":261
+/* "pbx/sdp/negotiate.py":267
  * 
  * 
  * def _rtcp(audio: Media) -> tuple[str, int]:             # <<<<<<<<<<<<<<
@@ -9665,6 +10157,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 ); /*proto*/
 static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_v_audio, CYTHON_UNUSED int __pyx_skip_dispatch) {
   PyObject *__pyx_v_parts = NULL;
+  PyObject *__pyx_v_port = NULL;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -9672,43 +10165,44 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   PyObject *__pyx_t_3 = NULL;
   int __pyx_t_4;
   PyObject *__pyx_t_5 = NULL;
-  size_t __pyx_t_6;
-  Py_ssize_t __pyx_t_7;
+  PyObject *__pyx_t_6 = NULL;
+  size_t __pyx_t_7;
+  Py_ssize_t __pyx_t_8;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_rtcp", 0);
 
-  /* "pbx/sdp/negotiate.py":263
+  /* "pbx/sdp/negotiate.py":269
  * def _rtcp(audio: Media) -> tuple[str, int]:
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()
 */
-  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_kp_u_rtcp_mux, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 263, __pyx_L1_error)
+  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_kp_u_rtcp_mux, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 269, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_t_2 = (((PyObject*)__pyx_t_1) != ((PyObject*)Py_None));
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":264
+    /* "pbx/sdp/negotiate.py":270
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:
  *         return (audio.address, audio.port)             # <<<<<<<<<<<<<<
  *     parts = (audio.attribute("rtcp") or "").split()
- *     if parts and parts[0].isdigit():
+ *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
 */
-    __pyx_t_1 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 264, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 270, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 264, __pyx_L1_error)
+    __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 270, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
     __Pyx_INCREF(__pyx_v_audio->address);
     __Pyx_GIVEREF(__pyx_v_audio->address);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 264, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 270, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 264, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 270, __pyx_L1_error);
     __pyx_t_1 = 0;
     {
       PyObject *__pyx_temp;
@@ -9721,7 +10215,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
     __pyx_t_3 = 0;
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":263
+    /* "pbx/sdp/negotiate.py":269
  * def _rtcp(audio: Media) -> tuple[str, int]:
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
@@ -9730,16 +10224,16 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
 */
   }
 
-  /* "pbx/sdp/negotiate.py":265
+  /* "pbx/sdp/negotiate.py":271
  *     if audio.attribute("rtcp-mux") is not None:
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()             # <<<<<<<<<<<<<<
- *     if parts and parts[0].isdigit():
- *         return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))
+ *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
+ *         return (parts[3] if len(parts) == 4 else audio.address, port)
 */
-  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_rtcp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 265, __pyx_L1_error)
+  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_rtcp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 271, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 265, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 271, __pyx_L1_error)
   if (!__pyx_t_2) {
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   } else {
@@ -9753,25 +10247,25 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   __pyx_L4_bool_binop_done:;
   if (unlikely(__pyx_t_3 == Py_None)) {
     PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "split");
-    __PYX_ERR(0, 265, __pyx_L1_error)
+    __PYX_ERR(0, 271, __pyx_L1_error)
   }
-  __pyx_t_1 = PyUnicode_Split(__pyx_t_3, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 265, __pyx_L1_error)
+  __pyx_t_1 = PyUnicode_Split(__pyx_t_3, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 271, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 265, __pyx_L1_error)
+  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 271, __pyx_L1_error)
   __pyx_v_parts = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":266
+  /* "pbx/sdp/negotiate.py":272
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()
- *     if parts and parts[0].isdigit():             # <<<<<<<<<<<<<<
- *         return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))
+ *     if parts and (port := whole(parts[0])) is not None and port <= 65535:             # <<<<<<<<<<<<<<
+ *         return (parts[3] if len(parts) == 4 else audio.address, port)
  *     return (audio.address, audio.port + 1)
 */
   {
     Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_parts);
-    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 266, __pyx_L1_error)
+    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
     __pyx_t_4 = (__pyx_temp != 0);
   }
 
@@ -9783,23 +10277,46 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
 
     goto __pyx_L7_bool_binop_done;
   }
-  __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 266, __pyx_L1_error)
+  __pyx_t_3 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 272, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 266, __pyx_L1_error)
-  __pyx_t_3 = __pyx_t_5;
-  __Pyx_INCREF(__pyx_t_3);
-  __pyx_t_6 = 0;
+  __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 272, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 272, __pyx_L1_error)
+  __pyx_t_7 = 1;
+  #if CYTHON_UNPACK_METHODS
+  if (unlikely(PyMethod_Check(__pyx_t_5))) {
+    __pyx_t_3 = PyMethod_GET_SELF(__pyx_t_5);
+    assert(__pyx_t_3);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_5);
+    __Pyx_INCREF(__pyx_t_3);
+    __Pyx_INCREF(__pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_5, __pyx__function);
+    __pyx_t_7 = 0;
+  }
+  #endif
   {
-    PyObject *__pyx_callargs[2] = {__pyx_t_3, NULL};
-    __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_isdigit, __pyx_callargs+__pyx_t_6, (1-__pyx_t_6) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    PyObject *__pyx_callargs[2] = {__pyx_t_3, __pyx_t_6};
+    __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 266, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 272, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
-  if (!(likely(PyBool_Check(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bool", __pyx_t_1))) __PYX_ERR(0, 266, __pyx_L1_error)
-  __pyx_t_4 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 266, __pyx_L1_error)
+  __Pyx_INCREF(__pyx_t_1);
+  __pyx_v_port = __pyx_t_1;
+  __pyx_t_4 = (__pyx_t_1 != Py_None);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  if (__pyx_t_4) {
+
+  } else {
+
+    __pyx_t_2 = __pyx_t_4;
+
+    goto __pyx_L7_bool_binop_done;
+  }
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolLe_object_int(__pyx_v_port, __pyx_mstate_global->__pyx_int_65535, Py_LE); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
 
   __pyx_t_2 = __pyx_t_4;
 
@@ -9807,21 +10324,21 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":267
+    /* "pbx/sdp/negotiate.py":273
  *     parts = (audio.attribute("rtcp") or "").split()
- *     if parts and parts[0].isdigit():
- *         return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))             # <<<<<<<<<<<<<<
+ *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
+ *         return (parts[3] if len(parts) == 4 else audio.address, port)             # <<<<<<<<<<<<<<
  *     return (audio.address, audio.port + 1)
  * 
 */
-    __pyx_t_7 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_7 == ((Py_ssize_t)-1))) __PYX_ERR(0, 267, __pyx_L1_error)
-    __pyx_t_2 = (__pyx_t_7 == 4);
+    __pyx_t_8 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_8 == ((Py_ssize_t)-1))) __PYX_ERR(0, 273, __pyx_L1_error)
+    __pyx_t_2 = (__pyx_t_8 == 4);
 
 
     if (__pyx_t_2) {
-      __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 3, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 267, __pyx_L1_error)
+      __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 3, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 273, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 267, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 273, __pyx_L1_error)
       __pyx_t_1 = __pyx_t_5;
       __pyx_t_5 = 0;
     } else {
@@ -9829,20 +10346,15 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
       __pyx_t_1 = __pyx_v_audio->address;
     }
 
-    __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 267, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 267, __pyx_L1_error)
-    __pyx_t_3 = __Pyx_PyNumber_Int(__pyx_t_5); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 267, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_3);
-    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 267, __pyx_L1_error)
+    if (unlikely(!__pyx_v_port)) { __Pyx_RaiseUnboundLocalError("port"); __PYX_ERR(0, 273, __pyx_L1_error) }
+    __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 273, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 267, __pyx_L1_error);
-    __Pyx_GIVEREF(__pyx_t_3);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_3) != (0)) __PYX_ERR(0, 267, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 273, __pyx_L1_error);
+    __Pyx_INCREF(__pyx_v_port);
+    __Pyx_GIVEREF(__pyx_v_port);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_v_port) != (0)) __PYX_ERR(0, 273, __pyx_L1_error);
     __pyx_t_1 = 0;
-    __pyx_t_3 = 0;
     {
       PyObject *__pyx_temp;
       {
@@ -9854,44 +10366,44 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
     __pyx_t_5 = 0;
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":266
+    /* "pbx/sdp/negotiate.py":272
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()
- *     if parts and parts[0].isdigit():             # <<<<<<<<<<<<<<
- *         return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))
+ *     if parts and (port := whole(parts[0])) is not None and port <= 65535:             # <<<<<<<<<<<<<<
+ *         return (parts[3] if len(parts) == 4 else audio.address, port)
  *     return (audio.address, audio.port + 1)
 */
   }
 
-  /* "pbx/sdp/negotiate.py":268
- *     if parts and parts[0].isdigit():
- *         return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))
+  /* "pbx/sdp/negotiate.py":274
+ *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
+ *         return (parts[3] if len(parts) == 4 else audio.address, port)
  *     return (audio.address, audio.port + 1)             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_5 = __Pyx_PyLong_From_long((__pyx_v_audio->port + 1)); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 268, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyLong_From_long((__pyx_v_audio->port + 1)); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 274, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 268, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_3);
+  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 274, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
   __Pyx_INCREF(__pyx_v_audio->address);
   __Pyx_GIVEREF(__pyx_v_audio->address);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 268, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 274, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_5);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 268, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 274, __pyx_L1_error);
   __pyx_t_5 = 0;
   {
     PyObject *__pyx_temp;
     {
       __pyx_temp = __pyx_r;
-      __pyx_r = ((PyObject*)__pyx_t_3);
+      __pyx_r = ((PyObject*)__pyx_t_1);
     }
     __Pyx_XDECREF(__pyx_temp);
   }
-  __pyx_t_3 = 0;
+  __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":261
+  /* "pbx/sdp/negotiate.py":267
  * 
  * 
  * def _rtcp(audio: Media) -> tuple[str, int]:             # <<<<<<<<<<<<<<
@@ -9904,10 +10416,12 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   __Pyx_XDECREF(__pyx_t_1);
   __Pyx_XDECREF(__pyx_t_3);
   __Pyx_XDECREF(__pyx_t_5);
+  __Pyx_XDECREF(__pyx_t_6);
   __Pyx_AddTraceback("pbx.sdp.negotiate._rtcp", __pyx_clineno, __pyx_lineno, __pyx_filename);
   __pyx_r = 0;
   __pyx_L0:;
   __Pyx_XDECREF(__pyx_v_parts);
+  __Pyx_XDECREF(__pyx_v_port);
   __Pyx_XGIVEREF(__pyx_r);
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
@@ -9953,32 +10467,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_audio,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 261, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 267, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 261, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 267, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_rtcp", 0) < (0)) __PYX_ERR(0, 261, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_rtcp", 0) < (0)) __PYX_ERR(0, 267, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, i); __PYX_ERR(0, 261, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, i); __PYX_ERR(0, 267, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 261, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 267, __pyx_L3_error)
     }
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 261, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 267, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -9989,7 +10503,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 261, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 267, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(__pyx_self, __pyx_v_audio);
 
   /* function exit code */
@@ -10017,7 +10531,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(CYTHON_UNUSED PyObject *_
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_rtcp", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 261, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 267, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -10041,7 +10555,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(CYTHON_UNUSED PyObject *_
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":271
+/* "pbx/sdp/negotiate.py":277
  * 
  * 
  * def _both(one: str, other: str) -> str:             # <<<<<<<<<<<<<<
@@ -10071,7 +10585,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_both", 0);
 
-  /* "pbx/sdp/negotiate.py":272
+  /* "pbx/sdp/negotiate.py":278
  * 
  * def _both(one: str, other: str) -> str:
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")             # <<<<<<<<<<<<<<
@@ -10080,7 +10594,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   __Pyx_INCREF(__pyx_v_one);
   __pyx_t_2 = __pyx_v_one;
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
   if (!__pyx_t_4) {
 
   } else {
@@ -10089,7 +10603,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L5_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
 
   __pyx_t_3 = __pyx_t_4;
 
@@ -10108,7 +10622,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   }
   __Pyx_INCREF(__pyx_v_other);
   __pyx_t_2 = __pyx_v_other;
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
   if (!__pyx_t_3) {
 
   } else {
@@ -10117,7 +10631,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L7_bool_binop_done;
   }
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
 
   __pyx_t_4 = __pyx_t_3;
 
@@ -10132,7 +10646,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   __pyx_L3_bool_binop_done:;
   __pyx_v_send = __pyx_t_1;
 
-  /* "pbx/sdp/negotiate.py":273
+  /* "pbx/sdp/negotiate.py":279
  * def _both(one: str, other: str) -> str:
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")             # <<<<<<<<<<<<<<
@@ -10141,7 +10655,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   __Pyx_INCREF(__pyx_v_one);
   __pyx_t_2 = __pyx_v_one;
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 273, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
   if (!__pyx_t_4) {
 
   } else {
@@ -10150,7 +10664,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L11_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 273, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
 
   __pyx_t_3 = __pyx_t_4;
 
@@ -10169,7 +10683,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   }
   __Pyx_INCREF(__pyx_v_other);
   __pyx_t_2 = __pyx_v_other;
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 273, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
   if (!__pyx_t_3) {
 
   } else {
@@ -10178,7 +10692,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L13_bool_binop_done;
   }
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 273, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
 
   __pyx_t_4 = __pyx_t_3;
 
@@ -10193,7 +10707,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   __pyx_L9_bool_binop_done:;
   __pyx_v_receive = __pyx_t_1;
 
-  /* "pbx/sdp/negotiate.py":274
+  /* "pbx/sdp/negotiate.py":280
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
  *     if send:             # <<<<<<<<<<<<<<
@@ -10202,7 +10716,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   if (__pyx_v_send) {
 
-    /* "pbx/sdp/negotiate.py":275
+    /* "pbx/sdp/negotiate.py":281
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
  *     if send:
  *         return "sendrecv" if receive else "sendonly"             # <<<<<<<<<<<<<<
@@ -10227,7 +10741,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
     __pyx_t_5 = 0;
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":274
+    /* "pbx/sdp/negotiate.py":280
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
  *     if send:             # <<<<<<<<<<<<<<
@@ -10236,7 +10750,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   }
 
-  /* "pbx/sdp/negotiate.py":276
+  /* "pbx/sdp/negotiate.py":282
  *     if send:
  *         return "sendrecv" if receive else "sendonly"
  *     return "recvonly" if receive else "inactive"             # <<<<<<<<<<<<<<
@@ -10261,7 +10775,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   __pyx_t_5 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":271
+  /* "pbx/sdp/negotiate.py":277
  * 
  * 
  * def _both(one: str, other: str) -> str:             # <<<<<<<<<<<<<<
@@ -10323,39 +10837,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_one,&__pyx_mstate_global->__pyx_n_u_other,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 271, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 277, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 271, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 277, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 271, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 277, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_both", 0) < (0)) __PYX_ERR(0, 271, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_both", 0) < (0)) __PYX_ERR(0, 277, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, i); __PYX_ERR(0, 271, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, i); __PYX_ERR(0, 277, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 271, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 277, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 271, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 277, __pyx_L3_error)
     }
     __pyx_v_one = ((PyObject*)values[0]);
     __pyx_v_other = ((PyObject*)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 271, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 277, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -10366,8 +10880,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_one), (&PyUnicode_Type), 0, "one", 2))) __PYX_ERR(0, 271, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_other), (&PyUnicode_Type), 0, "other", 2))) __PYX_ERR(0, 271, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_one), (&PyUnicode_Type), 0, "one", 2))) __PYX_ERR(0, 277, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_other), (&PyUnicode_Type), 0, "other", 2))) __PYX_ERR(0, 277, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_24_both(__pyx_self, __pyx_v_one, __pyx_v_other);
 
   /* function exit code */
@@ -10395,7 +10909,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_both(CYTHON_UNUSED PyObject *_
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_both", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(__pyx_v_one, __pyx_v_other, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 271, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(__pyx_v_one, __pyx_v_other, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 277, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -10419,7 +10933,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_both(CYTHON_UNUSED PyObject *_
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":279
+/* "pbx/sdp/negotiate.py":285
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -10472,45 +10986,45 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_events_pt,&__pyx_mstate_global->__pyx_n_u_direction,&__pyx_mstate_global->__pyx_n_u_ptime_ms,&__pyx_mstate_global->__pyx_n_u_protocol,&__pyx_mstate_global->__pyx_n_u_cryptos,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 279, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 285, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  7:
         values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_audio", 0) < (0)) __PYX_ERR(0, 279, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_audio", 0) < (0)) __PYX_ERR(0, 285, __pyx_L3_error)
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u_RTP_AVP)));
 
-      /* "pbx/sdp/negotiate.py":286
+      /* "pbx/sdp/negotiate.py":292
  *     ptime_ms: int,
  *     protocol: str = "RTP/AVP",
  *     cryptos: Sequence[Crypto] = (),             # <<<<<<<<<<<<<<
@@ -10519,49 +11033,49 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 */
       if (!values[6]) values[6] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
       for (Py_ssize_t i = __pyx_nargs; i < 5; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, i); __PYX_ERR(0, 279, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, i); __PYX_ERR(0, 285, __pyx_L3_error) }
       }
     } else {
       switch (__pyx_nargs) {
         case  7:
         values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 285, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 285, __pyx_L3_error)
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 285, __pyx_L3_error)
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 285, __pyx_L3_error)
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 285, __pyx_L3_error)
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 279, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 285, __pyx_L3_error)
         break;
         default: goto __pyx_L5_argtuple_error;
       }
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u_RTP_AVP)));
       if (!values[6]) values[6] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
     }
-    if (__Pyx_PyInt_FromNumber(&values[0], "port", 0) < (0)) __PYX_ERR(0, 280, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[0], "port", 0) < (0)) __PYX_ERR(0, 286, __pyx_L3_error)
     __pyx_v_port = ((PyObject*)values[0]);
     __pyx_v_codecs = values[1];
-    if (__Pyx_PyInt_FromNumber(&values[2], "events_pt", 1) < (0)) __PYX_ERR(0, 282, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[2], "events_pt", 1) < (0)) __PYX_ERR(0, 288, __pyx_L3_error)
     __pyx_v_events_pt = ((PyObject*)values[2]);
     __pyx_v_direction = ((PyObject*)values[3]);
-    if (__Pyx_PyInt_FromNumber(&values[4], "ptime_ms", 0) < (0)) __PYX_ERR(0, 284, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[4], "ptime_ms", 0) < (0)) __PYX_ERR(0, 290, __pyx_L3_error)
     __pyx_v_ptime_ms = ((PyObject*)values[4]);
     __pyx_v_protocol = ((PyObject*)values[5]);
     __pyx_v_cryptos = values[6];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, __pyx_nargs); __PYX_ERR(0, 279, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, __pyx_nargs); __PYX_ERR(0, 285, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -10572,14 +11086,14 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 280, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_events_pt), (&PyLong_Type), 1, "events_pt", 2))) __PYX_ERR(0, 282, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 283, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ptime_ms), (&PyLong_Type), 0, "ptime_ms", 2))) __PYX_ERR(0, 284, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_protocol), (&PyUnicode_Type), 0, "protocol", 2))) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 286, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_events_pt), (&PyLong_Type), 1, "events_pt", 2))) __PYX_ERR(0, 288, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 289, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ptime_ms), (&PyLong_Type), 0, "ptime_ms", 2))) __PYX_ERR(0, 290, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_protocol), (&PyUnicode_Type), 0, "protocol", 2))) __PYX_ERR(0, 291, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_26_audio(__pyx_self, __pyx_v_port, __pyx_v_codecs, __pyx_v_events_pt, __pyx_v_direction, __pyx_v_ptime_ms, __pyx_v_protocol, __pyx_v_cryptos);
 
-  /* "pbx/sdp/negotiate.py":279
+  /* "pbx/sdp/negotiate.py":285
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -10607,10 +11121,10 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negotiate_26_audio(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_events_pt, PyObject *__pyx_v_direction, PyObject *__pyx_v_ptime_ms, PyObject *__pyx_v_protocol, PyObject *__pyx_v_cryptos) {
   PyObject *__pyx_v_formats = NULL;
   PyObject *__pyx_v_attributes = NULL;
-  PyObject *__pyx_8genexpr6__pyx_v_c = NULL;
-  PyObject *__pyx_8genexpr7__pyx_v_c = NULL;
   PyObject *__pyx_8genexpr8__pyx_v_c = NULL;
   PyObject *__pyx_8genexpr9__pyx_v_c = NULL;
+  PyObject *__pyx_9genexpr10__pyx_v_c = NULL;
+  PyObject *__pyx_9genexpr11__pyx_v_c = NULL;
   struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -10631,7 +11145,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_audio", 0);
 
-  /* "pbx/sdp/negotiate.py":288
+  /* "pbx/sdp/negotiate.py":294
  *     cryptos: Sequence[Crypto] = (),
  * ) -> Media:
  *     formats = [str(c.payload_type) for c in codecs]             # <<<<<<<<<<<<<<
@@ -10639,16 +11153,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 288, __pyx_L5_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 294, __pyx_L5_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_codecs)) || PyTuple_CheckExact(__pyx_v_codecs)) {
       __pyx_t_2 = __pyx_v_codecs; __Pyx_INCREF(__pyx_t_2);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 288, __pyx_L5_error)
+      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 294, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 288, __pyx_L5_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 294, __pyx_L5_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -10656,7 +11170,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 288, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 294, __pyx_L5_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -10666,7 +11180,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 288, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 294, __pyx_L5_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -10677,42 +11191,42 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 288, __pyx_L5_error)
+        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 294, __pyx_L5_error)
       } else {
         __pyx_t_5 = __pyx_t_4(__pyx_t_2);
         if (unlikely(!__pyx_t_5)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 288, __pyx_L5_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 294, __pyx_L5_error)
             PyErr_Clear();
           }
           break;
         }
       }
       __Pyx_GOTREF(__pyx_t_5);
-      __Pyx_XDECREF_SET(__pyx_8genexpr6__pyx_v_c, __pyx_t_5);
+      __Pyx_XDECREF_SET(__pyx_8genexpr8__pyx_v_c, __pyx_t_5);
       __pyx_t_5 = 0;
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr6__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 288, __pyx_L5_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr8__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 294, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_6 = __Pyx_PyObject_Unicode(__pyx_t_5); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 288, __pyx_L5_error)
+      __pyx_t_6 = __Pyx_PyObject_Unicode(__pyx_t_5); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 294, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_6);
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_GIVEREF(__pyx_t_6);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_6))) __PYX_ERR(0, 288, __pyx_L5_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_6))) __PYX_ERR(0, 294, __pyx_L5_error)
       __pyx_t_6 = 0;
     }
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __Pyx_XDECREF(__pyx_8genexpr6__pyx_v_c); __pyx_8genexpr6__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_8genexpr8__pyx_v_c); __pyx_8genexpr8__pyx_v_c = 0;
     goto __pyx_L9_exit_scope;
     __pyx_L5_error:;
-    __Pyx_XDECREF(__pyx_8genexpr6__pyx_v_c); __pyx_8genexpr6__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_8genexpr8__pyx_v_c); __pyx_8genexpr8__pyx_v_c = 0;
     goto __pyx_L1_error;
     __pyx_L9_exit_scope:;
   } /* exit inner scope */
   __pyx_v_formats = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":289
+  /* "pbx/sdp/negotiate.py":295
  * ) -> Media:
  *     formats = [str(c.payload_type) for c in codecs]
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]             # <<<<<<<<<<<<<<
@@ -10720,16 +11234,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     if events_pt is not None:
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 289, __pyx_L12_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 295, __pyx_L12_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_codecs)) || PyTuple_CheckExact(__pyx_v_codecs)) {
       __pyx_t_2 = __pyx_v_codecs; __Pyx_INCREF(__pyx_t_2);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 289, __pyx_L12_error)
+      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 295, __pyx_L12_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 289, __pyx_L12_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 295, __pyx_L12_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -10737,7 +11251,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 289, __pyx_L12_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 295, __pyx_L12_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -10747,7 +11261,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 289, __pyx_L12_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 295, __pyx_L12_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -10758,47 +11272,47 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 289, __pyx_L12_error)
+        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 295, __pyx_L12_error)
       } else {
         __pyx_t_6 = __pyx_t_4(__pyx_t_2);
         if (unlikely(!__pyx_t_6)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 289, __pyx_L12_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 295, __pyx_L12_error)
             PyErr_Clear();
           }
           break;
         }
       }
       __Pyx_GOTREF(__pyx_t_6);
-      __Pyx_XDECREF_SET(__pyx_8genexpr7__pyx_v_c, __pyx_t_6);
+      __Pyx_XDECREF_SET(__pyx_8genexpr9__pyx_v_c, __pyx_t_6);
       __pyx_t_6 = 0;
-      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr7__pyx_v_c, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 289, __pyx_L12_error)
+      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr9__pyx_v_c, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 295, __pyx_L12_error)
       __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 289, __pyx_L12_error)
+      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 295, __pyx_L12_error)
       __Pyx_GOTREF(__pyx_t_5);
       __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
       __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 289, __pyx_L12_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 295, __pyx_L12_error);
       __Pyx_GIVEREF(__pyx_t_6);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_6) != (0)) __PYX_ERR(0, 289, __pyx_L12_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_6) != (0)) __PYX_ERR(0, 295, __pyx_L12_error);
       __pyx_t_6 = 0;
       __Pyx_GIVEREF(__pyx_t_5);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 289, __pyx_L12_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 295, __pyx_L12_error)
       __pyx_t_5 = 0;
     }
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __Pyx_XDECREF(__pyx_8genexpr7__pyx_v_c); __pyx_8genexpr7__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_8genexpr9__pyx_v_c); __pyx_8genexpr9__pyx_v_c = 0;
     goto __pyx_L16_exit_scope;
     __pyx_L12_error:;
-    __Pyx_XDECREF(__pyx_8genexpr7__pyx_v_c); __pyx_8genexpr7__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_8genexpr9__pyx_v_c); __pyx_8genexpr9__pyx_v_c = 0;
     goto __pyx_L1_error;
     __pyx_L16_exit_scope:;
   } /* exit inner scope */
   __pyx_v_attributes = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":290
+  /* "pbx/sdp/negotiate.py":296
  *     formats = [str(c.payload_type) for c in codecs]
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]             # <<<<<<<<<<<<<<
@@ -10806,16 +11320,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *         formats.append(str(events_pt))
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 290, __pyx_L19_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 296, __pyx_L19_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_codecs)) || PyTuple_CheckExact(__pyx_v_codecs)) {
       __pyx_t_2 = __pyx_v_codecs; __Pyx_INCREF(__pyx_t_2);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 290, __pyx_L19_error)
+      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 296, __pyx_L19_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 290, __pyx_L19_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 296, __pyx_L19_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -10823,7 +11337,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 290, __pyx_L19_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 296, __pyx_L19_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -10833,7 +11347,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 290, __pyx_L19_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 296, __pyx_L19_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -10844,35 +11358,35 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 290, __pyx_L19_error)
+        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
       } else {
         __pyx_t_5 = __pyx_t_4(__pyx_t_2);
         if (unlikely(!__pyx_t_5)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 290, __pyx_L19_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 296, __pyx_L19_error)
             PyErr_Clear();
           }
           break;
         }
       }
       __Pyx_GOTREF(__pyx_t_5);
-      __Pyx_XDECREF_SET(__pyx_8genexpr8__pyx_v_c, __pyx_t_5);
+      __Pyx_XDECREF_SET(__pyx_9genexpr10__pyx_v_c, __pyx_t_5);
       __pyx_t_5 = 0;
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr8__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 290, __pyx_L19_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_5); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 290, __pyx_L19_error)
+      __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_5); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 296, __pyx_L19_error)
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       if (__pyx_t_7) {
 
-        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr8__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 290, __pyx_L19_error)
+        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_5);
-        __pyx_t_6 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 290, __pyx_L19_error)
+        __pyx_t_6 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 296, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_6);
         __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr8__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 290, __pyx_L19_error)
+        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_5);
-        __pyx_t_8 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 290, __pyx_L19_error)
+        __pyx_t_8 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 296, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_8);
         __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
         __pyx_t_9[0] = __pyx_t_6;
@@ -10887,38 +11401,38 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
         __pyx_t_11 |= __Pyx_PyUnicode_KIND_04(__pyx_t_9[0]) | __Pyx_PyUnicode_KIND_04(__pyx_t_9[2]);
         #endif
         __pyx_t_5 = __Pyx_PyUnicode_Join(__pyx_t_9, 3, __pyx_t_10, __pyx_t_11);
-        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 290, __pyx_L19_error)
+        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_5);
         __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
         __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-        __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 290, __pyx_L19_error)
+        __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 296, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_8);
         __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_fmtp);
         __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_fmtp);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 290, __pyx_L19_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 296, __pyx_L19_error);
         __Pyx_GIVEREF(__pyx_t_5);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 290, __pyx_L19_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 296, __pyx_L19_error);
         __pyx_t_5 = 0;
         __Pyx_GIVEREF(__pyx_t_8);
-        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_8))) __PYX_ERR(0, 290, __pyx_L19_error)
+        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_8))) __PYX_ERR(0, 296, __pyx_L19_error)
         __pyx_t_8 = 0;
       }
     }
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __Pyx_XDECREF(__pyx_8genexpr8__pyx_v_c); __pyx_8genexpr8__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_9genexpr10__pyx_v_c); __pyx_9genexpr10__pyx_v_c = 0;
     goto __pyx_L24_exit_scope;
     __pyx_L19_error:;
-    __Pyx_XDECREF(__pyx_8genexpr8__pyx_v_c); __pyx_8genexpr8__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_9genexpr10__pyx_v_c); __pyx_9genexpr10__pyx_v_c = 0;
     goto __pyx_L1_error;
     __pyx_L24_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_2 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 290, __pyx_L1_error)
+  __pyx_t_2 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 296, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_2));
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":291
+  /* "pbx/sdp/negotiate.py":297
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
  *     if events_pt is not None:             # <<<<<<<<<<<<<<
@@ -10929,20 +11443,20 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   if (__pyx_t_7) {
 
 
-    /* "pbx/sdp/negotiate.py":292
+    /* "pbx/sdp/negotiate.py":298
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
  *     if events_pt is not None:
  *         formats.append(str(events_pt))             # <<<<<<<<<<<<<<
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
  *     attributes += [("crypto", str(c)) for c in cryptos]
 */
-    __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_v_events_pt); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 292, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_v_events_pt); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 298, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
-    __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_formats, __pyx_t_2); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 292, __pyx_L1_error)
+    __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_formats, __pyx_t_2); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 298, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
 
-    /* "pbx/sdp/negotiate.py":293
+    /* "pbx/sdp/negotiate.py":299
  *     if events_pt is not None:
  *         formats.append(str(events_pt))
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]             # <<<<<<<<<<<<<<
@@ -10950,9 +11464,9 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     attributes += [("ptime", str(ptime_ms)), (direction, "")]
 */
     __pyx_t_1 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_at); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_at); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __pyx_t_13 = 1;
@@ -10972,28 +11486,28 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
       __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_13, (2-__pyx_t_13) | (__pyx_t_13*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 293, __pyx_L1_error)
+      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 299, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
     }
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
     __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
     __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 293, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_5);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 293, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
     __pyx_t_5 = 0;
-    __pyx_t_5 = __Pyx_PyObject_FormatSimple(__pyx_v_events_pt, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_FormatSimple(__pyx_v_events_pt, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __pyx_t_1 = __Pyx_PyObject_FormatSimple(__pyx_t_8, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_PyObject_FormatSimple(__pyx_t_8, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __pyx_t_9[0] = __pyx_t_5;
@@ -11008,33 +11522,33 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
     __pyx_t_11 |= __Pyx_PyUnicode_KIND_04(__pyx_t_9[0]) | __Pyx_PyUnicode_KIND_04(__pyx_t_9[2]);
     #endif
     __pyx_t_8 = __Pyx_PyUnicode_Join(__pyx_t_9, 3, __pyx_t_3, __pyx_t_11);
-    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 293, __pyx_L1_error)
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_fmtp);
     __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_fmtp);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 293, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_8);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 293, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
     __pyx_t_8 = 0;
-    __pyx_t_8 = PyList_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_8 = PyList_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_GIVEREF(__pyx_t_2);
-    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 0, __pyx_t_2) != (0)) __PYX_ERR(0, 293, __pyx_L1_error);
+    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 0, __pyx_t_2) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 293, __pyx_L1_error);
+    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
     __pyx_t_2 = 0;
     __pyx_t_1 = 0;
-    __pyx_t_1 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_8); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 293, __pyx_L1_error)
+    __pyx_t_1 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_8); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_1));
     __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":291
+    /* "pbx/sdp/negotiate.py":297
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
  *     if events_pt is not None:             # <<<<<<<<<<<<<<
@@ -11043,7 +11557,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
 */
   }
 
-  /* "pbx/sdp/negotiate.py":294
+  /* "pbx/sdp/negotiate.py":300
  *         formats.append(str(events_pt))
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
  *     attributes += [("crypto", str(c)) for c in cryptos]             # <<<<<<<<<<<<<<
@@ -11051,16 +11565,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     return Media("audio", port, protocol, formats, "", attributes)
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 294, __pyx_L28_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 300, __pyx_L28_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_cryptos)) || PyTuple_CheckExact(__pyx_v_cryptos)) {
       __pyx_t_8 = __pyx_v_cryptos; __Pyx_INCREF(__pyx_t_8);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_8 = PyObject_GetIter(__pyx_v_cryptos); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 294, __pyx_L28_error)
+      __pyx_t_3 = -1; __pyx_t_8 = PyObject_GetIter(__pyx_v_cryptos); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 300, __pyx_L28_error)
       __Pyx_GOTREF(__pyx_t_8);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_8); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 294, __pyx_L28_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_8); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 300, __pyx_L28_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -11068,7 +11582,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_8);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 294, __pyx_L28_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 300, __pyx_L28_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11078,7 +11592,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_8);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 294, __pyx_L28_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 300, __pyx_L28_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11089,89 +11603,89 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 294, __pyx_L28_error)
+        if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 300, __pyx_L28_error)
       } else {
         __pyx_t_2 = __pyx_t_4(__pyx_t_8);
         if (unlikely(!__pyx_t_2)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 294, __pyx_L28_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 300, __pyx_L28_error)
             PyErr_Clear();
           }
           break;
         }
       }
       __Pyx_GOTREF(__pyx_t_2);
-      __Pyx_XDECREF_SET(__pyx_8genexpr9__pyx_v_c, __pyx_t_2);
+      __Pyx_XDECREF_SET(__pyx_9genexpr11__pyx_v_c, __pyx_t_2);
       __pyx_t_2 = 0;
-      __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_8genexpr9__pyx_v_c); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 294, __pyx_L28_error)
+      __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_9genexpr11__pyx_v_c); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 300, __pyx_L28_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 294, __pyx_L28_error)
+      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 300, __pyx_L28_error)
       __Pyx_GOTREF(__pyx_t_5);
       __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_crypto);
       __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_crypto);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_crypto) != (0)) __PYX_ERR(0, 294, __pyx_L28_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_crypto) != (0)) __PYX_ERR(0, 300, __pyx_L28_error);
       __Pyx_GIVEREF(__pyx_t_2);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_2) != (0)) __PYX_ERR(0, 294, __pyx_L28_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_2) != (0)) __PYX_ERR(0, 300, __pyx_L28_error);
       __pyx_t_2 = 0;
       __Pyx_GIVEREF(__pyx_t_5);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 294, __pyx_L28_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 300, __pyx_L28_error)
       __pyx_t_5 = 0;
     }
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    __Pyx_XDECREF(__pyx_8genexpr9__pyx_v_c); __pyx_8genexpr9__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_9genexpr11__pyx_v_c); __pyx_9genexpr11__pyx_v_c = 0;
     goto __pyx_L32_exit_scope;
     __pyx_L28_error:;
-    __Pyx_XDECREF(__pyx_8genexpr9__pyx_v_c); __pyx_8genexpr9__pyx_v_c = 0;
+    __Pyx_XDECREF(__pyx_9genexpr11__pyx_v_c); __pyx_9genexpr11__pyx_v_c = 0;
     goto __pyx_L1_error;
     __pyx_L32_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 294, __pyx_L1_error)
+  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 300, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_8));
   __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":295
+  /* "pbx/sdp/negotiate.py":301
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
  *     attributes += [("crypto", str(c)) for c in cryptos]
  *     attributes += [("ptime", str(ptime_ms)), (direction, "")]             # <<<<<<<<<<<<<<
  *     return Media("audio", port, protocol, formats, "", attributes)
  * 
 */
-  __pyx_t_8 = __Pyx_PyObject_Unicode(__pyx_v_ptime_ms); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 295, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyObject_Unicode(__pyx_v_ptime_ms); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 301, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
-  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 295, __pyx_L1_error)
+  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 301, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_ptime);
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_ptime);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_ptime) != (0)) __PYX_ERR(0, 295, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_ptime) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_8);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 295, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
   __pyx_t_8 = 0;
-  __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 295, __pyx_L1_error)
+  __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 301, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __Pyx_INCREF(__pyx_v_direction);
   __Pyx_GIVEREF(__pyx_v_direction);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_v_direction) != (0)) __PYX_ERR(0, 295, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_v_direction) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
   __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u__4);
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_kp_u__4);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_mstate_global->__pyx_kp_u__4) != (0)) __PYX_ERR(0, 295, __pyx_L1_error);
-  __pyx_t_5 = PyList_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 295, __pyx_L1_error)
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_mstate_global->__pyx_kp_u__4) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
+  __pyx_t_5 = PyList_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 301, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __Pyx_GIVEREF(__pyx_t_1);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 295, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_8);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 295, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
   __pyx_t_1 = 0;
   __pyx_t_8 = 0;
-  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_5); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 295, __pyx_L1_error)
+  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_5); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 301, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
   __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_8));
   __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":296
+  /* "pbx/sdp/negotiate.py":302
  *     attributes += [("crypto", str(c)) for c in cryptos]
  *     attributes += [("ptime", str(ptime_ms)), (direction, "")]
  *     return Media("audio", port, protocol, formats, "", attributes)             # <<<<<<<<<<<<<<
@@ -11184,7 +11698,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
     PyObject *__pyx_callargs[7] = {__pyx_t_5, __pyx_mstate_global->__pyx_n_u_audio, __pyx_v_port, __pyx_v_protocol, __pyx_v_formats, __pyx_mstate_global->__pyx_kp_u__4, __pyx_v_attributes};
     __pyx_t_8 = __Pyx_PyObject_FastCall((PyObject*)__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_callargs+__pyx_t_13, (7-__pyx_t_13) | (__pyx_t_13*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 296, __pyx_L1_error)
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 302, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_8);
   }
   {
@@ -11198,7 +11712,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   __pyx_t_8 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":279
+  /* "pbx/sdp/negotiate.py":285
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -11218,16 +11732,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   __pyx_L0:;
   __Pyx_XDECREF(__pyx_v_formats);
   __Pyx_XDECREF(__pyx_v_attributes);
-  __Pyx_XDECREF(__pyx_8genexpr6__pyx_v_c);
-  __Pyx_XDECREF(__pyx_8genexpr7__pyx_v_c);
   __Pyx_XDECREF(__pyx_8genexpr8__pyx_v_c);
   __Pyx_XDECREF(__pyx_8genexpr9__pyx_v_c);
+  __Pyx_XDECREF(__pyx_9genexpr10__pyx_v_c);
+  __Pyx_XDECREF(__pyx_9genexpr11__pyx_v_c);
   __Pyx_XGIVEREF((PyObject *)__pyx_r);
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":299
+/* "pbx/sdp/negotiate.py":305
  * 
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:             # <<<<<<<<<<<<<<
@@ -11277,55 +11791,55 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_media,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 299, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 305, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 299, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 305, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 299, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 305, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 299, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 305, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 299, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 305, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_write", 0) < (0)) __PYX_ERR(0, 299, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_write", 0) < (0)) __PYX_ERR(0, 305, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 4; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, i); __PYX_ERR(0, 299, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, i); __PYX_ERR(0, 305, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 4)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 299, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 305, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 299, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 305, __pyx_L3_error)
       values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 299, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 305, __pyx_L3_error)
       values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 299, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 305, __pyx_L3_error)
     }
     __pyx_v_address = ((PyObject*)values[0]);
-    if (__Pyx_PyInt_FromNumber(&values[1], "session_id", 0) < (0)) __PYX_ERR(0, 299, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[1], "session_id", 0) < (0)) __PYX_ERR(0, 305, __pyx_L3_error)
     __pyx_v_session_id = ((PyObject*)values[1]);
-    if (__Pyx_PyInt_FromNumber(&values[2], "version", 0) < (0)) __PYX_ERR(0, 299, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[2], "version", 0) < (0)) __PYX_ERR(0, 305, __pyx_L3_error)
     __pyx_v_version = ((PyObject*)values[2]);
     __pyx_v_media = ((PyObject*)values[3]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 299, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 305, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -11336,10 +11850,10 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 299, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 299, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 299, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), (&PyList_Type), 0, "media", 2))) __PYX_ERR(0, 299, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), (&PyList_Type), 0, "media", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_28_write(__pyx_self, __pyx_v_address, __pyx_v_session_id, __pyx_v_version, __pyx_v_media);
 
   /* function exit code */
@@ -11373,7 +11887,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_write", 0);
 
-  /* "pbx/sdp/negotiate.py":300
+  /* "pbx/sdp/negotiate.py":306
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:
  *     for line in media:             # <<<<<<<<<<<<<<
@@ -11386,19 +11900,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 300, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 306, __pyx_L1_error)
       #endif
       if (__pyx_t_2 >= __pyx_temp) break;
     }
     __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_2;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 300, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 306, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(((__pyx_t_3) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_3, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 300, __pyx_L1_error)
+    if (!(likely(((__pyx_t_3) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_3, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 306, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_line, ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_t_3));
     __pyx_t_3 = 0;
 
-    /* "pbx/sdp/negotiate.py":301
+    /* "pbx/sdp/negotiate.py":307
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:
  *     for line in media:
  *         line.address = address             # <<<<<<<<<<<<<<
@@ -11409,7 +11923,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
     __Pyx_GOTREF(__pyx_v_line->address);
     __Pyx_DECREF_SET(__pyx_v_line->address, __pyx_v_address);
 
-    /* "pbx/sdp/negotiate.py":300
+    /* "pbx/sdp/negotiate.py":306
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:
  *     for line in media:             # <<<<<<<<<<<<<<
@@ -11419,7 +11933,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":302
+  /* "pbx/sdp/negotiate.py":308
  *     for line in media:
  *         line.address = address
  *     return Description("pbx", session_id, version, address, media, name="pbx").to_bytes()             # <<<<<<<<<<<<<<
@@ -11431,14 +11945,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
   {
     PyObject *__pyx_callargs[7] = {__pyx_t_3, __pyx_mstate_global->__pyx_n_u_pbx, __pyx_v_session_id, __pyx_v_version, __pyx_v_address, __pyx_v_media, __pyx_mstate_global->__pyx_n_u_pbx};
     #if CYTHON_VECTORCALL
-    __pyx_t_5 = __pyx_mstate_global->__pyx_tuple[5];
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 302, __pyx_L1_error)
+    __pyx_t_5 = __pyx_mstate_global->__pyx_tuple[6];
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 308, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_5);
     #else
     {
       PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_name};
       __pyx_t_5 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+6, 1);
-      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 302, __pyx_L1_error)
+      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 308, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
     }
     #endif
@@ -11447,10 +11961,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
     #if CYTHON_VECTORCALL
     #endif
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 302, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 308, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_1);
   }
-  __pyx_t_5 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1)->__pyx_vtab)->to_bytes(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1), 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 302, __pyx_L1_error)
+  __pyx_t_5 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1)->__pyx_vtab)->to_bytes(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1), 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 308, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __Pyx_DECREF((PyObject *)__pyx_t_1); __pyx_t_1 = 0;
   {
@@ -11464,7 +11978,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
   __pyx_t_5 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":299
+  /* "pbx/sdp/negotiate.py":305
  * 
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:             # <<<<<<<<<<<<<<
@@ -11678,7 +12192,7 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_defaults = {
 };
 #endif
 
-static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyObject *o, 
+static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyObject *o, 
 #if CYTHON_VECTORCALL_TPNEW
     CYTHON_UNUSED PyObject *const *args, CYTHON_UNUSED Py_ssize_t nargs, CYTHON_UNUSED PyObject *kwnames
 #else
@@ -11688,7 +12202,7 @@ static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_s
   return o;
 }
 
-static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyTypeObject *t, 
+static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyTypeObject *t, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
 #else
@@ -11697,13 +12211,13 @@ static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct
 ) {
   PyObject *o;
   #if CYTHON_USE_FREELISTS
-  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer > 0) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(t, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer))))
+  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr > 0) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(t, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr))))
   {
-    o = (PyObject*)__pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer[--__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer];
+    o = (PyObject*)__pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr[--__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr];
     #if CYTHON_USE_TYPE_SPECS
     Py_DECREF(Py_TYPE(o));
     #endif
-    memset(o, 0, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer));
+    memset(o, 0, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr));
     #if CYTHON_COMPILING_IN_LIMITED_API
     (void) PyObject_Init(o, t);
     #else
@@ -11716,7 +12230,7 @@ static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct
     o = __Pyx_AllocateExtensionType(t, 1);
   }
   if (unlikely(!o)) return 0;
-  return __pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(o, 
+  return __pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(o, 
 #if CYTHON_VECTORCALL_TPNEW
     args, nargs, kwnames
 #else
@@ -11726,37 +12240,38 @@ static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct
 }
 
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyTypeObject *t, PyObject *a, PyObject *k) {
-  return __Pyx_CallTpnewAsVectorcall(__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, t, a, k);
+static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyTypeObject *t, PyObject *a, PyObject *k) {
+  return __Pyx_CallTpnewAsVectorcall(__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, t, a, k);
 }
 #endif
 
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
-  if (unlikely((PyTypeObject*)t != __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer || __Pyx_PyType_HasFeature((PyTypeObject*)t, Py_TPFLAGS_IS_ABSTRACT))) {
+static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+  if (unlikely((PyTypeObject*)t != __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr || __Pyx_PyType_HasFeature((PyTypeObject*)t, Py_TPFLAGS_IS_ABSTRACT))) {
     return __Pyx_CallNewInitFromVectorcall((PyTypeObject*)t, args, nargsf, kwnames);
   }
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-  PyObject *o = __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer((PyTypeObject*)t, args, nargs, kwnames);
+  PyObject *o = __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr((PyTypeObject*)t, args, nargs, kwnames);
   return o;
 }
 #endif
 
-static void __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyObject *o) {
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *)o;
+static void __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyObject *o) {
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *)o;
   #if CYTHON_USE_TP_FINALIZE
   if (unlikely(__Pyx_PyObject_GetSlot(o, tp_finalize, destructor)) && !__Pyx_PyObject_GC_IsFinalized(o)) {
-    if (__Pyx_PyObject_GetSlot(o, tp_dealloc, destructor) == __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer) {
+    if (__Pyx_PyObject_GetSlot(o, tp_dealloc, destructor) == __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr) {
       if (PyObject_CallFinalizerFromDealloc(o)) return;
     }
   }
   #endif
   PyObject_GC_UnTrack(o);
-  Py_CLEAR(p->__pyx_v_crypto_in);
+  Py_CLEAR(p->__pyx_genexpr_arg_0);
+  Py_CLEAR(p->__pyx_v_line);
   #if CYTHON_USE_FREELISTS
-  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer < 8) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(Py_TYPE(o), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer))))
+  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr < 8) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(Py_TYPE(o), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr))))
   {
-    __pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer[__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer++] = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *)o);
+    __pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr[__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr++] = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *)o);
   } else
   #endif
   {
@@ -11775,55 +12290,48 @@ static void __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answe
   }
 }
 
-static int __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyObject *o, visitproc v, void *a) {
+static int __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(PyObject *o, visitproc v, void *a) {
   int e;
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *)o;
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *)o;
   {
     e = __Pyx_call_type_traverse(o, 1, v, a);
     if (e) return e;
   }
-  if (p->__pyx_v_crypto_in) {
-    e = (*v)(p->__pyx_v_crypto_in, a); if (e) return e;
+  if (p->__pyx_genexpr_arg_0) {
+    e = (*v)(p->__pyx_genexpr_arg_0, a); if (e) return e;
+  }
+  if (p->__pyx_v_line) {
+    e = (*v)(p->__pyx_v_line, a); if (e) return e;
   }
   return 0;
 }
-
-static int __pyx_tp_clear_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(PyObject *o) {
-  PyObject* tmp;
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer *)o;
-  tmp = ((PyObject*)p->__pyx_v_crypto_in);
-  p->__pyx_v_crypto_in = Py_None; Py_INCREF(Py_None);
-  Py_XDECREF(tmp);
-  return 0;
-}
 #if CYTHON_USE_TYPE_SPECS
-static PyType_Slot __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer_slots[] = {
-  {Py_tp_dealloc, (void *)__pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer},
-  {Py_tp_traverse, (void *)__pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer},
-  {Py_tp_clear, (void *)__pyx_tp_clear_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer},
-  {Py_tp_new, (void *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer},
+static PyType_Slot __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr_slots[] = {
+  {Py_tp_dealloc, (void *)__pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr},
+  {Py_tp_traverse, (void *)__pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr},
+  {Py_tp_new, (void *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr},
   #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
   #if CYTHON_VECTORCALL_TPNEW
-  {Py_tp_vectorcall, (void *)__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer},
+  {Py_tp_vectorcall, (void *)__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr},
   #endif
   #endif
   {0, 0},
 };
-static PyType_Spec __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer_spec = {
-  "pbx.sdp.negotiate.__pyx_scope_struct__take_answer",
-  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer),
+static PyType_Spec __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr_spec = {
+  "pbx.sdp.negotiate.__pyx_scope_struct__genexpr",
+  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr),
   0,
   Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_HAVE_GC,
-  __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer_slots,
+  __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr_slots,
 };
 #else
 
-static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer = {
+static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr = {
   PyVarObject_HEAD_INIT(0, 0)
-  "pbx.sdp.negotiate.""__pyx_scope_struct__take_answer", /*tp_name*/
-  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer), /*tp_basicsize*/
+  "pbx.sdp.negotiate.""__pyx_scope_struct__genexpr", /*tp_name*/
+  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr), /*tp_basicsize*/
   0, /*tp_itemsize*/
-  __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, /*tp_dealloc*/
+  __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, /*tp_dealloc*/
   0, /*tp_vectorcall_offset*/
   0, /*tp_getattr*/
   0, /*tp_setattr*/
@@ -11840,8 +12348,8 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_ans
   0, /*tp_as_buffer*/
   Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_HAVE_GC, /*tp_flags*/
   0, /*tp_doc*/
-  __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, /*tp_traverse*/
-  __pyx_tp_clear_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, /*tp_clear*/
+  __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, /*tp_traverse*/
+  0, /*tp_clear*/
   0, /*tp_richcompare*/
   0, /*tp_weaklistoffset*/
   0, /*tp_iter*/
@@ -11858,7 +12366,7 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_ans
   #endif
   0, /*tp_init*/
   0, /*tp_alloc*/
-  __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, /*tp_new*/
+  __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, /*tp_new*/
   0, /*tp_free*/
   0, /*tp_is_gc*/
   0, /*tp_bases*/
@@ -11875,7 +12383,7 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_ans
   #endif
   #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
   #if CYTHON_VECTORCALL_TPNEW
-  __pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer, /*tp_vectorcall*/
+  __pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr, /*tp_vectorcall*/
   #else
   NULL, /*tp_vectorcall*/
   #endif
@@ -11895,7 +12403,7 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_ans
 };
 #endif
 
-static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyObject *o, 
+static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyObject *o, 
 #if CYTHON_VECTORCALL_TPNEW
     CYTHON_UNUSED PyObject *const *args, CYTHON_UNUSED Py_ssize_t nargs, CYTHON_UNUSED PyObject *kwnames
 #else
@@ -11905,7 +12413,7 @@ static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_s
   return o;
 }
 
-static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyTypeObject *t, 
+static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyTypeObject *t, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
 #else
@@ -11914,13 +12422,13 @@ static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct
 ) {
   PyObject *o;
   #if CYTHON_USE_FREELISTS
-  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr > 0) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(t, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr))))
+  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer > 0) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(t, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer))))
   {
-    o = (PyObject*)__pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr[--__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr];
+    o = (PyObject*)__pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer[--__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer];
     #if CYTHON_USE_TYPE_SPECS
     Py_DECREF(Py_TYPE(o));
     #endif
-    memset(o, 0, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr));
+    memset(o, 0, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer));
     #if CYTHON_COMPILING_IN_LIMITED_API
     (void) PyObject_Init(o, t);
     #else
@@ -11933,7 +12441,7 @@ static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct
     o = __Pyx_AllocateExtensionType(t, 1);
   }
   if (unlikely(!o)) return 0;
-  return __pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(o, 
+  return __pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(o, 
 #if CYTHON_VECTORCALL_TPNEW
     args, nargs, kwnames
 #else
@@ -11943,40 +12451,37 @@ static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct
 }
 
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyTypeObject *t, PyObject *a, PyObject *k) {
-  return __Pyx_CallTpnewAsVectorcall(__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, t, a, k);
+static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyTypeObject *t, PyObject *a, PyObject *k) {
+  return __Pyx_CallTpnewAsVectorcall(__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, t, a, k);
 }
 #endif
 
 #if CYTHON_VECTORCALL_TPNEW
-static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
-  if (unlikely((PyTypeObject*)t != __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr || __Pyx_PyType_HasFeature((PyTypeObject*)t, Py_TPFLAGS_IS_ABSTRACT))) {
+static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+  if (unlikely((PyTypeObject*)t != __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer || __Pyx_PyType_HasFeature((PyTypeObject*)t, Py_TPFLAGS_IS_ABSTRACT))) {
     return __Pyx_CallNewInitFromVectorcall((PyTypeObject*)t, args, nargsf, kwnames);
   }
   Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-  PyObject *o = __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr((PyTypeObject*)t, args, nargs, kwnames);
+  PyObject *o = __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer((PyTypeObject*)t, args, nargs, kwnames);
   return o;
 }
 #endif
 
-static void __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyObject *o) {
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *)o;
+static void __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyObject *o) {
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *)o;
   #if CYTHON_USE_TP_FINALIZE
   if (unlikely(__Pyx_PyObject_GetSlot(o, tp_finalize, destructor)) && !__Pyx_PyObject_GC_IsFinalized(o)) {
-    if (__Pyx_PyObject_GetSlot(o, tp_dealloc, destructor) == __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr) {
+    if (__Pyx_PyObject_GetSlot(o, tp_dealloc, destructor) == __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer) {
       if (PyObject_CallFinalizerFromDealloc(o)) return;
     }
   }
   #endif
   PyObject_GC_UnTrack(o);
-  Py_CLEAR(p->__pyx_outer_scope);
-  Py_CLEAR(p->__pyx_genexpr_arg_0);
-  Py_CLEAR(p->__pyx_v_c);
-  Py_CLEAR(p->__pyx_t_0);
+  Py_CLEAR(p->__pyx_v_crypto_in);
   #if CYTHON_USE_FREELISTS
-  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr < 8) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(Py_TYPE(o), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr))))
+  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer < 8) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(Py_TYPE(o), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer))))
   {
-    __pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr[__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr++] = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *)o);
+    __pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer[__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer++] = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *)o);
   } else
   #endif
   {
@@ -11995,9 +12500,229 @@ static void __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(P
   }
 }
 
-static int __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(PyObject *o, visitproc v, void *a) {
+static int __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyObject *o, visitproc v, void *a) {
   int e;
-  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr *)o;
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *)o;
+  {
+    e = __Pyx_call_type_traverse(o, 1, v, a);
+    if (e) return e;
+  }
+  if (p->__pyx_v_crypto_in) {
+    e = (*v)(p->__pyx_v_crypto_in, a); if (e) return e;
+  }
+  return 0;
+}
+
+static int __pyx_tp_clear_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(PyObject *o) {
+  PyObject* tmp;
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *)o;
+  tmp = ((PyObject*)p->__pyx_v_crypto_in);
+  p->__pyx_v_crypto_in = Py_None; Py_INCREF(Py_None);
+  Py_XDECREF(tmp);
+  return 0;
+}
+#if CYTHON_USE_TYPE_SPECS
+static PyType_Slot __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer_slots[] = {
+  {Py_tp_dealloc, (void *)__pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer},
+  {Py_tp_traverse, (void *)__pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer},
+  {Py_tp_clear, (void *)__pyx_tp_clear_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer},
+  {Py_tp_new, (void *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer},
+  #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
+  #if CYTHON_VECTORCALL_TPNEW
+  {Py_tp_vectorcall, (void *)__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer},
+  #endif
+  #endif
+  {0, 0},
+};
+static PyType_Spec __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer_spec = {
+  "pbx.sdp.negotiate.__pyx_scope_struct_1_take_answer",
+  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer),
+  0,
+  Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_HAVE_GC,
+  __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer_slots,
+};
+#else
+
+static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer = {
+  PyVarObject_HEAD_INIT(0, 0)
+  "pbx.sdp.negotiate.""__pyx_scope_struct_1_take_answer", /*tp_name*/
+  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer), /*tp_basicsize*/
+  0, /*tp_itemsize*/
+  __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, /*tp_dealloc*/
+  0, /*tp_vectorcall_offset*/
+  0, /*tp_getattr*/
+  0, /*tp_setattr*/
+  0, /*tp_as_async*/
+  0, /*tp_repr*/
+  0, /*tp_as_number*/
+  0, /*tp_as_sequence*/
+  0, /*tp_as_mapping*/
+  0, /*tp_hash*/
+  0, /*tp_call*/
+  0, /*tp_str*/
+  0, /*tp_getattro*/
+  0, /*tp_setattro*/
+  0, /*tp_as_buffer*/
+  Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_HAVE_GC, /*tp_flags*/
+  0, /*tp_doc*/
+  __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, /*tp_traverse*/
+  __pyx_tp_clear_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, /*tp_clear*/
+  0, /*tp_richcompare*/
+  0, /*tp_weaklistoffset*/
+  0, /*tp_iter*/
+  0, /*tp_iternext*/
+  0, /*tp_methods*/
+  0, /*tp_members*/
+  0, /*tp_getset*/
+  0, /*tp_base*/
+  0, /*tp_dict*/
+  0, /*tp_descr_get*/
+  0, /*tp_descr_set*/
+  #if !CYTHON_USE_TYPE_SPECS
+  0, /*tp_dictoffset*/
+  #endif
+  0, /*tp_init*/
+  0, /*tp_alloc*/
+  __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, /*tp_new*/
+  0, /*tp_free*/
+  0, /*tp_is_gc*/
+  0, /*tp_bases*/
+  0, /*tp_mro*/
+  0, /*tp_cache*/
+  0, /*tp_subclasses*/
+  0, /*tp_weaklist*/
+  0, /*tp_del*/
+  0, /*tp_version_tag*/
+  #if CYTHON_USE_TP_FINALIZE
+  0, /*tp_finalize*/
+  #else
+  NULL, /*tp_finalize*/
+  #endif
+  #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
+  #if CYTHON_VECTORCALL_TPNEW
+  __pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer, /*tp_vectorcall*/
+  #else
+  NULL, /*tp_vectorcall*/
+  #endif
+  #endif
+  #if __PYX_NEED_TP_PRINT_SLOT == 1
+  0, /*tp_print*/
+  #endif
+  #if PY_VERSION_HEX >= 0x030C0000
+  0, /*tp_watched*/
+  #endif
+  #if PY_VERSION_HEX >= 0x030d00A4
+  0, /*tp_versions_used*/
+  #endif
+  #if CYTHON_COMPILING_IN_PYPY && PY_VERSION_HEX < 0x030a0000
+  0, /*tp_pypy_flags*/
+  #endif
+};
+#endif
+
+static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyObject *o, 
+#if CYTHON_VECTORCALL_TPNEW
+    CYTHON_UNUSED PyObject *const *args, CYTHON_UNUSED Py_ssize_t nargs, CYTHON_UNUSED PyObject *kwnames
+#else
+    CYTHON_UNUSED PyObject *a, CYTHON_UNUSED PyObject *k
+#endif
+) {
+  return o;
+}
+
+static PyObject *__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyTypeObject *t, 
+#if CYTHON_VECTORCALL_TPNEW
+    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
+#else
+    PyObject *a, PyObject *k
+#endif
+) {
+  PyObject *o;
+  #if CYTHON_USE_FREELISTS
+  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr > 0) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(t, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr))))
+  {
+    o = (PyObject*)__pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr[--__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr];
+    #if CYTHON_USE_TYPE_SPECS
+    Py_DECREF(Py_TYPE(o));
+    #endif
+    memset(o, 0, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr));
+    #if CYTHON_COMPILING_IN_LIMITED_API
+    (void) PyObject_Init(o, t);
+    #else
+    (void) PyObject_INIT(o, t);
+    #endif
+    PyObject_GC_Track(o);
+  } else
+  #endif
+  {
+    o = __Pyx_AllocateExtensionType(t, 1);
+  }
+  if (unlikely(!o)) return 0;
+  return __pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(o, 
+#if CYTHON_VECTORCALL_TPNEW
+    args, nargs, kwnames
+#else
+    a, k
+#endif
+);
+}
+
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyTypeObject *t, PyObject *a, PyObject *k) {
+  return __Pyx_CallTpnewAsVectorcall(__pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, t, a, k);
+}
+#endif
+
+#if CYTHON_VECTORCALL_TPNEW
+static PyObject *__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyObject *t, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+  if (unlikely((PyTypeObject*)t != __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr || __Pyx_PyType_HasFeature((PyTypeObject*)t, Py_TPFLAGS_IS_ABSTRACT))) {
+    return __Pyx_CallNewInitFromVectorcall((PyTypeObject*)t, args, nargsf, kwnames);
+  }
+  Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+  PyObject *o = __pyx_tp_new_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr((PyTypeObject*)t, args, nargs, kwnames);
+  return o;
+}
+#endif
+
+static void __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyObject *o) {
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *)o;
+  #if CYTHON_USE_TP_FINALIZE
+  if (unlikely(__Pyx_PyObject_GetSlot(o, tp_finalize, destructor)) && !__Pyx_PyObject_GC_IsFinalized(o)) {
+    if (__Pyx_PyObject_GetSlot(o, tp_dealloc, destructor) == __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr) {
+      if (PyObject_CallFinalizerFromDealloc(o)) return;
+    }
+  }
+  #endif
+  PyObject_GC_UnTrack(o);
+  Py_CLEAR(p->__pyx_outer_scope);
+  Py_CLEAR(p->__pyx_genexpr_arg_0);
+  Py_CLEAR(p->__pyx_v_c);
+  Py_CLEAR(p->__pyx_t_0);
+  #if CYTHON_USE_FREELISTS
+  if (likely((int)(__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr < 8) & __PYX_CHECK_FINAL_TYPE_FOR_FREELISTS(Py_TYPE(o), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr))))
+  {
+    __pyx_mstate_global->__pyx_freelist_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr[__pyx_mstate_global->__pyx_freecount_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr++] = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *)o);
+  } else
+  #endif
+  {
+    PyTypeObject *tp = Py_TYPE(o);
+    #if CYTHON_USE_TYPE_SLOTS
+    (*tp->tp_free)(o);
+    #else
+    {
+      freefunc tp_free = (freefunc)PyType_GetSlot(tp, Py_tp_free);
+      if (tp_free) tp_free(o);
+    }
+    #endif
+    #if CYTHON_USE_TYPE_SPECS
+    Py_DECREF(tp);
+    #endif
+  }
+}
+
+static int __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(PyObject *o, visitproc v, void *a) {
+  int e;
+  struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *p = (struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *)o;
   {
     e = __Pyx_call_type_traverse(o, 1, v, a);
     if (e) return e;
@@ -12017,32 +12742,32 @@ static int __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(P
   return 0;
 }
 #if CYTHON_USE_TYPE_SPECS
-static PyType_Slot __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr_slots[] = {
-  {Py_tp_dealloc, (void *)__pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr},
-  {Py_tp_traverse, (void *)__pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr},
-  {Py_tp_new, (void *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr},
+static PyType_Slot __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr_slots[] = {
+  {Py_tp_dealloc, (void *)__pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr},
+  {Py_tp_traverse, (void *)__pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr},
+  {Py_tp_new, (void *)__pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr},
   #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
   #if CYTHON_VECTORCALL_TPNEW
-  {Py_tp_vectorcall, (void *)__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr},
+  {Py_tp_vectorcall, (void *)__pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr},
   #endif
   #endif
   {0, 0},
 };
-static PyType_Spec __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr_spec = {
-  "pbx.sdp.negotiate.__pyx_scope_struct_1_genexpr",
-  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr),
+static PyType_Spec __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr_spec = {
+  "pbx.sdp.negotiate.__pyx_scope_struct_2_genexpr",
+  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr),
   0,
   Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_HAVE_GC,
-  __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr_slots,
+  __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr_slots,
 };
 #else
 
-static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr = {
+static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr = {
   PyVarObject_HEAD_INIT(0, 0)
-  "pbx.sdp.negotiate.""__pyx_scope_struct_1_genexpr", /*tp_name*/
-  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr), /*tp_basicsize*/
+  "pbx.sdp.negotiate.""__pyx_scope_struct_2_genexpr", /*tp_name*/
+  sizeof(struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr), /*tp_basicsize*/
   0, /*tp_itemsize*/
-  __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, /*tp_dealloc*/
+  __pyx_tp_dealloc_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, /*tp_dealloc*/
   0, /*tp_vectorcall_offset*/
   0, /*tp_getattr*/
   0, /*tp_setattr*/
@@ -12059,7 +12784,7 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr
   0, /*tp_as_buffer*/
   Py_TPFLAGS_DEFAULT|Py_TPFLAGS_HAVE_VERSION_TAG|Py_TPFLAGS_HAVE_GC, /*tp_flags*/
   0, /*tp_doc*/
-  __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, /*tp_traverse*/
+  __pyx_tp_traverse_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, /*tp_traverse*/
   0, /*tp_clear*/
   0, /*tp_richcompare*/
   0, /*tp_weaklistoffset*/
@@ -12077,7 +12802,7 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr
   #endif
   0, /*tp_init*/
   0, /*tp_alloc*/
-  __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, /*tp_new*/
+  __pyx_tp_new_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, /*tp_new*/
   0, /*tp_free*/
   0, /*tp_is_gc*/
   0, /*tp_bases*/
@@ -12094,7 +12819,7 @@ static PyTypeObject __pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr
   #endif
   #if (!CYTHON_COMPILING_IN_PYPY || PYPY_VERSION_NUM >= 0x07030800) && (!CYTHON_COMPILING_IN_LIMITED_API || __PYX_LIMITED_VERSION_HEX >= 0x030E0000)
   #if CYTHON_VECTORCALL_TPNEW
-  __pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr, /*tp_vectorcall*/
+  __pyx_tp_vectorcall_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr, /*tp_vectorcall*/
   #else
   NULL, /*tp_vectorcall*/
   #endif
@@ -12127,8 +12852,9 @@ static CYTHON_SMALL_CODE int __Pyx_modinit_Global_init_code(__pyx_mstatetype *__
 static CYTHON_SMALL_CODE int __Pyx_modinit_Variable_export_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Function_export_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_defaults(__pyx_mstatetype *__pyx_mstate); /*proto*/
-static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(__pyx_mstatetype *__pyx_mstate); /*proto*/
-static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(__pyx_mstatetype *__pyx_mstate); /*proto*/
+static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(__pyx_mstatetype *__pyx_mstate); /*proto*/
+static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(__pyx_mstatetype *__pyx_mstate); /*proto*/
+static CYTHON_SMALL_CODE int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Variable_import_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
 static CYTHON_SMALL_CODE int __Pyx_modinit_Function_import_code(__pyx_mstatetype *__pyx_mstate); /*proto*/
@@ -12199,14 +12925,14 @@ static int __Pyx_modinit_Exttype___pyx_defaults(__pyx_mstatetype *__pyx_mstate) 
   __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_defaults", 0);
   /*--- Exttype __pyx_defaults ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 97, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 98, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults = &__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults);
@@ -12223,30 +12949,30 @@ static int __Pyx_modinit_Exttype___pyx_defaults(__pyx_mstatetype *__pyx_mstate) 
   return -1;
 }
 
-static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(__pyx_mstatetype *__pyx_mstate) {
+static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(__pyx_mstatetype *__pyx_mstate) {
   __Pyx_RefNannyDeclarations
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
-  __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer", 0);
-  /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer ---*/
+  __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr", 0);
+  /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer)) __PYX_ERR(0, 159, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr)) __PYX_ERR(0, 145, __pyx_L1_error)
   #else
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer;
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr) < (0)) __PYX_ERR(0, 145, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer);
+  PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr);
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
-  if ((CYTHON_USE_TYPE_SLOTS && CYTHON_USE_PYTYPE_LOOKUP) && likely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer->tp_dictoffset && __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer->tp_getattro == PyObject_GenericGetAttr)) {
-    __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer->tp_getattro = PyObject_GenericGetAttr;
+  if ((CYTHON_USE_TYPE_SLOTS && CYTHON_USE_PYTYPE_LOOKUP) && likely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr->tp_dictoffset && __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr->tp_getattro == PyObject_GenericGetAttr)) {
+    __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr->tp_getattro = PyObject_GenericGetAttr;
   }
   #endif
   __Pyx_RefNannyFinishContext();
@@ -12256,30 +12982,63 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_stru
   return -1;
 }
 
-static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(__pyx_mstatetype *__pyx_mstate) {
+static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(__pyx_mstatetype *__pyx_mstate) {
   __Pyx_RefNannyDeclarations
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
-  __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr", 0);
-  /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr ---*/
+  __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer", 0);
+  /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr)) __PYX_ERR(0, 175, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer)) __PYX_ERR(0, 165, __pyx_L1_error)
   #else
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr;
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr) < (0)) __PYX_ERR(0, 175, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr);
+  PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer);
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
-  if ((CYTHON_USE_TYPE_SLOTS && CYTHON_USE_PYTYPE_LOOKUP) && likely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr->tp_dictoffset && __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr->tp_getattro == PyObject_GenericGetAttr)) {
-    __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr->tp_getattro = PyObject_GenericGetAttr;
+  if ((CYTHON_USE_TYPE_SLOTS && CYTHON_USE_PYTYPE_LOOKUP) && likely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer->tp_dictoffset && __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer->tp_getattro == PyObject_GenericGetAttr)) {
+    __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer->tp_getattro = PyObject_GenericGetAttr;
+  }
+  #endif
+  __Pyx_RefNannyFinishContext();
+  return 0;
+  __pyx_L1_error:;
+  __Pyx_RefNannyFinishContext();
+  return -1;
+}
+
+static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(__pyx_mstatetype *__pyx_mstate) {
+  __Pyx_RefNannyDeclarations
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  CYTHON_UNUSED_VAR(__pyx_mstate);
+  __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr", 0);
+  /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr ---*/
+  #if CYTHON_USE_TYPE_SPECS
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr)) __PYX_ERR(0, 181, __pyx_L1_error)
+  #else
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr;
+  #endif
+  #if !CYTHON_COMPILING_IN_LIMITED_API
+  #endif
+  #if !CYTHON_USE_TYPE_SPECS
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr) < (0)) __PYX_ERR(0, 181, __pyx_L1_error)
+  #endif
+  #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
+  PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr);
+  #endif
+  #if !CYTHON_COMPILING_IN_LIMITED_API
+  if ((CYTHON_USE_TYPE_SLOTS && CYTHON_USE_PYTYPE_LOOKUP) && likely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr->tp_dictoffset && __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr->tp_getattro == PyObject_GenericGetAttr)) {
+    __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr->tp_getattro = PyObject_GenericGetAttr;
   }
   #endif
   __Pyx_RefNannyFinishContext();
@@ -12631,8 +13390,9 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   if (unlikely((__Pyx_modinit_Function_export_code(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
   /*--- Type init code ---*/
   if (unlikely((__Pyx_modinit_Exttype___pyx_defaults(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
-  if (unlikely((__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__take_answer(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
-  if (unlikely((__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_genexpr(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
+  if (unlikely((__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
+  if (unlikely((__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
+  if (unlikely((__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
   if (unlikely((__Pyx_modinit_Type_import_code(__pyx_mstate) < 0))) __PYX_ERR(0, 1, __pyx_L1_error)
   (void)__Pyx_modinit_Variable_import_code(__pyx_mstate);
   (void)__Pyx_modinit_Function_import_code(__pyx_mstate);
@@ -12643,7 +13403,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
  * from __future__ import annotations
  * 
  * from collections.abc import Sequence             # <<<<<<<<<<<<<<
- * from dataclasses import dataclass
+ * from dataclasses import dataclass, replace
  * 
 */
   {
@@ -12666,19 +13426,19 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   /* "pbx/sdp/negotiate.py":6
  * 
  * from collections.abc import Sequence
- * from dataclasses import dataclass             # <<<<<<<<<<<<<<
+ * from dataclasses import dataclass, replace             # <<<<<<<<<<<<<<
  * 
  * from pbx.errors import NegotiationError
 */
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_dataclasses, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 6, __pyx_L1_error)
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass,__pyx_mstate_global->__pyx_n_u_replace};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_dataclasses, __pyx_imported_names, 2, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 6, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1;
   __Pyx_GOTREF(__pyx_t_2);
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass};
-    __pyx_t_3 = 0; {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass,__pyx_mstate_global->__pyx_n_u_replace};
+    for (__pyx_t_3=0; __pyx_t_3 < 2; __pyx_t_3++) {
       __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 6, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 6, __pyx_L1_error)
@@ -12688,7 +13448,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "pbx/sdp/negotiate.py":8
- * from dataclasses import dataclass
+ * from dataclasses import dataclass, replace
  * 
  * from pbx.errors import NegotiationError             # <<<<<<<<<<<<<<
  * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
@@ -12740,7 +13500,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
  * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
  * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick             # <<<<<<<<<<<<<<
  * from pbx.sdp.description import Description, Media, parse_description
- * 
+ * from pbx.whole import whole
 */
   {
     PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Crypto,__pyx_mstate_global->__pyx_n_u_MakeKey,__pyx_mstate_global->__pyx_n_u_cryptos_of,__pyx_mstate_global->__pyx_n_u_pick};
@@ -12763,8 +13523,8 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
  * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
  * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
  * from pbx.sdp.description import Description, Media, parse_description             # <<<<<<<<<<<<<<
+ * from pbx.whole import whole
  * 
- * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 */
   {
     PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Description,__pyx_mstate_global->__pyx_n_u_Media,__pyx_mstate_global->__pyx_n_u_parse_description};
@@ -12783,80 +13543,104 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":13
+  /* "pbx/sdp/negotiate.py":12
+ * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
  * from pbx.sdp.description import Description, Media, parse_description
+ * from pbx.whole import whole             # <<<<<<<<<<<<<<
+ * 
+ * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+*/
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_whole, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 12, __pyx_L1_error)
+  }
+  __pyx_t_2 = __pyx_t_1;
+  __Pyx_GOTREF(__pyx_t_2);
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
+    __pyx_t_3 = 0; {
+      __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 12, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_4);
+      if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 12, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    }
+  }
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+
+  /* "pbx/sdp/negotiate.py":14
+ * from pbx.whole import whole
  * 
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}             # <<<<<<<<<<<<<<
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 13, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 14, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, __pyx_mstate_global->__pyx_n_u_sendrecv) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, __pyx_mstate_global->__pyx_n_u_recvonly) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, __pyx_mstate_global->__pyx_n_u_sendonly) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_inactive, __pyx_mstate_global->__pyx_n_u_inactive) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_REVERSED, __pyx_t_2) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, __pyx_mstate_global->__pyx_n_u_sendrecv) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, __pyx_mstate_global->__pyx_n_u_recvonly) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, __pyx_mstate_global->__pyx_n_u_sendonly) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_inactive, __pyx_mstate_global->__pyx_n_u_inactive) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_REVERSED, __pyx_t_2) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":14
+  /* "pbx/sdp/negotiate.py":15
  * 
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")             # <<<<<<<<<<<<<<
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
 */
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_PLAIN, __pyx_mstate_global->__pyx_tuple[6]) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_PLAIN, __pyx_mstate_global->__pyx_tuple[7]) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":15
+  /* "pbx/sdp/negotiate.py":16
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")             # <<<<<<<<<<<<<<
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
  * 
 */
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_SECURE, __pyx_mstate_global->__pyx_tuple[7]) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_SECURE, __pyx_mstate_global->__pyx_tuple[8]) < (0)) __PYX_ERR(0, 16, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":16
+  /* "pbx/sdp/negotiate.py":17
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED, __pyx_mstate_global->__pyx_tuple[8]) < (0)) __PYX_ERR(0, 16, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED, __pyx_mstate_global->__pyx_tuple[9]) < (0)) __PYX_ERR(0, 17, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":20
+  /* "pbx/sdp/negotiate.py":21
  * 
  * @dataclass(frozen=True, slots=True)
  * class Line:             # <<<<<<<<<<<<<<
  *     """An m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 8)."""
  * 
 */
-  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_n_u_Line, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_An_m_line_that_is_not_ours_every); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 20, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_n_u_Line, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_An_m_line_that_is_not_ours_every); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 21, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 20, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 21, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_kind, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 20, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 20, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_format, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 20, __pyx_L1_error)
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_4) < (0)) __PYX_ERR(0, 20, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_kind, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_format, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_4) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":25
+  /* "pbx/sdp/negotiate.py":26
  *     kind: str
  *     protocol: str
  *     format: str             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_4 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 20, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 21, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
 
-  /* "pbx/sdp/negotiate.py":19
+  /* "pbx/sdp/negotiate.py":20
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
@@ -12865,7 +13649,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
 */
   __pyx_t_6 = NULL;
   __pyx_t_8 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 19, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 20, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_9);
   #if CYTHON_VECTORCALL
   #endif
@@ -12873,14 +13657,14 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   {
     PyObject *__pyx_callargs[3] = {__pyx_t_8, Py_True, Py_True};
     #if CYTHON_VECTORCALL
-    __pyx_t_11 = __pyx_mstate_global->__pyx_tuple[9];
-    if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 19, __pyx_L1_error)
+    __pyx_t_11 = __pyx_mstate_global->__pyx_tuple[10];
+    if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 20, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_11);
     #else
     {
       PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
       __pyx_t_11 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
-      if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 19, __pyx_L1_error)
+      if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 20, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_11);
     }
     #endif
@@ -12890,7 +13674,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     #endif
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 19, __pyx_L1_error)
+    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 20, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
   }
   __pyx_t_10 = 1;
@@ -12899,72 +13683,72 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_7, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 19, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 20, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Line, __pyx_t_5) < (0)) __PYX_ERR(0, 20, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Line, __pyx_t_5) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":29
+  /* "pbx/sdp/negotiate.py":30
  * 
  * @dataclass(frozen=True, slots=True)
  * class Layout:             # <<<<<<<<<<<<<<
  *     """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
  * 
 */
-  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_n_u_Layout, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_The_m_lines_of_a_session_in_orde); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 29, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_n_u_Layout, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_The_m_lines_of_a_session_in_orde); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 30, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 29, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 30, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 29, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_kp_u_tuple_Line) < (0)) __PYX_ERR(0, 29, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 29, __pyx_L1_error)
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_4) < (0)) __PYX_ERR(0, 29, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_kp_u_tuple_Line) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_4) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":32
+  /* "pbx/sdp/negotiate.py":33
  *     """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
  * 
  *     place: int = 0             # <<<<<<<<<<<<<<
  *     others: tuple[Line, ...] = ()
  *     protocol: str = "RTP/AVP"
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_int_0) < (0)) __PYX_ERR(0, 32, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_int_0) < (0)) __PYX_ERR(0, 33, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":33
+  /* "pbx/sdp/negotiate.py":34
  * 
  *     place: int = 0
  *     others: tuple[Line, ...] = ()             # <<<<<<<<<<<<<<
  *     protocol: str = "RTP/AVP"
  * 
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_empty_tuple) < (0)) __PYX_ERR(0, 33, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_empty_tuple) < (0)) __PYX_ERR(0, 34, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":34
+  /* "pbx/sdp/negotiate.py":35
  *     place: int = 0
  *     others: tuple[Line, ...] = ()
  *     protocol: str = "RTP/AVP"             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_kp_u_RTP_AVP) < (0)) __PYX_ERR(0, 34, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_kp_u_RTP_AVP) < (0)) __PYX_ERR(0, 35, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":29
+  /* "pbx/sdp/negotiate.py":30
  * 
  * @dataclass(frozen=True, slots=True)
  * class Layout:             # <<<<<<<<<<<<<<
  *     """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
  * 
 */
-  __pyx_t_4 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 29, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 30, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
 
-  /* "pbx/sdp/negotiate.py":28
+  /* "pbx/sdp/negotiate.py":29
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
@@ -12973,7 +13757,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
 */
   __pyx_t_7 = NULL;
   __pyx_t_9 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_11, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 28, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_11, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 29, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_11);
   #if CYTHON_VECTORCALL
   #endif
@@ -12981,14 +13765,14 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   {
     PyObject *__pyx_callargs[3] = {__pyx_t_9, Py_True, Py_True};
     #if CYTHON_VECTORCALL
-    __pyx_t_8 = __pyx_mstate_global->__pyx_tuple[9];
-    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 28, __pyx_L1_error)
+    __pyx_t_8 = __pyx_mstate_global->__pyx_tuple[10];
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 29, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_8);
     #else
     {
       PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
       __pyx_t_8 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
-      if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 28, __pyx_L1_error)
+      if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 29, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_8);
     }
     #endif
@@ -12998,7 +13782,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     #endif
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 28, __pyx_L1_error)
+    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 29, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
   }
   __pyx_t_10 = 1;
@@ -13007,15 +13791,15 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
     __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 28, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 29, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_t_5) < (0)) __PYX_ERR(0, 29, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_t_5) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":37
+  /* "pbx/sdp/negotiate.py":38
  * 
  * 
  * ALONE = Layout()             # <<<<<<<<<<<<<<
@@ -13023,7 +13807,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
  * 
 */
   __pyx_t_4 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 37, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 38, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __pyx_t_10 = 1;
   {
@@ -13031,77 +13815,77 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_10, (1-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 37, __pyx_L1_error)
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 38, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_ALONE, __pyx_t_2) < (0)) __PYX_ERR(0, 37, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_ALONE, __pyx_t_2) < (0)) __PYX_ERR(0, 38, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":41
+  /* "pbx/sdp/negotiate.py":42
  * 
  * @dataclass(frozen=True, slots=True)
  * class Agreed:             # <<<<<<<<<<<<<<
  *     """What both sides will send: the result of an offer and its answer, seen from here."""
  * 
 */
-  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_n_u_Agreed, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_What_both_sides_will_send_the_re); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 41, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_n_u_Agreed, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_What_both_sides_will_send_the_re); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 42, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(11); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 41, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyDict_NewPresized(11); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 42, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_Codec) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_5) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_Codec) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_5) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":51
+  /* "pbx/sdp/negotiate.py":52
  *     ptime_ms: int  # how much the peer wants in a packet
  *     held: bool  # the peer does not want to hear us
  *     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP             # <<<<<<<<<<<<<<
  *     crypto_out: Crypto | None = None  # what we encrypt with
  *     layout: Layout = ALONE
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_in, Py_None) < (0)) __PYX_ERR(0, 51, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_in, Py_None) < (0)) __PYX_ERR(0, 52, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":52
+  /* "pbx/sdp/negotiate.py":53
  *     held: bool  # the peer does not want to hear us
  *     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP
  *     crypto_out: Crypto | None = None  # what we encrypt with             # <<<<<<<<<<<<<<
  *     layout: Layout = ALONE
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_out, Py_None) < (0)) __PYX_ERR(0, 52, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_out, Py_None) < (0)) __PYX_ERR(0, 53, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":53
+  /* "pbx/sdp/negotiate.py":54
  *     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP
  *     crypto_out: Crypto | None = None  # what we encrypt with
  *     layout: Layout = ALONE             # <<<<<<<<<<<<<<
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 53, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 54, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_t_5) < (0)) __PYX_ERR(0, 53, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_t_5) < (0)) __PYX_ERR(0, 54, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":54
+  /* "pbx/sdp/negotiate.py":55
  *     crypto_out: Crypto | None = None  # what we encrypt with
  *     layout: Layout = ALONE
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to             # <<<<<<<<<<<<<<
  * 
  *     @property
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_kp_u__4) < (0)) __PYX_ERR(0, 54, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_kp_u__4) < (0)) __PYX_ERR(0, 55, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":56
+  /* "pbx/sdp/negotiate.py":57
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
  *     @property             # <<<<<<<<<<<<<<
@@ -13109,10 +13893,10 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
  *         return self.direction in ("sendrecv", "sendonly")
 */
   __pyx_t_4 = NULL;
-  __pyx_t_6 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 56, __pyx_L1_error)
+  __pyx_t_6 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 57, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
-  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 56, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_6Agreed_1we_send, 0, __pyx_mstate_global->__pyx_n_u_Agreed_we_send, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 56, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 57, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_6Agreed_1we_send, 0, __pyx_mstate_global->__pyx_n_u_Agreed_we_send, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[2])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 57, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
@@ -13125,26 +13909,26 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_builtin_property, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 56, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 57, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
   }
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_we_send, __pyx_t_5) < (0)) __PYX_ERR(0, 56, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_we_send, __pyx_t_5) < (0)) __PYX_ERR(0, 57, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":41
+  /* "pbx/sdp/negotiate.py":42
  * 
  * @dataclass(frozen=True, slots=True)
  * class Agreed:             # <<<<<<<<<<<<<<
  *     """What both sides will send: the result of an offer and its answer, seen from here."""
  * 
 */
-  __pyx_t_5 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 41, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 42, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
   #endif
 
-  /* "pbx/sdp/negotiate.py":40
+  /* "pbx/sdp/negotiate.py":41
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
@@ -13153,7 +13937,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
 */
   __pyx_t_4 = NULL;
   __pyx_t_11 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 40, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 41, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   #if CYTHON_VECTORCALL
   #endif
@@ -13161,14 +13945,14 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   {
     PyObject *__pyx_callargs[3] = {__pyx_t_11, Py_True, Py_True};
     #if CYTHON_VECTORCALL
-    __pyx_t_9 = __pyx_mstate_global->__pyx_tuple[9];
-    if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 40, __pyx_L1_error)
+    __pyx_t_9 = __pyx_mstate_global->__pyx_tuple[10];
+    if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 41, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_9);
     #else
     {
       PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
       __pyx_t_9 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
-      if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 40, __pyx_L1_error)
+      if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 41, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_9);
     }
     #endif
@@ -13178,7 +13962,7 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     #endif
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 40, __pyx_L1_error)
+    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 41, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
   }
   __pyx_t_10 = 1;
@@ -13187,88 +13971,88 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
     __pyx_t_7 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 40, __pyx_L1_error)
+    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 41, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_t_7) < (0)) __PYX_ERR(0, 41, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_t_7) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":61
+  /* "pbx/sdp/negotiate.py":62
  * 
  * 
  * def audio_of(description: Description) -> tuple[int, Media]:             # <<<<<<<<<<<<<<
  *     """Return the first audio stream that is on, and its place.
  * 
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 61, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 62, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_description, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 61, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_1audio_of, 0, __pyx_mstate_global->__pyx_n_u_audio_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[2])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 61, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_description, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 62, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_1audio_of, 0, __pyx_mstate_global->__pyx_n_u_audio_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[3])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 62, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_of, __pyx_t_5) < (0)) __PYX_ERR(0, 61, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_of, __pyx_t_5) < (0)) __PYX_ERR(0, 62, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":72
+  /* "pbx/sdp/negotiate.py":73
  * 
  * 
  * def codecs_of(media: Media) -> list[Codec]:             # <<<<<<<<<<<<<<
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 72, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 72, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_3codecs_of, 0, __pyx_mstate_global->__pyx_n_u_codecs_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[3])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 72, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 73, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_3codecs_of, 0, __pyx_mstate_global->__pyx_n_u_codecs_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[4])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_5);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_codecs_of, __pyx_t_2) < (0)) __PYX_ERR(0, 72, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_codecs_of, __pyx_t_2) < (0)) __PYX_ERR(0, 73, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":97
+  /* "pbx/sdp/negotiate.py":98
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
  *     address: str,
  *     port: int,
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 97, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 98, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_5make_offer, 0, __pyx_mstate_global->__pyx_n_u_make_offer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[4])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 97, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_5make_offer, 0, __pyx_mstate_global->__pyx_n_u_make_offer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[5])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 98, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
   #endif
-  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_5, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 97, __pyx_L1_error)
+  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_5, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 98, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":105
+  /* "pbx/sdp/negotiate.py":106
  *     version: int,
  *     direction: str = "sendrecv",
  *     layout: Layout = ALONE,             # <<<<<<<<<<<<<<
  *     cryptos: Sequence[Crypto] = (),
  *     events: bool = True,
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 105, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 106, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_t_5)->arg0 = __pyx_t_7;
   __Pyx_GIVEREF(__pyx_t_7);
@@ -13276,65 +14060,75 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_CyFunction_SetDefaultsGetter(__pyx_t_5, __pyx_pf_3pbx_3sdp_9negotiate_30__defaults__);
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_offer, __pyx_t_5) < (0)) __PYX_ERR(0, 97, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_offer, __pyx_t_5) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":120
+  /* "pbx/sdp/negotiate.py":121
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
  *     offer: bytes | Description,
  *     address: str,
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(5); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 120, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyDict_NewPresized(6); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 121, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_srtp, ((PyObject*)__pyx_mstate_global->__pyx_n_u_off)) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_srtp, ((PyObject*)__pyx_mstate_global->__pyx_n_u_off)) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":130
+  /* "pbx/sdp/negotiate.py":131
  *     willing: str = "sendrecv",
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,             # <<<<<<<<<<<<<<
  *     events: bool = True,
  *     digits: str = "",
 */
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_make_key, Py_None) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_make_key, Py_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":131
+  /* "pbx/sdp/negotiate.py":132
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,
  *     events: bool = True,             # <<<<<<<<<<<<<<
  *     digits: str = "",
- * ) -> tuple[bytes, Agreed]:
+ *     before: Agreed | None = None,
 */
-  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 131, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 132, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":120
+  /* "pbx/sdp/negotiate.py":134
+ *     events: bool = True,
+ *     digits: str = "",
+ *     before: Agreed | None = None,             # <<<<<<<<<<<<<<
+ * ) -> tuple[bytes, Agreed]:
+ *     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
+*/
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_before, Py_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+
+  /* "pbx/sdp/negotiate.py":121
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
  *     offer: bytes | Description,
  *     address: str,
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(12); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 120, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(13); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 121, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_offer, __pyx_mstate_global->__pyx_kp_u_bytes_Description) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_make_key, __pyx_mstate_global->__pyx_kp_u_MakeKey_None) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_tuple_bytes_Agreed) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_7make_answer, 0, __pyx_mstate_global->__pyx_n_u_make_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[5])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 120, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_offer, __pyx_mstate_global->__pyx_kp_u_bytes_Description) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_make_key, __pyx_mstate_global->__pyx_kp_u_MakeKey_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_before, __pyx_mstate_global->__pyx_kp_u_Agreed_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_tuple_bytes_Agreed) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_7make_answer, 0, __pyx_mstate_global->__pyx_n_u_make_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[6])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 121, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
@@ -13343,40 +14137,40 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_answer, __pyx_t_7) < (0)) __PYX_ERR(0, 120, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_answer, __pyx_t_7) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/negotiate.py":159
+  /* "pbx/sdp/negotiate.py":165
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
  *     answer: bytes,
  *     codecs: Sequence[Codec],
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(7); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 159, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyDict_NewPresized(7); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 165, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_answer, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_9take_answer, 0, __pyx_mstate_global->__pyx_n_u_take_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[6])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 159, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_answer, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_9take_answer, 0, __pyx_mstate_global->__pyx_n_u_take_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[7])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 165, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 159, __pyx_L1_error)
+  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 165, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":164
+  /* "pbx/sdp/negotiate.py":170
  *     *,
  *     willing: str = "sendrecv",
  *     layout: Layout = ALONE,             # <<<<<<<<<<<<<<
  *     cryptos: Sequence[Crypto] = (),
  *     digits: str = "",
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 164, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 170, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_t_2)->arg0 = __pyx_t_5;
   __Pyx_GIVEREF(__pyx_t_5);
@@ -13384,146 +14178,146 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_CyFunction_SetDefaultsGetter(__pyx_t_2, __pyx_pf_3pbx_3sdp_9negotiate_32__defaults__);
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_7);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_take_answer, __pyx_t_2) < (0)) __PYX_ERR(0, 159, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_take_answer, __pyx_t_2) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":183
+  /* "pbx/sdp/negotiate.py":189
  * 
  * 
  * def _their_crypto(audio: Media, srtp: str) -> Crypto | None:             # <<<<<<<<<<<<<<
  *     """Choose the peer's key, obeying the policy.
  * 
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 183, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 189, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 183, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 183, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_11_their_crypto, 0, __pyx_mstate_global->__pyx_n_u_their_crypto, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[7])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 183, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 189, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 189, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_11_their_crypto, 0, __pyx_mstate_global->__pyx_n_u_their_crypto, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[8])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 189, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_their_crypto, __pyx_t_7) < (0)) __PYX_ERR(0, 183, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_their_crypto, __pyx_t_7) < (0)) __PYX_ERR(0, 189, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/negotiate.py":194
+  /* "pbx/sdp/negotiate.py":200
  * 
  * 
  * def _direction(theirs: Description, audio: Media) -> str:             # <<<<<<<<<<<<<<
  *     """What the peer leaves us to do, seen from here."""
  *     direction = _REVERSED[theirs.direction_of(audio)]
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 194, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 200, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 194, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 194, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_13_direction, 0, __pyx_mstate_global->__pyx_n_u_direction_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[8])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 194, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_13_direction, 0, __pyx_mstate_global->__pyx_n_u_direction_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[9])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 200, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_7);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_direction_2, __pyx_t_2) < (0)) __PYX_ERR(0, 194, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_direction_2, __pyx_t_2) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":200
+  /* "pbx/sdp/negotiate.py":206
  * 
  * 
  * def _line(media: Media) -> Line:             # <<<<<<<<<<<<<<
  *     return Line(media.kind, media.protocol, media.formats[0] if media.formats else "0")
  * 
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 200, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 206, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_15_line, 0, __pyx_mstate_global->__pyx_n_u_line_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[9])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 200, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 206, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_15_line, 0, __pyx_mstate_global->__pyx_n_u_line_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[10])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 206, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_line_2, __pyx_t_7) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_line_2, __pyx_t_7) < (0)) __PYX_ERR(0, 206, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/negotiate.py":204
+  /* "pbx/sdp/negotiate.py":210
  * 
  * 
  * def _refusal(line: Line, address: str) -> Media:             # <<<<<<<<<<<<<<
  *     return Media(line.kind, 0, line.protocol, [line.format], address)
  * 
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 204, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 210, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_line, __pyx_mstate_global->__pyx_n_u_Line) < (0)) __PYX_ERR(0, 204, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 204, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_17_refusal, 0, __pyx_mstate_global->__pyx_n_u_refusal, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[10])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 204, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_line, __pyx_mstate_global->__pyx_n_u_Line) < (0)) __PYX_ERR(0, 210, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 210, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_17_refusal, 0, __pyx_mstate_global->__pyx_n_u_refusal, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[11])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 210, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_7);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_refusal, __pyx_t_2) < (0)) __PYX_ERR(0, 204, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_refusal, __pyx_t_2) < (0)) __PYX_ERR(0, 210, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":208
+  /* "pbx/sdp/negotiate.py":214
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
  *     theirs: Description,
  *     audio: Media,
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 208, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 214, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
 
-  /* "pbx/sdp/negotiate.py":217
+  /* "pbx/sdp/negotiate.py":223
  *     digits: str,
  *     *,
  *     theirs_first: bool = False,             # <<<<<<<<<<<<<<
  *     takes_events: bool = True,
  * ) -> Agreed:
 */
-  __pyx_t_7 = __Pyx_PyBool_FromLong(((int)0)); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 217, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyBool_FromLong(((int)0)); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 223, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_t_7) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_t_7) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/negotiate.py":218
+  /* "pbx/sdp/negotiate.py":224
  *     *,
  *     theirs_first: bool = False,
  *     takes_events: bool = True,             # <<<<<<<<<<<<<<
  * ) -> Agreed:
  *     named = codecs_of(audio)
 */
-  __pyx_t_7 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 218, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 224, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_t_7) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_t_7) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/negotiate.py":208
+  /* "pbx/sdp/negotiate.py":214
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
  *     theirs: Description,
  *     audio: Media,
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 208, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 214, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_tuple_Crypto_None_Crypto_None) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_19_agree, 0, __pyx_mstate_global->__pyx_n_u_agree, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[11])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 208, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_tuple_Crypto_None_Crypto_None) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_19_agree, 0, __pyx_mstate_global->__pyx_n_u_agree, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[12])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 214, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
@@ -13532,123 +14326,123 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_7);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_agree, __pyx_t_5) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_agree, __pyx_t_5) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":247
+  /* "pbx/sdp/negotiate.py":253
  * 
  * 
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:             # <<<<<<<<<<<<<<
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 247, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 253, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_named, __pyx_mstate_global->__pyx_kp_u_list_Codec) < (0)) __PYX_ERR(0, 247, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_list_str) < (0)) __PYX_ERR(0, 247, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 247, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_Codec_None) < (0)) __PYX_ERR(0, 247, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_21_first_of, 0, __pyx_mstate_global->__pyx_n_u_first_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[12])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 247, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_named, __pyx_mstate_global->__pyx_kp_u_list_Codec) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_list_str) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_Codec_None) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_21_first_of, 0, __pyx_mstate_global->__pyx_n_u_first_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[13])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 253, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_5);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_first_of, __pyx_t_7) < (0)) __PYX_ERR(0, 247, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_first_of, __pyx_t_7) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/negotiate.py":261
+  /* "pbx/sdp/negotiate.py":267
  * 
  * 
  * def _rtcp(audio: Media) -> tuple[str, int]:             # <<<<<<<<<<<<<<
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 261, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 267, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 261, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_23_rtcp, 0, __pyx_mstate_global->__pyx_n_u_rtcp_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[13])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 261, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 267, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_23_rtcp, 0, __pyx_mstate_global->__pyx_n_u_rtcp_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[14])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 267, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_7);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_rtcp_2, __pyx_t_5) < (0)) __PYX_ERR(0, 261, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_rtcp_2, __pyx_t_5) < (0)) __PYX_ERR(0, 267, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":271
+  /* "pbx/sdp/negotiate.py":277
  * 
  * 
  * def _both(one: str, other: str) -> str:             # <<<<<<<<<<<<<<
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 271, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 277, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_one, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 271, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_other, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 271, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_25_both, 0, __pyx_mstate_global->__pyx_n_u_both, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[14])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 271, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_one, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 277, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_other, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 277, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_25_both, 0, __pyx_mstate_global->__pyx_n_u_both, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[15])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 277, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_5);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_both, __pyx_t_7) < (0)) __PYX_ERR(0, 271, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_both, __pyx_t_7) < (0)) __PYX_ERR(0, 277, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
-  /* "pbx/sdp/negotiate.py":279
+  /* "pbx/sdp/negotiate.py":285
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
  *     port: int,
  *     codecs: Sequence[Codec],
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 279, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyDict_NewPresized(8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 285, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_27_audio, 0, __pyx_mstate_global->__pyx_n_u_audio_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[15])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 279, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_27_audio, 0, __pyx_mstate_global->__pyx_n_u_audio_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[16])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 285, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
   #endif
-  __Pyx_CyFunction_SetDefaultsTuple(__pyx_t_5, __pyx_mstate_global->__pyx_tuple[10]);
+  __Pyx_CyFunction_SetDefaultsTuple(__pyx_t_5, __pyx_mstate_global->__pyx_tuple[11]);
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_7);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_2, __pyx_t_5) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_2, __pyx_t_5) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
-  /* "pbx/sdp/negotiate.py":299
+  /* "pbx/sdp/negotiate.py":305
  * 
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:             # <<<<<<<<<<<<<<
  *     for line in media:
  *         line.address = address
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(5); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 299, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyDict_NewPresized(5); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 305, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 299, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 299, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 299, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_kp_u_list_Media) < (0)) __PYX_ERR(0, 299, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 299, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_29_write, 0, __pyx_mstate_global->__pyx_n_u_write, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[16])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 299, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_kp_u_list_Media) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_29_write, 0, __pyx_mstate_global->__pyx_n_u_write, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[17])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 305, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
   #endif
   __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_5);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_write, __pyx_t_7) < (0)) __PYX_ERR(0, 299, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_write, __pyx_t_7) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
   /* "pbx/sdp/negotiate.py":1
@@ -13707,8 +14501,8 @@ static int __Pyx_InitCachedBuiltins(__pyx_mstatetype *__pyx_mstate) {
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
-  __pyx_builtin_property = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_property); if (!__pyx_builtin_property) __PYX_ERR(0, 56, __pyx_L1_error)
-  __pyx_builtin_enumerate = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_enumerate); if (!__pyx_builtin_enumerate) __PYX_ERR(0, 66, __pyx_L1_error)
+  __pyx_builtin_property = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_property); if (!__pyx_builtin_property) __PYX_ERR(0, 57, __pyx_L1_error)
+  __pyx_builtin_enumerate = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_enumerate); if (!__pyx_builtin_enumerate) __PYX_ERR(0, 67, __pyx_L1_error)
 
   /* Cached unbound methods */
   __pyx_mstate->__pyx_umethod_PyDict_Type_get.type = (PyObject*)&PyDict_Type;
@@ -13733,7 +14527,7 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
   CYTHON_UNUSED_VAR(__pyx_mstate);
   __Pyx_RefNannySetupContext("__Pyx_InitCachedConstants", 0);
 
-  /* "pbx/sdp/negotiate.py":93
+  /* "pbx/sdp/negotiate.py":94
  *         else:
  *             continue
  *         found.append(codec.at(pt, fmtp=fmtps.get(text, "")))             # <<<<<<<<<<<<<<
@@ -13742,12 +14536,26 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_fmtp};
-    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 93, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 94, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[0]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[0]);
 
-  /* "pbx/sdp/negotiate.py":148
+  /* "pbx/sdp/negotiate.py":147
+ *     if before is not None and theirs.media and not any(line.port for line in theirs.media):
+ *         off = [_refusal(_line(line), address) for line in theirs.media]
+ *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)             # <<<<<<<<<<<<<<
+ *     place, audio = audio_of(theirs)
+ *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+*/
+  {
+    PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_held};
+    __pyx_mstate_global->__pyx_tuple[1] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[1])) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[1]);
+  }
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[1]);
+
+  /* "pbx/sdp/negotiate.py":154
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)             # <<<<<<<<<<<<<<
@@ -13756,12 +14564,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_takes_events};
-    __pyx_mstate_global->__pyx_tuple[1] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[1])) __PYX_ERR(0, 148, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[1]);
+    __pyx_mstate_global->__pyx_tuple[2] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[2])) __PYX_ERR(0, 154, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[2]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[1]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[2]);
 
-  /* "pbx/sdp/negotiate.py":155
+  /* "pbx/sdp/negotiate.py":161
  *     )
  *     if audio.attribute("rtcp-mux") is not None:
  *         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)             # <<<<<<<<<<<<<<
@@ -13770,12 +14578,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_kp_u_rtcp_mux, __pyx_mstate_global->__pyx_kp_u__4};
-    __pyx_mstate_global->__pyx_tuple[2] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[2])) __PYX_ERR(0, 155, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[2]);
+    __pyx_mstate_global->__pyx_tuple[3] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[3])) __PYX_ERR(0, 161, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[3]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[2]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[3]);
 
-  /* "pbx/sdp/negotiate.py":180
+  /* "pbx/sdp/negotiate.py":186
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(layout.place, layout.others, audio.protocol)
  *     return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)             # <<<<<<<<<<<<<<
@@ -13784,38 +14592,38 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_theirs_first};
-    __pyx_mstate_global->__pyx_tuple[3] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[3])) __PYX_ERR(0, 180, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[3]);
+    __pyx_mstate_global->__pyx_tuple[4] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[4])) __PYX_ERR(0, 186, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[4]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[3]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[4]);
 
-  /* "pbx/sdp/negotiate.py":232
- *     ptime = audio.attribute("ptime") or ""
- *     ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+  /* "pbx/sdp/negotiate.py":238
+ *     ptime = whole(audio.attribute("ptime")) or 0
+ *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(             # <<<<<<<<<<<<<<
  *         remote=(audio.address, audio.port),
  *         rtcp=_rtcp(audio),
 */
   {
     PyObject* __pyx_temp[11] = {__pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_digits};
-    __pyx_mstate_global->__pyx_tuple[4] = __Pyx_PyTuple_FromArray(__pyx_temp, 11); if (unlikely(!__pyx_mstate_global->__pyx_tuple[4])) __PYX_ERR(0, 232, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[4]);
+    __pyx_mstate_global->__pyx_tuple[5] = __Pyx_PyTuple_FromArray(__pyx_temp, 11); if (unlikely(!__pyx_mstate_global->__pyx_tuple[5])) __PYX_ERR(0, 238, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[5]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[4]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[5]);
 
-  /* "pbx/sdp/negotiate.py":302
+  /* "pbx/sdp/negotiate.py":308
  *     for line in media:
  *         line.address = address
  *     return Description("pbx", session_id, version, address, media, name="pbx").to_bytes()             # <<<<<<<<<<<<<<
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_name};
-    __pyx_mstate_global->__pyx_tuple[5] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[5])) __PYX_ERR(0, 302, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[5]);
+    __pyx_mstate_global->__pyx_tuple[6] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[6])) __PYX_ERR(0, 308, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[6]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[5]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[6]);
 
-  /* "pbx/sdp/negotiate.py":14
+  /* "pbx/sdp/negotiate.py":15
  * 
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")             # <<<<<<<<<<<<<<
@@ -13824,12 +14632,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_kp_u_RTP_AVP, __pyx_mstate_global->__pyx_kp_u_RTP_AVPF};
-    __pyx_mstate_global->__pyx_tuple[6] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[6])) __PYX_ERR(0, 14, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[6]);
+    __pyx_mstate_global->__pyx_tuple[7] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[7])) __PYX_ERR(0, 15, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[7]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[6]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[7]);
 
-  /* "pbx/sdp/negotiate.py":15
+  /* "pbx/sdp/negotiate.py":16
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")             # <<<<<<<<<<<<<<
@@ -13838,12 +14646,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_kp_u_RTP_SAVP, __pyx_mstate_global->__pyx_kp_u_RTP_SAVPF};
-    __pyx_mstate_global->__pyx_tuple[7] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[7])) __PYX_ERR(0, 15, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[7]);
+    __pyx_mstate_global->__pyx_tuple[8] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[8])) __PYX_ERR(0, 16, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[8]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[7]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[8]);
 
-  /* "pbx/sdp/negotiate.py":16
+  /* "pbx/sdp/negotiate.py":17
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold             # <<<<<<<<<<<<<<
@@ -13852,12 +14660,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[3] = {__pyx_mstate_global->__pyx_kp_u_0_0_0_0, __pyx_mstate_global->__pyx_kp_u__6, __pyx_mstate_global->__pyx_kp_u_0};
-    __pyx_mstate_global->__pyx_tuple[8] = __Pyx_PyTuple_FromArray(__pyx_temp, 3); if (unlikely(!__pyx_mstate_global->__pyx_tuple[8])) __PYX_ERR(0, 16, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[8]);
+    __pyx_mstate_global->__pyx_tuple[9] = __Pyx_PyTuple_FromArray(__pyx_temp, 3); if (unlikely(!__pyx_mstate_global->__pyx_tuple[9])) __PYX_ERR(0, 17, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[9]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[8]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[9]);
 
-  /* "pbx/sdp/negotiate.py":19
+  /* "pbx/sdp/negotiate.py":20
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
@@ -13866,12 +14674,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
-    __pyx_mstate_global->__pyx_tuple[9] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[9])) __PYX_ERR(0, 19, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[9]);
+    __pyx_mstate_global->__pyx_tuple[10] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[10])) __PYX_ERR(0, 20, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[10]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[9]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[10]);
 
-  /* "pbx/sdp/negotiate.py":279
+  /* "pbx/sdp/negotiate.py":285
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -13880,14 +14688,14 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {((PyObject*)__pyx_mstate_global->__pyx_kp_u_RTP_AVP), ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)};
-    __pyx_mstate_global->__pyx_tuple[10] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[10])) __PYX_ERR(0, 279, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[10]);
+    __pyx_mstate_global->__pyx_tuple[11] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[11])) __PYX_ERR(0, 285, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[11]);
   }
-  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[10]);
+  __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[11]);
   #if CYTHON_IMMORTAL_CONSTANTS
   {
     PyObject **table = __pyx_mstate->__pyx_tuple;
-    for (Py_ssize_t i=0; i<11; ++i) {
+    for (Py_ssize_t i=0; i<12; ++i) {
       #if PY_VERSION_HEX >= 0x030F0000
       PyUnstable_SetImmortal(table[i]);
       #elif CYTHON_COMPILING_IN_CPYTHON_FREETHREADING
@@ -13921,41 +14729,41 @@ static int __Pyx_InitConstants(__pyx_mstatetype *__pyx_mstate) {
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
   {
-    const struct { const unsigned int length: 8; } str_length_index[] = {{0},{1},{1},{1},{1},{7},{2},{1},{96},{12},{13},{14},{179},{7},{8},{8},{9},{15},{16},{96},{81},{8},{19},{7},{6},{2},{10},{9},{11},{11},{9},{32},{18},{30},{8},{24},{15},{33},{35},{16},{20},{15},{5},{6},{14},{7},{5},{6},{11},{6},{6},{4},{7},{5},{16},{6},{8},{1},{6},{9},{7},{12},{20},{12},{15},{17},{7},{8},{8},{13},{10},{8},{11},{12},{14},{12},{8},{6},{6},{5},{10},{9},{13},{5},{8},{5},{13},{6},{7},{6},{6},{6},{18},{2},{9},{10},{5},{8},{4},{5},{1},{6},{18},{8},{5},{5},{6},{9},{15},{6},{9},{10},{7},{10},{9},{11},{11},{6},{9},{9},{6},{9},{4},{6},{7},{6},{7},{3},{4},{8},{5},{3},{7},{5},{4},{6},{4},{5},{11},{8},{10},{5},{4},{5},{4},{3},{5},{3},{5},{6},{4},{17},{9},{12},{3},{10},{13},{14},{19},{17},{4},{5},{3},{4},{8},{8},{5},{8},{8},{6},{8},{6},{4},{6},{4},{4},{8},{8},{10},{10},{5},{4},{3},{5},{5},{3},{11},{28},{12},{6},{12},{5},{5},{6},{7},{7},{7}};
-    const struct { const unsigned int length: 10; } bytes_length_index[] = {{648},{210},{361},{333},{173},{142},{71},{18},{2},{35},{115},{32},{55},{300},{81},{45},{72},{71}};
+    const struct { const unsigned int length: 8; } str_length_index[] = {{0},{1},{1},{1},{1},{7},{2},{1},{13},{96},{12},{13},{14},{179},{7},{8},{8},{9},{15},{16},{96},{81},{8},{19},{7},{6},{2},{10},{9},{11},{11},{9},{32},{18},{30},{8},{24},{15},{33},{35},{16},{20},{15},{5},{6},{14},{7},{5},{6},{11},{6},{6},{4},{7},{5},{16},{6},{8},{1},{6},{9},{7},{12},{20},{12},{15},{17},{7},{8},{8},{13},{10},{8},{11},{12},{14},{12},{8},{6},{6},{5},{10},{9},{13},{5},{8},{5},{13},{6},{7},{6},{6},{6},{18},{2},{9},{10},{5},{8},{6},{4},{5},{1},{6},{18},{8},{5},{5},{6},{9},{15},{6},{9},{10},{7},{10},{9},{11},{11},{6},{9},{9},{6},{9},{4},{6},{7},{6},{7},{3},{4},{8},{5},{3},{5},{4},{6},{4},{5},{11},{28},{8},{10},{5},{4},{5},{4},{3},{5},{3},{5},{6},{4},{17},{9},{12},{3},{10},{13},{14},{19},{17},{9},{4},{5},{3},{4},{8},{8},{5},{8},{8},{6},{7},{8},{6},{4},{6},{4},{4},{8},{8},{10},{10},{5},{4},{3},{5},{5},{3},{11},{28},{12},{6},{12},{5},{5},{6},{7},{7},{5},{7}};
+    const struct { const unsigned int length: 10; } bytes_length_index[] = {{648},{210},{444},{311},{173},{142},{71},{18},{2},{2},{35},{123},{32},{55},{294},{81},{45},{72},{71}};
     #ifndef CYTHON_COMPRESS_STRINGS
       #define CYTHON_COMPRESS_STRINGS 90
     #endif
-    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (2737 bytes) */
-static const char cstring[] = "x\332\265VMS\334F\032\036\312`\203\315\327\030l0I\266\304\372\013\023<\016\001;\030\223\244&\343\301!v00|\331\016V4R\317 \243\2214j\r0\216k\313\3079\352\250\243n\321QG\035\247\3664G\035\347\310O\330\237\260O\2674@6\273\265\233\252M\231\221\272[\335\357\307\363>\357\323\0262\017\276\370\"\303\377-.~\233\325\205\312\327\202\246\352D\260\367%[P\251\240\033\266`\324,\272(\220Cb\325\005M\262\211%(\204\312\226j\332\252\241\013\007\204\230TPm*\230\232$\023\341H\265\367\005\323\260l\341\013ajc9\047\314}\371h^\370\373\257\013\36729C!\262\360AX5t\222\263\352\246m$\223\037\245\003\362\234\324\223\331\252a\047\001\344\352\366>\\ \016\205hj\221X\360\256\325\005j[\252\314\342\300&]X\313\257\335\237_\230\027$]\021,\362\216\310\010\205\326\212\262&QJ\250`\224\204bM\325lU\027\354\272IhFX)\tu\243&\350\204(\002B0\261\357\374\001{\237\350\002%6\033\010w%\035\020H,S\021\307U\275|WPT\013N\324C\302N/K\032%\231\215\315\265\007\331\355\265\344\265\314\336\205d\316\336\313\005R\255\021]&o8\004{gS\216\302\336&<%\310\363\200%\370\247\024>g\004\204mX\n\261\026y8RMQ\215\030\233#\"\324(\001\026\310\233\nX\230\346\370O\013R\305\320\313|\367\264\201\247E\2473;\354@\0213\201\252\250\035j\244ip\241+\261U\213\320\232fs\307\360V*\001Y\006&\253\251\244\323#b\315`3@)YFE\200E\222\221\024E\004.\244X\267a\356\203\360\364\214\020\212J\245\242\206\355\354Y\226U\335N\312\252\322xM\321Tj\047@\360\341\217DQ\245x\210\312\356\351F\222&&D\252\234f+#8\033D\301w\231\023\t\320\310F\005\331b\345H\252\263\370\001*C\224\361\362\364\253e\313\346\375J\355\230Z\362\003\263x\374\200*\346\003\235\224\r[\005\2332&2\320\210\t\232\221\373\240\270ns\230y\326\334\033k\001\364\003l\243\r@\366:\265k\246\326\251\\\222\332\214\360\233\351^\274\345\205\312\276d2\231d\316\301\232\021\262e\013\314K\326\220#\253\261\275\227}\361r5\037\177\212\237\231#\"\262\022}\367J\\\315\376\230\347x\305^\316\201\235\337\316\257n\026^H\340\263\315\334%\215\304\021]Mrd\333,\313\260\n\233\331\315\225\\\207z\242\270\366\"\273\262*n\300\304F!\377T,\344s[""\033yqk\265\260\226\317\255,\257`I\\\253\037\343\367\024\315&\256\222c{\203\224D1i\010\0308\035\303\003eS\336Ab\231\330\252M*lA1d\366*\325t\376\256H\252\316\337\304\226\342\275lb(5\215[\323\245\n\177\233\0261%+\036\"\000Y2\325\316\370\320f\014b\263jM\322:\007\000\253\315\242a\270\211\234;\"#\273\2304*Z\267\244Z\330b\224D\225\212\262a\001-\200%\262~\023-R\252QI\023\031MD\024_\265D\316!C<\262\220\007\230\216\366\240\334\266\022\363B2M\324E\242u]V\215\314\2519*\001\n(S\261\206S\235\001\345\341\3041\031\245\242ah\234\005\262\274o\240\2702\217\000\240\330\026Z\267(\311\007\262f\310\007\342\376{\274)\3414\347\017\032?aB64-N\212f\244\242\034\207\232\004\254\352\311\000\001\305#\232\274pP\221\022\320O\007\204*\347\333\266\214~?E\214\350\265\n\227[\336\0234~\212\246]\252\330f\311\260*\222\035?)4\341=\321\313D\047\307\246\205\322\357\023MQu\211\353\243\252+\344\030\344V)\267\316XA\017\260\250q\276\262\3345\003xV@Z1\206\226\017\321d\374\315\225\250\302\250\314\n\315~\n\274\330X\346_\020$\327\267X\344\330%\005\326P\"\236K\n\013\360\312\007u\315\220\024&\341\004\032\200\277\014a=A\331\010\202\220\341\370\236N8h\235\331y{\311\322\251|\230\252|\300e\3274Lv\347\231\226a\022\013^\020\225\201R\341T\205\360\207X\241\200\366\320\320\265\272E*\220N\013\215\010\264\301.\273fq\221\302\361\212dR\242\225X\337\263\037\333\315\336\354dr#\210*\276\330\n)I\220l\252\0316\2458\007\031a\227\242Ik\000\331\226\312\366\031\244\347\206\231%\260\013\367\3257\231\244^\\\340\304\270\270\234\372\3113\356\027{\3372\216\016%\255F\370\203\342?\000,\202D\227\330\035\202\353p\255\376\262\310\356\\az\352l8#\234\037\263+ n_T\337DW\242P\266\274\177/u\356,\242\257\311\235mF\361\2358\007\254\3059\200-\316\316\236\253\200xN\374\376l\333\377\3639.\267\377\367hN\255\376iX\376\367\270S\251?j\354\217\263\200ku\252#\221\2513\325N\375F\216S\\\256S\\\247S\247r\230\352\350\367\307\256\366\345+\355\376\201\366\3200\373\033\034jw\0176\244v\367@c\275\335s\221O\032\324\231tf\235\227\336\274W\363\263\355\356\264s\325Yt\327]\325""\263\375\207AW\273\373\252\363W\347{\367;Wr\253\336\220_\r\272\202\033\341\255\2204\277j\335l\255\267`\354\322\307\367\316\230\333\325\356\035j\0349\222C\335Iw\266\335{\335)\272\227\275;\376\005\177\326\377!8h\216\267\256\266f[\317\243\235\335h\367m\364V\214\r\377\340\312^\332\273\345)\376m\277\032/\255\270\005\257\313\373\314?\010\323\355\356+\215\207N\227s\303\275\343]\366\357\005\363A\025\031]\351o\017\014\306y\235\014\247\331\230\347\323}\2711\231\244\327\337\310\306\217\236\213\377\030N\365\014F\003\177A\370\357\375\211`6x\026.5\253\314\360\202\263\340\316\272\3308\354\014 \337\262\267\353\277\n\312\341k\3665\355\214\273i\367\236\267\340?\016V\260t\324\"Qa\047\332\3719\372\271\034\225\253Q\325b>\2678ry\354\274\343u{\317\374\205\340q\230\r\267\233\013\255\271V)\332\304\376]f\275\307Yw\336!\245q\177<H\263s\3338\365\314]\360\036\372]\235\351\367\35638[\n~i\336o\035G;b$j\221V\341I4vq\276\344\256x\233\361\371+\215\331\306K\367\211W\366_\007\010\265\2571\346p\354\017\371\266\254\273\355=\366\227\203\231\360\240u\275\365K\364\032\246\336E\357\016NP\246Z\343\007\324\347\203\367\225?\331\356\005d\215\222\363\334=\362\212~\177\220ev\0379i\347\236\273\344\325\203\336\260\013@\2037\300\032@\203:@\031S \216\032M\266\371\203\021\250\277\261\002\267\234Q\257`\373\0100\327\274e\377\226\257\006G!\347\306QCv\322\355\336\301h\220\325\000\001\337p\221Do\243\217\255\262\362^td\367\272{\350m\371w\203\221 \037\216\204\371\346D\214\340V\273\377\232\263\345N\266\373\207\0325\316\225\353^\265\215\232\303o\336\231@\371V\274\002\003q\210\263x\321\335\362\246\374\233\376&\354\344\002\032N\206\213\315B\253\273\225kU\2435T\343U\364\352\247\350\047\000R\212J\345$\341v/+\320kD\235e\230\360\222\"Z\260\250\367\2523\035}\232\361\371\010\200\245\331fV\255\257Q\3131\277\333\177\021\3667s\315Zk%\332\002\247_\261mw\301\005l\035q\276\212\233`\250Q\345\217\030L\206\036c*\222ZO8\233\220\364\362)I\253\014\263\343\306\261SEG\201<\335N\026\321U\275+\376\327a\027#\346\250\263\021\215Y\221E\343\215\266\363""\204\265\320y\200\377\003\343\226\335)\264c_p-\220:\305\236r\357b\317\247\301\233\346@k7\332\332\213\366\030U\020\354\277\366\027\313\343wQ\237ts\322u\342x\354\346\340\035\271\317\376\236\266\327\3171u\260\261\237\360t\301\177\024\315~\327\234a\245FU\344H\256D\025\375\3447L\354\3728\324\370\000(\2618\017\047K\356\007\177\336?\0146\303O\233\353\254\333\025\347\226\243y3\276\022\334\t\273\303\027\255.\026\016\007\375o\356\036x\216s\337\270\237y\322\307l\373\306\004[f\200)8 9\325(\305j\312-W\201\331\216\233\367>\361\363\301x\230\016\3574{\232o\243\302&\337\362\273\3369\243\014W\201id\263\013\"^\360\0371\270/}<ll:\327\260\335r\307\275\204a\014\013\340\343]\362(x~-x\327\274\320\234m\346[\351\326d\207\315\017\275\213\350\305\256(5\342|\353Mv\264o\024q\345\\\333{\342K\276\035,\206\353Qj4\032\275\355\275\r\226\242o_\266\252\254\227z\031\256\375\215\347\016\027\266\047\274\0215\350\345\343\360Y\363a\353bKe\252\233B\375\030\266\263q\367]s\224\230\243\303\316\005\320\3656\3441\315rc\245\333v\036\241%m\357\221\237\216k\031\347\270\311\245\232\370\213\301z\240\240\273\276\204\326\3155\225\326\275\250\200\006@k\201@o\023\365eA!k\326\342\254n\013\356\034h:\342e\275m\377K\177\235u\003z\251\200\374\022\025\270\000\332\364_un:\273\334\315m\357}\220\016\320\370\243h{\205_#sQ&\337\334i=\215\326\326\243\365\255h\353M\364\346\047&\014\207N\301\355\301\235\321\343\275\306\355\324\035d\203Bx!\234\013\245\260\326\3142\261\030\030\216\255\217\242\005\220\361I\354{\007\215\265\345\336\204\362+\360V\363\237\342b\3434\005B\300*\2726\025Me\2337Z\223\0471\241\270\322\305B\264\314\216\265\207\307\234\270\271\317U\340\337m\211\r\216Ec\237\373\263\047h\316>~_\014\370\353\276\324\251\361\047\356K\334\265}\341H\264\264\332\222\242\324\r\306X&\n\003\215\247\370\314\204\3569B\314\371\277\204\2231\277\n\000w\213\027m\304\377\036bW\013sa\365\274\010p\247\023\356$\263\322\327\270\324\250\273}\200\365s\177\375Lt\307\275Q\210\356\035@\226\017\047\232\363\315j\253/Z\337h\367s\365\302u\032]\236`x\375\023\303""\014lu";
-    PyObject *data = __Pyx_DecompressString(cstring, 2737, 1);
+    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (2789 bytes) */
+static const char cstring[] = "x\332\265VMw\323V\032v\016\t$\220\020L\002\201\264\235\243\014\204\2044\230\272\t\020\002m\2171\016M\241!\216\023\022\240A\225\245kGD\226d}\3041\345\314a\351\245\226Zj7Zj\251\245\317\254\274\324\322\313\374\204\371\t\363\334+%q\247\363\325s\246\207X\272\367\352\336\367\343y\237\367\271p\231\273_}\225a\377\226\227\277\313U\rB$\356#\267\246\251$\247r\265o8EV\tg\355\t\026\047\233\234\252Y\234f\033\3462G\016\210\321\344\024\301\"\006\047\021S4d\335\2225\225\333\047D79\33129]\021D\3025dk\217\3235\303\342\276\342f7V\362\334\302\327\367\027\271\277\375u\351v&\257IDL|\345\215\246ni\311\344Ga\237<\047\315d\266\246YI\000\371\246\265\007\027\210C\"\212\\&\006\274+M\316\264\014Y\244q`\223\312\255\027\326\357,.-r\202*q\006yOD\204b\332eQ\021L\223\230\234V\341\312\266\254X\262\312YM\235\230\031n\265\30255\233Si\342\010A\307\276\336\003\326\036Q9\223Xt\300\315\010* \020h\246<\216\313ju\206\223d\003N\344\003BO\257\010\212I2\033\233\353ws\257\326\223\327\n}\227\2229}\257\224H\335&\252H\3362\010vO\247\014\205\335MxJ\220g\001\013\360o\232\3609\317!l\315\220\210\261\314\302\021lI\326bl\032\204\263M\002,\220\267\311aa\216\341?\307\t5M\255\262\335s\032\236\2069\227\331\246\007\312\230q\246\214\332\241F\212\002\027\252\024[5\210i+\026s\014o\225\n\220\245`\322\232\n\252\331 \306<6\003\224\212\241\3258X$\031A\222x\340B\312M\013\346>rOO\t!\311\246PV\260\235>\253\242\254ZIYe3^\223\024\331\264\022 \330\360G\"\311B<DewU-I\023\023\"\324N\262\025\021\234\005\242\340\273\310\210\004hD\255\206l\261\322\020\2324~\200J\021\245\274<\371jX\242~\247f\037\232\206xW/\037\3365%\375\256J\252\232%\203M\031\035\031(D\007\315\310\035P\\\265\030\314,k\346\215\266\000\372\001\266\321\006 {\323\264l]9\256\\\222\332<\367\253\351n\274\345\205L\277d2\231d\316\300\232\347\342\226K\326\220#\255\261\265\233{\361r\255\020\177\212\237\231\006\341i\211\236\274\346\327r?\026\030^\261\227\036\260\013\257\nk\233\245\027\002\370lQwI#1D\327\222\034\3516\303\320\214\322fns5\177L=\236_\177\221[]\3437`b\243Tx\312\227\n\371\255""\215\002\277\265VZ/\344WWV\261\304\2577\017\361{\212f\343\327\310\241\265A*<\2374\004\014\234\214\341\301\244S\326A|\225X\262EjtA\322D\372\252\330*{\327\004Yeob\t\361^:\321$[a\326T\241\306\336\272At\301\210\207\010@\024t\371x|`Q\006\321Y\335\026\224\343\003\200\325\242\321P\334x\306\035\236\222\235O\032\025\255[\221\rl\321*\274l\362\242f\000-\200\305\323~\343\rR\261MA\341)Mx\024_6x\306!\215o\030\310\003LG{\230\314\266\024\363B\320u\324E0\233\252(k\231\023s\246\000(\240Le\033\247\216\007&\013\047\216I\253\224IE3HY\323\024\306\005Q\334\323Pb\221\305\001h,\003\r\\\026\304}Q\321\304}~\357\003\336&adg\0173~\302\220\250)J\234\232\231\021\312b\034p\022\266\254&\003\204\025\217\314\344\205\203\222\220@\1772 \246\324\333\274Ut\375\tnD\265kLtYg\230\361\223\327\255J\315\322\221IM\260\342\247\te\370@\324*Q\311\241n\200\000{D\221dU`*)\253\0229\004\305))\314}\314\024FW\232\264\242\001\316\0328\313\307\310\366\0143\217\201\001\264\365\333Lb\225}C\377\2617\023\251\032e9\345\000\375I\330da\231}A\344L\372b\375\243\367\027\010e\022\276\047S, \"6h*\232 Qu\047\220\007\374e\010m\027\223\216\240\025\031\006\372\311\204!y<\353\265\227,\235(\013]h\354i\320\026Y\334g\322\254k:\275\027uC\323\211\001w\010OC!q\274F\330\203\257\231\000\376@S\225\246Aj\220W4\002=h\240gQ\022\020\321\262\r\246g\260R\023t\223(\025*\021\364G\017\32175\220\\\036\274\214/\226D*\002\324\335T4\3134q\016\212C\357O\335\264Q\020K\250Z\247\230[\377\001~\246\205|\314\000\326%\3113n-k\317\320\032\007\202b\023\3660\361\177\005\032A\"a\014\006z\347\340\372\\o\276,\323;\232\233\233=\035\316s\275cze\304\355\016\272\350\350bT\317\022\367n\247z\316\"\005[<\336\246\225\337\363\013\300\233_@\005\370l\266\247,|\217X\376\321\266\377\347sL\236\377\357\321\234X\375\303\260\374\357q\247R\277\327\330\357g\001\323\366\324\261\244\246NU>\365+\371N1yO1]O\235\010g\352X\357?\365u\317_\350\016\217tG/\321\277\213\243\335\376\213-\241\333?\322*v\007\316\262I\313t\246\234\254\363\322[\364l?\327\355O;\227\235e\267\350\312\236\345\337\013\372\272\375""\227\235?;\337\273O\\\301\255{\243~=\350\013\256\2077C\322~\320\271\321)v`\354\334\247\017\316\204\333\327\035\034m5\034\3011\335)7\333\035\274\352\224\335\363\336-\377\214\237\365\177\010\366\333\327:\227;\331\316\363h{\047\332y\027\275\343c\303?\270\242\227\366nz\222?\355\327\343\245U\267\344\365y_\370\373a\272\333\177\241u\317\351s\256\273\267\274\363\376\355`1\250#\243\013\303\335\221\213q^G\227\322t\314\362\351?\337\232J\322\033n\345z\036\003g\377~95p1\032\371\023r\370\340O\006\331\340Y\370\270]\247\2217ZUg\313\275\351V\274g\376\242\3771D\340\024\223C\247\356\016\000\204\252\367\332\227\202\331\360V\233\245w\340\024\035\331\375\350?\014V\302\231v\272=\333\231\2136\177\216~&\021\251\320X\227\234%7\353\302\355%g\204\235\336\361_\007\325\360\r\365\225v\256\271i\367\266\267\204\323\253XjtHT\332\216\266q\274\032U\353Q\335\240il\261b\024\260\363\226\327\217\230\226\202\207a.|\325^\352,t*\321&\366\357P\353\003\010\344=P\272\346_\013\322\364\334+\234z\346.y\367\374\276\343\351\367\35638{\034\374\322\276\3239\214\266\371\210W\"\245\306 i\355\340|\305]\3656\343\363\027Z\331\326K\367\221W\365\337\004\010u\2505\341\234\344[qs\356+\357\241\277\022\314\207\373\235\253\235_\24270\365>z\277\177\004\374\354\326\017(\371G\357\201?\325\035D\025Z\025\347\271\333\360\312\376p\220\243v\357;i\347\266\373\330k\006\203a\037j\007*\242|\250\035\330\210\302a\212\"\242\354S]\366\240\234\034n\255\302-#\351k\330n\240h\266\267\342\337\364\345\240\021\nq\321D\047\215BE\027iE\021\360u\027I\014\266\206\350*e\314YGt\257\272\007\336\226?\023\214\005\205p,,\264\047c\004\267\272\303WP\361\251\356\360h\313f\364\273\352\325\273\240\021\374\026\020\354\264\363\001\204\234\363\363\224\216\243\255\246{\306]@/\230\360_\t\236\004\"l=kg\223\324\272\203\264\024o\020_\216f\317\212\307\010\324\035\274\354\314E\237g|6\0024i\272\231\326\345\033Tm\302\357\367_\204\303\355|\333\356\254F[h\210\327t\333\014\252\216\255c\316\203\270\203F[u\366\210a\2438Q\232#\374bB\370\204\334\347O\310\315(}\310\330\333Gi\322\357""\344\020]\335\273\340\177\023\366Q\n\216;\033\321\204\021\031f\274\321r\036\321\376\353\205\362\337pk\305\235E/\017\005W\002\341\270\254\263\356\014\366|\036\274m\217tv\242\255\335h\227\222\002\301\376ss\322<~\023\365Q?\243\327q\034\017\335<\274#\367\354o\tz\265\207\223\027[{\t#\227\374\373Q\366I{\236\026\025\204\024#\261\026\325\324\243_q\256\357\323h\353\243\313\252\265\010\047\217\321\272\213\376A\260\031~\336.R\251\220\234\233\216\342\315\243\305o\205\375\341\213N\037\r\207\201\376\027w\027\214\306\271o\335/<\341S\256{}\222.S\300$\034\020\234z\230\215R\264\252\314v\035\250m\273\005\3573\277\020\\\013\323\320\213\201\366\273\250\264\311\266\374\246ONI\303:~\016\371\354x%(\345}\n\370\271O\007X\234\206\216N\243t\003^\321#\376\203`:\260\302{\3553\240\336`\\\242\nE\314;\007f\316\240*\357!P\214\301\223\356=\357,\372\257/J\2159\337yS\307\022:\216\370\362\256\345=\362\005\337\n\226\303b\224\032\217\306\247\275w\301\343\350\273\227\235:\355\237A\212\360p\353\271S\247\247\036\261\346S \273\017A\371{\235\263\035\231\212w\n\225\244(g\343\216\273\342H1[/9g@\334i\010l\232\346H\213\370\312\271\2176\264\274\373~:\256j\234\353&S|\342/\007\305@\n\247\302\257\241o\013m\251s;*\241\025~\212~\002\225\336%\372M\203B\266=\335u\241\265\200\366\277\202\016\037\243\227\022m\r\326\363g\360q\370\262s\303\331a\016\246\275\017A:@\233\217\243\311%v\017-D\231B{\273\3634Z/F\305\255h\353m\364\366\047*\003\007N\tb_\002\324op\275\365\007\271\240\024\236\t\027B!\264\3339*\r#\227b\353\343h\003\344zD]\216\264\266\321\\[\356\r\350\274\004o\266\377\0247#\243*\260\001J\321\225\331h6\327\276\336\231:\212I\305t-\226\235\025z\254{i\302\211\033\274\007\373\177\265%68\021M|\351g\217\320\240C\354v\030\361\213\276p\\\335\317\334\227\270\254\207\302\261\350\361ZG\210R\327)k\2510\214\264\236\342\363$n\245\347\0101\357\377\022N\305\014+\001\326-V\2561\377\373 \037\330a>\254\367\n\001s:\351NQ+C\255sP\302!\300\372\245_<\225\330k\3368$\366\026 +\204\223\355\305v\2753\024\0257\272\303L\301p\037G\347\047)^\377\000:""\013\237\345";
+    PyObject *data = __Pyx_DecompressString(cstring, 2789, 1);
     #define __Pyx_DecompressString_LZSS_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (3618 bytes) */
-static const char cstring[] = "\377 ./00.0.\376\001\000::?An m\377= line t\377hat is n\377ot ours:\377 every l\377ater des\377cription\377 keeps i\377ts place\377 with po\377rt 0 (RF\377C 3264 \302\377\2478).Code\377c | None\277Crypto\006\004M\277akeKey\024\004N{otz\004Cyth`\000\376\205\000deliber\376{\000ly stri\371c\204\001\243\000n PEP\377-484 and\277 rejec\210\000s\377ubclasse\377s of bui\377ltin typ\377es. If y\377ou need \352\200\000p%\000 &\010the\337n set\201 e W\047an\200 a\346\001_<\000\377ing\047 dir\366b\000iv\243 o Fa\377lse.RTP/WAVP\000\004F\013\001S\t\004\376\004\001FSequen\227ce[\376\002]\005\007\201\"]\247The\362%\254\002a}\000s\355s\333 , \264\000ord\367er:\212\002audi\375o\227Cwe use\254\211 \365\000s \253@*\373\"*\277 among\270\002*}o\311\000rs*.W\312A\235b\013\000 si\271@\241@l\355l\340\000ndP\003resKul\345@f\301 \255 f\337@\374\311!\320Aanswer\371,\215 \222 from \377here.add\275_\230`ebyt\340 |\373 D\207gdisab\357leen\002\001gci\333nt\353Dis\016\003dl\347ist\202$\006\002Med\347ia]\021\002\327@]no\271 \341\003\344@eam\345\006c\221a\277@\246`\035\000c\304b\317@csom\353\000/\000way\346A\360\341 \324a\224\204\001\025\006rtcp\377-muxsrc/\377pbx/sdp/\377negotiatwe.p\277\000lep\344`\177e-event\374@\275 \360\003 tak\276`n\367one\302aour \377keystupl\254\306@\264\204\t, \302\204\n]\035\003L\377ine, ...|\t\004\250\", Agr\367`\346\035\004st\332 \241 ]AL\347ONE\025\003\033\003.we\375_\257 dBY_NA\343ME\267\205\002\257\205\003\342(EVE\377NTSLayou\321tk\001\302\205\004\315\"N\335\004io\377nErrorST\357ATIC\202\204\005__P\277LAIN_R@\000R\377SED_SECU\377RE_UNSPE\357CIFI\020\000_Py\375x\001\000Dict_N\377extRef__\356\212\205\004e__\003\006ion\371s\013\001\356\205\002_getiwtem\034\001doc#\001\367fun\003\002main\2363\001meta&\003B\000m\357odulI\002nam~Q\002prepar\005\003^~\000capii\001p\212\000\363vt\330aw\001qual\236)\005test\212\001\325!_\352\236\205\002_\351\204\001_\242\206\004on_\367fir \000of_i\337s_cor\253 in\373e_\346\210\001_refu\357sal_\243a_th\337eir_c\227\210\002_w\375r\305\000addres""\363sa\260B\210\205\003appe\377ndasynci\373o.F\006satat\177tribute\000\006\371s\255\206\002\216\003ofboo\375l\256\205\002cchose\363nc}\002\222 trac\377ebackclo\337ck_hz\005\000se\364\342\204\002\347\204\002s\000\003_ofc\347oll\372\207\001\360 .ab\031c\245\003\252\004in\263\004\213`\276\003\231s\000\0046\000da\356$\000\006e\375s\275\212\010digits\236\251&enum\352\211\002\217\205\002s\376\000\003_ptfmtp\277format\000\003s\377frozenge\337nexpr\370@he\377ldinacti\377veindexi\317ntisY\002\222ask\362\022\000l\253\204\002\344\213\001lowenJ\000ke_\343\207\003ma\010\000wkey\003\002off\032\000(\231\207\001\226a\232adc\000t\024\000\025\002\207one\333\210\002\337\210\003\241\214\001\263`s\263e_\222\214\010\304`ti\242\214\001p\277ayload\277\212\001e\377pbxpbx.ez\220\205\001s\006\001sdp.\315\207\002\200\004\006\227\214\002\023\005D\t5\000*\001\266\207\006pwick\362\214\002pop\360\214\001\377property\366\005\000to\250@ptim\375e\000\002_msrec\377vonlyrem\377oterequi{re\333`turn\241\210\001\377rtpmapse\203lf\364\206\001\370\206\001*\001\200\207\0016\001s\375e\215\213\002_idset\377defaults\337lotss5\000st\375r\221\215\001psuite\307tag\266\210\001\314$\000\010.<>\333`als>.\251D\334\210\002\311_\335C\366\204\002s\000\003\252\205\003th\377rowvalue\236\000\002sver\220\214\001\221\210\004w\377illingPy\273Ob\360\215\001 *(\001\007,\231 \000\t\377\212\001__\273\206\001\373@p\377_dispatc\367h)\0001\010stru\367ct !\003obj_\3773pbx_3sd\257p_11\344\217\010_\337\213\010 \001*\233\215\001-\005\nOk&\274\214\002=NM\006\214\363\200V\226\037\000\000\325\200-\324\202/\247\212\002\000\252\233\211\005\000\254\212\007\000\202\212\n\000\252\212\002\000\352\243\212\002\000\206\211\006\000\270\212\005\200\001\330\377\n\013\330\014\r\330\017\020\376\000\000\330\016\017\330\004\016\210\377a\330\004\r\210Q\330\005\375\006\010\002\210s\220!\2201\377\220O\2404\240u\250A\377\330\004\021\220\022\220:\230\377Q\230i\240t\2505\260\377\001\330\004\022\220\"\220H\377\230B\230a\230q\240\017\377\250q\260\001\260\031\270$""\377\270e\3007\310#\310Q\375\310J\000\007\200z\220\027\230\377\001\330\010\017\210w\220a\377\220s\230!\2301\330\010\377\026\220b\230\n\240&\250\377\003\2501\250J\260k\300\377\030\310\022\3101\310K\320\377WX\320X^\320^_\376S\003J\230c\240\021\240$\277\240d\250%\250qf\003I\377\230S\240\001\240\035\250k\377\270\021\330\004\013\2105\220\377\001\220\031\230&\240\n\250\337)\2604\260q\317\000\013\014w\330\r\016\322\003\340\020\021\010\001\336\313\002\004\n\210!\330\004\014\210\374\306\000\001\001\005\006\360\020\000\005\357\016\320\r\036\274\000z\250\032\177\2601\260G\270<\300g\000\377\013\2108\2208\2301\230\356\357\000\020\220\r\355\000g\240X\277\250Y\260g\270Z\032\001\021\377\220\030\230\021\230)\2408\357\2509\260I\020\000w\310e\377\320SW\320W`\320`\177g\320gq\320qr\300!\365U\265\"E\047\000&\240\004\240\377G\2508\2609\270A\270\377V\3008\3103\310f\320\375T-\000X\330\004\020\220\005\357\220Q\220j\320\000\030\250\030\335\260\320\000\r\210V\355 G\230\3178\2405\250\334 \t\003H\230\375Gj\000<\260{\300-\310\377x\320W_\320_l\320olm\330\004\307\000\210X=\000\337f\230I\240T:\003\013\210\3771\210O\230;\240g\250{Z\260\260 \t\210\027\220\367\"\375v\"\002A\230V\2409\250\377F\260,\270k\310\026\310\367{\320ZH\000j\320jk\177\340\004\007\200u\210J\235@\177|\2407\250!\330\010\200`\377\210f\220K\230w\240b\367\250\014\260\366@\013\2106\220\377\021\220)\230<\240y\260\007\010\270\001\270`\265`\351 \276`\273`\234\357 \304`\014\r\340\215`\344 \022;\220!\274b\014\210I\333\000\315b\365Y\371@w\243`u\240F\250\277$\250i\260w\270\227bw\377\210c\220\021\330\010\016\320\331\016\200A\341@\031\230\325@\010\210\371\t\022\001\333A\006\220c\230\026\377\230v\240U\250\047\260\023\377\260E\270\023\270E\300\032\376\274#U\330\014\025\220U\230\177!\330\014\017\210u\220\250a\317\026\240q\330\361@\225 E\220]\032\274@I\240S\301!\017\301\204\002\377:\230U\240(\250#\250\375TE\000C\260s\270!\270\377:\300S\310\004\310C\310\367q\320P\273@Y\320Y\\{\320\\\331 f\320fg\330a\366\356\000\330\010\235AZ\230u\240\361A\220!\316B""\253\000\210a\330\010\177\022\220*\320\034.\250\005\002\362\256 \021\303\001\271A=\240\001\240\377\027\250\004\250L\270\014\300\377C\300u\310I\320UX\227\320XY-\001\047\263`\331 \023\273\2207\377\204\003\017\210q\223\205\001qP\307#\272!\366\205\001\322\000Q\376\205\003\004\236\204\004\355\n\234\204\006q\330\246@x\210x\357\220q\230\001\271a\004\220A\377\220Z\230q\240\013\250=\373\270\001\232\206\001\024\220R\320\027\357r\320rs#\003t\220;\370\277\205\001\325)\333tF\230(\240&\277\250\t\260\025\260a\365\004\220\377(\230\047\240\030\250\034\260\377[\300\r\310X\320U]\033\320]\247a\200\001\317\205\016\304\001\245\016\317\340\004\017\210\362`\200\0059\230\273C\230\353\000\023\2201\245\204\017\026~\237\204\010\016\210h\220f\230\244\204\001\3778\2506\3201B\300,\376\251\205\001_\320_c\320cm\337\320mn\340\004\376i\001\200\357\017\210|\230P\000\013\2104\377\210t\220<\230|\2504\177\250v\260T\270\034\300\301 \377\016\210d\220$\220l\240\377,\250d\260&\270\004\270\347L\310\001\274!\360\"~\230]\373\250!\276\207\001>\230\035\240a\237\200A\330\031\032\237\210\001\255!d\276.\000a\220q\320\000\320A\004\376V\001q\220\005\220W\230E\377\240\033\250E\260\030\270\021\377\270&\300\005\300^\320S\361T\036\002\253\205\016\251g\004\r\210U\373\220*\313\000X\240S\250\003\373\2506\335\206\001\007\200v\210T\377\220\025\220a\220r\230\030\313\240\021\334cQ\361\000\235 \240\007\357\240s\250\047\201@j\300\003\377\3001\300E\310\021\310!\375\330\307\204\0045\240\006\240b\250\377\001\320\000\023\220?\240!\372\364\210\005\024\225\000C\230t\240;\377\250a\250t\260:\270Q\377\320\000\024\320\024%\240^\377\260<\320?O\310q\330\357\004\010\210\010\376\206\001\014\210K\365\220\324\210\002;\204\206\002l\250)\260\3779\270G\3005\310\006\310=i\362\211\001\000\025\220Q\330!\234@\356\372\205\001\025\220d\243\212\003\020\220\003\377\2207\230%\230z\250\021|\224\207\001\356\207\001V\2206\230\026q\000\2476\250\021\375\207\003\336\003T\246\212\002e\377\250:\260Q\260d\270!\377\2702\270V\3003\300d\377\310)\320SX\320X\\\313\320""\\\276`^\257\210\002\217\003\005\220\367Q\330\010\262C8\2303\230\377c\240\023\240A\240V\250\3672\250Q\217\214\001\010\r\210S\353\220\001\376\206\005\003\264`\014\022\220\357#\220X\230c\001%\240z\377\260\021\260!\330\014\024\220\367J\230d\302\213\0023\320.E\377\300W\310D\320PQ\320\377QU\320U[\320[\\\376\225\207\001v\220S\230\005\230S\377\240\005\240Z\250q\260\004\377\260A\260S\270\003\2703\277\270a\270u\300A\251\207\001\r\352\336\0011G\001F\227\214\001\340\014\r\376\372\210\001W\220A\220U\230#\373\230Q\\\000%\240u\250D\367\260\001\260\242\204\002\013\2101\320\377\000\025\320\025(\320(A\357\300\031\310!\266\211\001q\330\010\364\345\210\002\203\210\003F3\001\330\020\027\220D\327\206\003\367(I\357\000\247\210\002\030\010\004L\002\377\027\320\027+\2501\340\004\367\020\220\t\253\213\002\r\250Q\250\375a\330\214\005\033\230O\2505\260\377\t\270\023\320<N\310a\367\320\000\031\256\204\001\360\n\000\005\337\r\210D\220\001\344\210\002K\240\177u\250C\250{\270!\234\207\001\335v\267 \005\220U\260B\023\250\377H\260C\260u\270C\270\271q\332\211\t\301\002\032\230!B\001\t\377\210\007\210y\230\t\240\021\267\240+\250\215B5\220\361\211\001\030\277\240\024\240U\250&\260 E\377\270\032\3004\300q\310\t\337\320QR\330\014\271\210\002\330\0047\n\320\n=\000\2301";
-    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 3618, 4878);
+    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (3705 bytes) */
+static const char cstring[] = "\377 ./00.0.\376\001\000::?Agre\377ed | Non\377eAn m= l\377ine that\377 is not \377ours: ev\377ery late\377r descri\377ption ke\377eps its \377place wi\377th port \3770 (RFC 3\377264 \302\2478)\277.Codece\004C\337ryptor\004Ma\337keKey\200\004No=tz\004Cyth`\000\205\000\177deliber{\000\377ly stric\374\204\001\243\000n PEP-\377484 and \337rejec\210\000su\377bclasses\377 of buil\377tin type\377s. If yo\247u n\365\001\200\000p%\000 \376&\010then se}t\201 e \047an\200 \365a\346\001_<\000ing\047o dirb\000iv\243 \377o False.\177RTP/AVP\000\004\345F\013\001S\t\004\004\001FSe\177quence[\376\002y]\005\007\201\"]The\362%\332\254\002a}\000ss\333 , ~\264\000order:\212\002\337audio\227Cwe\317 use\211 \365\000s \372\253@*\373\"* amo\333ng\270\002*o\311\000rs\327*.W\312Ab\013\000 s\331i\271@\241@ll\340\000nd\276P\003resul\345@f\304\301 \255 f\337@\311!\320Aan\237swer,\215 \222 f\377rom here\337.add_\230`eb\273yt\340 | D\207gd\377isableen\276\002\001gcint\327di}s\016\003dlist\202$~\006\002Media]\021\002\236\327@]no \341\003\344@e\033am\345\006ca\277@\246`\035\0009c\304b\317@com\353\000/\000\007way\346A\341 \324a\224\204\001\025\006\377rtcp-mux\377src/pbx/\377sdp/nego\177tiate.p\277\000\367lep\344`e-ev\327ent\374@ \360\003 t{ak\276`none\302a\377our keys\317tupl\306@\264\204\t, \372\302\204\n]\035\003Line,\317 ...\t\004\250\", \314\355\205\003\035\004st\332 \241 ]A\317LONE\210\206\003\216\206\003.w\373e_\257 dBY_N\307AME\267\205\002\257\205\003\342(EV\377ENTSLayo\243utk\001\302\205\004\315\"N\335\004i\377onErrorS\337TATIC\202\204\005__\177PLAIN_R@\000\377RSED_SEC\377URE_UNSP\337ECIFI\020\000_P\373yx\001\000Dict_\377NextRef_\335_\212\205\004e__\003\006io\363ns\013\001\356\205\002_get\357item\034\001doc\356#\001fun\003\002mai=n3\001meta&\003B\000\337modulI\002na\375mQ\002prepar\274\005\003~\000capii\001p\346\212\000vt\330aw\001qua=l)\005test\212\001\310\210\001\325_\236\205\002_\351\204\001_\242\206\004on\357_fir \000of_\277is_cor\253 i\367ne_\346\210\001_ref\337usal_\243a_t\277heir_c""\227\210\002_\373wr\305\000addre\347ssa\243\211\002\210\205\003app\377endasync\367io.F\006sata\377ttribute\362\000\006s\255\206\002\216\003ofbe\377forebool\376\264\205\002cchosen\371c\203\002\230 trace\377backclocok_hz\005\000se\350\204\002\372\355\204\002s\000\003_ofco\363ll\200\210\001\366 .abc\214\253\003\260\004in\271\004\221`\304\003s\314\000\0046\000da\364$\000\006es~\303\212\010digits\257&Oenum\360\211\002\225\205\002s\000\003\177_ptfmtp\307\000\367mat\000\003sfro\377zengenex\373pr\376@heldi\377nactivei\277ndexin\220bs\345k\013\000l\252\204\002\343\213\001low\177ermake_\342\207\003\366\000\010.<\201 als>\271.O\004\"\002key*\002oCff6\000\264\207\001\261a\265adx\0009t\024\000\025\002one\366\210\002\372\210\003\234\274\214\001\316`se_\255\214\010\337`t\375i\275\214\001payloa\375d\332\212\001epbxpb\327x.e\253\205\001s\006\001sd\003p.\350\207\002\004\006\262\214\002\023\005D\t5\000\370*\001\321\207\006E\001whole\357pick\226\215\002pop\376\224\215\001propert\355y\005\000to\306@pti\373me\000\002_msre\377cvonlyre\277motere\317\215\002r\377equiredr\337eturn\314\210\001rt\377pmapself`\237\207\001\243\207\0011\001\253\207\001=\001se\270\213\002\377_idsetde\377faultslowtss5\000str\274\215\001\377psuitetaCgt\365\047\000\010\356.\207\211\002_\202c\362\241\205\002s\000\003\325\205\003thro\277wvalue\000\002s\307ver\273\214\001\274\210\004\202\"wi\377llingPyO\335b\240\216\001 *(\001\007, \314\000\t\257\213\001__\353\206\001\254`p_\377dispatch\373)\0001\010struc\373t !\003obj_3\377pbx_3sdp\327_11\224\220\010_\217\214\010 *\000\313\215\001-\005\nOk&\354\214\002=NM\006\363\200VF\226\037\000\000\325\200-\324\202/\327\212\002\000\313\211\005U\000\334\212\007\000\262\212\n\000\332\212\002\000\323\212\002\365\000\260\211\006\000\350\212\005\200\001\330\n\177\013\330\014\r\330\017\020\000\000\377\330\016\017\330\004\016\210a\377\330\004\r\210Q\330\005\006\376\010\002\210s\220!\2201\220\377O\2404\240u\250A\330\377\004\021\220\022\220:\230Q\377\230i\240t\2505\260\001\377\330\004\022""\220\"\220H\230\377B\230a\230q\240\017\250\377q\260\001\260\031\270$\270\377e\3007\310#\310Q\310\376J\000\007\200z\220\027\230\001\377\330\010\017\210w\220a\220\377s\230!\2301\330\010\026\377\220b\230\n\240&\250\003\377\2501\250J\260k\300\030\377\310\022\3101\310K\320W\177X\320X^\320^_S\003\377J\230c\240\021\240$\240\337d\250%\250qf\003I\230\377S\240\001\240\035\250k\270\377\021\330\004\013\2105\220\001\377\220\031\230&\240\n\250)\357\2604\260q\317\000\013\014\330;\r\016\322\003\340\020\021\010\001\313\002o\004\n\210!\330\004\014\210\306\000\374\000\002\006\001\005\006\360\022\000\005\357\016\320\r\036\301\000z\250\032\177\2601\260G\270<\300l\000\377\007\200w\210g\220U\230\377$\230f\240G\2504\250\363|\270\266\000\236 \210x\220q\373\230\005\202 g\240Y\250d\337\260(\270&\300\332\002v\220\377Q\220i\230|\2509\260\377F\270\047\300\021\300(\310\377*\320T`\320`e\320\373ef\250\0018\2208\2301\335\230\302 \020\220\r9\002X\250\337Y\260g\270Zh\001\021\220\177\030\230\021\230)\2408;\000\375I\020\000w\310e\320SW\373\320W<\000g\320gq\320\253qr\223AU\210BE\047\000&\373\240\004\221\0008\2609\270A\377\270V\3008\3103\310f\373\320T-\000X\330\004\020\220\365\005\206\000j\243 \030\250\030\260\356\243 \r\210V\300@G\2308\347\2405\250\257@\t\003H\230G\376j\000<\260{\300-\310x\377\320W_\320_l\320l\267m\330\004\232 \210X\306\000f\357\230I\240T:\003\013\2101\377\210O\230;\240g\250Z\275\260\203@\t\210\027\220\347\006f\377\230A\230V\2409\250F\377\260,\270k\310\026\310{\373\320ZH\000j\320jk\340\277\004\007\200u\210J\360@|\277\2407\250!\330\010\323`\210\377f\220K\230w\240b\250\373\014\260\311`\013\2106\220\021\377\220)\230<\240y\260\010\317\270\001\200\001\207\204\001\274@\n\013\374\215\204\001\302@\014\r\330\014\r\340\334\340`\267@\022\220!\217\204\002\014\210\251I\344 \240\204\002Y\314`w\366`u\377\240F\250$\250i\260w\375\270\352bw\210c\220\021\330\317\010\016\320\016\316A\264`\031\230\316\250`\010\210\t\022\001\256a\006\220\377c\230\026\230v\240U\250\377\047\260\023\260E\270\023\270\367E\300""\032\274#U\330\014\025\376\357@!\330\014\017\210u\220\236\373a\026\240q\330\304`\225 E\376\252\000%\220z\240\021\240*\373\250C\213\204\001\017\210y\230\003\277\2303\230i\240s}\000f\357\260B\260cI\000G\3001\354\225\204\001\330\000\330\010\207AZ\230u\343\240A\372\001\270B\225\000\210a\330\377\010\022\220*\320\034.\250\344\005\002\230 \021\255\001\243A=\240\001\377\240\027\250\004\250L\270\014\377\300C\300u\310I\320U/X\320XY-\001\047\235`\303 w\023\2207\274\205\003\017\210q\320\205\001\241q\261#\244!\263\206\001\274\000Q\273\206\003\004R\326\204\004\n\324\204\006\316\204\002x\271\204\002\001\243a\377\004\220A\220Z\230q\240\337\013\250=\270\001\327\206\001\024\220\377R\320\027r\320rs\330>\271@x\210t\220;\374\205\001\277)\376\305tF\230(\240&\250\t\357\260\025\260a\365\004\220(\230\377\047\240\030\250\034\260[\300\377\r\310X\320U]\320]\306\221a\200\001\214\206\016\304\001\245\016\340\004\337\017\210v\220Q\200\0059\230\273C\230\353\000\023\2201\217\204\017\026\336\211\204\010\016\210h\220\214\204\0038\250\2776\3201B\300,\223\205\001_\377\320_c\320cm\320m\367n\340\004\350i\001\200\017\210\353|\230\251B4\352\000<\230|\377\2504\250v\260T\270\034\375\300\301 \016\210d\220$\220\377l\240,\250d\260&\270\237\004\270L\310\001\223!\360\"~\357\230]\250!\373\207\001>\230\035\177\240a\200A\330\031\032\334\210\001\372\255!d.\000a\220q\2701\373\320\000\322A\004\013\2104\210\377q\220\005\220W\230E\240\377\033\250E\260\030\270\021\270\377&\300\005\300^\320ST\370\036\002\227\205\016\253g\004\r\210U\220\377*\230A\230X\240S\250w\003\2506\311\206\001\007\200v\022\000\377%\220s\230%\230q\240\377\005\240Q\240e\2507\260\177%\260t\2705\300\003\370`\362\357bQ\203 \257 \240\007\240s\273\250\047\223@j\300\001\326\206\001E\377\220\032\2305\240\006\240b\377\250\001\320\000\023\220?\240\365!\273\211\005\024\235\000C\230t\240\377;\250a\250t\260:\270\377Q\320\000\024\320\024%\240\377^\260<\320?O\310q\337\330\004\010\210\010\362\206\001\014\210\327K\220q\365\211\001;\370\205\002l\250\377)\2609\270G\3005""\310\367\006\310i\271\212\001\000\025\220Q\372\342!1.\001\t\220\025\220d\276\352\212\003\020\220\003\2207\260\000z\363\250\021\210\207\001\342\207\001V\2206\230\235\026q\0006\250\021\361\207\003\346\003T\376\355\212\002e\250:\260Q\260d\377\270!\2702\270V\3003\377\300d\310)\320SX\320/X\\\320\\\310`^\243\210\002\217\003\325\005\244`\010\245!!\233`\010\013\357\2103\210ct\000c\230\023\350\221\214\001\331\214\001\021\0005{\0001\330\014\277\022\220#\220X\230]\001%\377\240z\260\021\260!\330\014\337\024\220J\230d\203\214\0023\320\377.E\300W\310D\320P\377Q\320QU\320U[\320\373[\\\203\207\001v\220S\230\005\373\230S\350 Z\250q\260\004\377\260A\260S\270\003\2703\277\270a\270u\300A\227\207\001\r\335\020X\003\024\220F\330\214\001\340\014\375\r\350\210\001W\220A\220U\230\367#\230Q\\\000%\240u\250oD\260\001\260\246\204\002\013\210\230`\377\025\320\025(\320(A\300w\031\310!\244\211\001q\330\010\323\210\002z\361\207\003F3\001\330\020\027\220\333\206\003\256\361(I\220Q\022\016\004L\002\027\377\320\027+\2501\340\004\020\373\220\t\231\213\002\r\250Q\250a\376\231\215\005\033\230O\2505\260\t\377\270\023\320<N\310a\320\373\000\031\262\204\001\360\n\000\005\r\357\210D\220\001\222`1\230K\377\240u\250C\250{\270!\376\367\206\001v\210S\220\005\220U\376\252B\023\250H\260C\260u\317\270C\270q\310\211\t\301\002\032\230\375!B\001\t\210\007\210y\230\377\t\240\021\240+\250Q\330\375\010\333\211\005\030\240\024\240U\250\375&\260 E\270\032\3004\300\377q\310\t\320QR\330\014\276\275\210\002\330\004\n\320\n=\000\230\0011";
+    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 3705, 5004);
     #define __Pyx_DecompressString_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #else /* compression: none (4878 bytes) */
-static const char bytes[] = " ./00.0.0.0::?An m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 \302\2478).Codec | NoneCrypto | NoneMakeKey | NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.RTP/AVPRTP/AVPFRTP/SAVPRTP/SAVPFSequence[Codec]Sequence[Crypto]The m= lines of a session, in order: the audio that we use stands at *place* among the *others*.What both sides will send: the result of an offer and its answer, seen from here.add_notebytes | Descriptiondisableenablegcint | Noneisenabledlist[Codec]list[Media]list[str]no audio stream that we can takeno codec in commonno way of encryption in commonrtcp-muxsrc/pbx/sdp/negotiate.pytelephone-eventthe answer takes none of our keystuple[Crypto | None, Crypto | None]tuple[Line, ...]tuple[bytes, Agreed]tuple[str, int]ALONEAgreedAgreed.we_sendBY_NAMECodecCryptoDescriptionEVENTSLayoutLineMakeKeyMediaNegotiationErrorSTATICSequence__PLAIN_REVERSED_SECURE_UNSPECIFIED__Pyx_PyDict_NextRef__annotate____annotations____class_getitem____doc____func____main____metaclass____module____name____prepare____pyx_capi____pyx_vtable____qualname____test___agree_audio_both_direction_first_of_is_coroutine_line_refusal_rtcp_their_crypto_writeaddressagreedanswerappendasyncio.coroutinesatattributeattributesaudioaudio_ofboolbytescchosencline_in_tracebackclock_hzclosecodeccodecscodecs_ofcollections.abccryptocrypto_incrypto_outcryptoscryptos_ofdataclassdataclassesdescriptiondigitsdirectionenumerateeventsevents_ptfmtpformatformatsfrozengenexprgetheldinactiveindexintisdigititemskindlayoutlinelowermake_answermake_keymake_offermedianamenamednextoffofferoneotherothersoursparse_descriptionpartitionpayload_typepbxpbx.errorspbx.sdp.codecpbx.sdp.cryptopbx.sdp.descriptionpbx.sdp.negotiatepickplacepopportpropertyprotocolptimeptime_msrecvonlyremoterequiredreturnrtcprtpmapselfsendsendonlysendrecvsession_idsetdefaultslots""srtpstrstripsuitetagtake_answertake_answer.<locals>.genexprtakes_eventstheirstheirs_firstthrowvaluevaluesversionwe_sendwillingPyObject *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000\000\000struct __pyx_obj_3pbx_3sdp_11description_Media *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000_both\000audio_of\000_direction\000_their_crypto\000_line\000_rtcp\000codecs_of\000_refusal\200\001\330\n\013\330\014\r\330\017\020\330\017\020\330\016\017\330\004\016\210a\330\004\r\210Q\330\005\006\330\004\016\210a\210s\220!\2201\220O\2404\240u\250A\330\004\021\220\022\220:\230Q\230i\240t\2505\260\001\330\004\022\220\"\220H\230B\230a\230q\240\017\250q\260\001\260\031\270$\270e\3007\310#\310Q\310a\330\004\007\200z\220\027\230\001\330\010\017\210w\220a\220s\230!\2301\330\010\026\220b\230\n\240&\250\003\2501\250J\260k\300\030\310\022\3101\310K\320WX\320X^\320^_\330\004\022\220\"\220J\230c\240\021\240$\240d\250%\250q\330\004\022\220\"\220I\230S\240\001\240\035\250k\270\021\330\004\013\2105\220\001\220\031\230&\240\n\250)\2604\260q\200\001\330\013\014\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\r\210Q\330\004\n\210!\330\004\016\210a\330\004\014\210A\330\004\014\210A\330\005\006\360\020\000\005\016\320\r\036\230a\230z\250\032\2601\260G\270<\300q\330\004\013\2108\2208\2301\230A\330\004\020\220\r\230Q\230g\240X\250Y\260g\270Z\300q\330\004\021\220\030\230\021\230)\2408\2509\260I\270Z\300w\310e\320SW\320W`\320`g\320gq\320qr\330\004\r\210U\220!\2201\220E\230\021\230&\240\004\240G\2508\2609\270A\270V\3008\3103\310f\320TW\320WX\330\004\020\220""\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220G\2308\2405\250\001\330\004\r\210V\2201\220H\230G\2408\250<\260{\300-\310x\320W_\320_l\320lm\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\021\330\004\013\2101\210O\230;\240g\250Z\260q\330\004\t\210\027\220\001\330\010\017\210v\220Q\220f\230A\230V\2409\250F\260,\270k\310\026\310{\320Z_\320_j\320jk\340\004\007\200u\210J\220a\220|\2407\250!\330\010\r\210Q\210f\220K\230w\240b\250\014\260A\330\004\013\2106\220\021\220)\230<\240y\260\010\270\001\200\001\330\014\r\330\013\014\330\n\013\330\017\020\330\r\016\330\014\r\330\014\r\340\004\022\220!\330\004\022\220!\330\005\006\330\004\014\210I\220Q\220a\330\004\r\210Y\220a\220w\230a\230u\240F\250$\250i\260w\270a\330\004\007\200w\210c\220\021\330\010\016\320\016\036\230a\230q\330\004\031\230\021\330\004\010\210\t\220\021\330\010\013\2105\220\006\220c\230\026\230v\240U\250\047\260\023\260E\270\023\270E\300\032\3103\310f\320TU\330\014\025\220U\230!\330\014\017\210u\220J\230c\240\026\240q\330\020\021\330\004\014\210E\220\032\2301\230I\240S\250\001\330\004\017\210s\220!\220:\230U\240(\250#\250T\260\023\260C\260s\270!\270:\300S\310\004\310C\310q\320PW\320WY\320Y\\\320\\_\320_f\320fg\330\004\013\2106\220\021\330\010\020\220\005\220Z\230u\240A\330\010\r\210U\220!\2201\330\010\016\210a\330\010\022\220*\320\034.\250a\330\010\022\220!\330\010\021\220\021\330\010\r\210V\220=\240\001\240\027\250\004\250L\270\014\300C\300u\310I\320UX\320XY\330\010\022\220\047\230\021\230!\330\010\023\2207\230!\2301\330\010\017\210q\330\010\017\210q\200\001\330\014\r\330\014\r\340\004\r\210Q\330\014\025\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\360\n\000\005\016\320\r\036\230a\230q\330\004\007\200x\210x\220q\230\001\330\004\020\220\004\220A\220Z\230q\240\013\250=\270\001\330\004\021\220\024\220R\320\027r\320rs\330\004\007\200x\210t\220;\230c\240\021\330\010\016\320\016\036\230a\230q\330\004\020\220\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220F\230(""\240&\250\t\260\025\260a\330\004\013\2106\220\021\220(\230\047\240\030\250\034\260[\300\r\310X\320U]\320]j\320jk\200\001\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\017\210q\330\014\025\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\340\004\017\210v\220Q\330\004\007\200x\210t\2209\230C\230q\330\010\023\2201\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\026\260q\330\004\t\210\027\220\001\330\010\016\210h\220f\230A\230V\2408\2506\3201B\300,\310f\320T_\320_c\320cm\320mn\340\004\013\2106\220\021\220)\230<\240y\260\001\200\017\210|\2301\330\004\013\2104\210t\220<\230|\2504\250v\260T\270\034\300Q\330\004\016\210d\220$\220l\240,\250d\260&\270\004\270L\310\001\330\004\007\200q\330\010\017\210~\230]\250!\330\004\013\210>\230\035\240a\200A\330\031\032\330\010\017\210t\220;\230d\240,\250a\220q\320\000\021\220\021\330\004\013\2104\210q\220\005\220W\230E\240\033\250E\260\030\270\021\270&\300\005\300^\320ST\320\000\021\220\021\340\004\007\200u\210J\220a\220|\2407\250!\330\010\020\220\005\220Z\230u\240A\330\004\r\210U\220*\230A\230X\240S\250\003\2506\260\021\330\004\007\200v\210T\220\025\220a\220r\230\030\240\021\330\010\020\220\005\220Q\220f\230C\230q\240\007\240s\250\047\260\025\260j\300\003\3001\300E\310\021\310!\330\004\014\210E\220\032\2305\240\006\240b\250\001\320\000\023\220?\240!\330\004\013\2105\220\001\220\024\220W\230C\230t\240;\250a\250t\260:\270Q\320\000\024\320\024%\240^\260<\320?O\310q\330\004\010\210\010\220\001\330\010\014\210K\220q\330\004\013\210;\220a\220w\230l\250)\2609\270G\3005\310\006\310i\320WX\320\000\025\220Q\340\004\013\2101\330\004\010\210\t\220\025\220d\230!\2301\330\010\020\220\003\2207\230%\230z\250\021\250!\330\010\014\210A\210V\2206\230\026\230t\2406\250\021\330\004\014\210A\210U\220*\230A\230T\240\021\240$\240e\250:\260Q\260d\270!\2702\270V\3003\300d\310)\320SX\320X\\\320\\]\320]^\330\004\014\210A\330\004\010\210\010\220\005\220Q\330\010\013\2104\210t\2208\2303\230c\240\023\240A\240V\2502\250Q\330\014\r\330\010\r\210S""\220\001\220\021\330\010\013\2105\220\003\2201\330\014\022\220#\220X\230T\240\021\240%\240z\260\021\260!\330\014\024\220J\230d\240&\250\003\2503\320.E\300W\310D\320PQ\320QU\320U[\320[\\\330\014\017\210v\220S\230\005\230S\240\005\240Z\250q\260\004\260A\260S\270\003\2703\270a\270u\300A\330\020\021\330\r\020\220\003\2201\330\014\024\220F\230!\2301\340\014\r\330\010\r\210W\220A\220U\230#\230Q\230d\240%\240u\250D\260\001\260\026\260q\330\004\013\2101\320\000\025\320\025(\320(A\300\031\310!\340\004\007\200q\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\010\017\210q\330\004\010\210\010\220\001\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\004\013\2101\320\000\027\320\027+\2501\340\004\020\220\t\230\021\230&\240\r\250Q\250a\330\004\013\2105\220\001\220\033\230O\2505\260\t\270\023\320<N\310a\320\000\031\230\035\240a\360\n\000\005\r\210D\220\001\220\032\2301\230K\240u\250C\250{\270!\330\004\007\200v\210S\220\005\220U\230%\230z\250\023\250H\260C\260u\270C\270q\330\010\016\320\016\036\230a\230q\330\004\013\2101\320\000\032\230!\360\n\000\005\t\210\007\210y\230\t\240\021\240+\250Q\330\010\013\2105\220\006\220c\230\030\240\024\240U\250&\260\004\260E\270\032\3004\300q\310\t\320QR\330\014\023\2207\230!\330\004\n\320\n\032\230!\2301";
+    #else /* compression: none (5004 bytes) */
+static const char bytes[] = " ./00.0.0.0::?Agreed | NoneAn m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 \302\2478).Codec | NoneCrypto | NoneMakeKey | NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.RTP/AVPRTP/AVPFRTP/SAVPRTP/SAVPFSequence[Codec]Sequence[Crypto]The m= lines of a session, in order: the audio that we use stands at *place* among the *others*.What both sides will send: the result of an offer and its answer, seen from here.add_notebytes | Descriptiondisableenablegcint | Noneisenabledlist[Codec]list[Media]list[str]no audio stream that we can takeno codec in commonno way of encryption in commonrtcp-muxsrc/pbx/sdp/negotiate.pytelephone-eventthe answer takes none of our keystuple[Crypto | None, Crypto | None]tuple[Line, ...]tuple[bytes, Agreed]tuple[str, int]ALONEAgreedAgreed.we_sendBY_NAMECodecCryptoDescriptionEVENTSLayoutLineMakeKeyMediaNegotiationErrorSTATICSequence__PLAIN_REVERSED_SECURE_UNSPECIFIED__Pyx_PyDict_NextRef__annotate____annotations____class_getitem____doc____func____main____metaclass____module____name____prepare____pyx_capi____pyx_vtable____qualname____test___agree_audio_both_direction_first_of_is_coroutine_line_refusal_rtcp_their_crypto_writeaddressagreedanswerappendasyncio.coroutinesatattributeattributesaudioaudio_ofbeforeboolbytescchosencline_in_tracebackclock_hzclosecodeccodecscodecs_ofcollections.abccryptocrypto_incrypto_outcryptoscryptos_ofdataclassdataclassesdescriptiondigitsdirectionenumerateeventsevents_ptfmtpformatformatsfrozengenexprgetheldinactiveindexintitemskindlayoutlinelowermake_answermake_answer.<locals>.genexprmake_keymake_offermedianamenamednextoffofferoneotherothersoursparse_descriptionpartitionpayload_typepbxpbx.errorspbx.sdp.codecpbx.sdp.cryptopbx.sdp.descriptionpbx.sdp.negotiatepbx.wholepickplacepopportpropertyprotocolptimeptime_msrecvonlyremotereplacerequiredreturnrtc""prtpmapselfsendsendonlysendrecvsession_idsetdefaultslotssrtpstrstripsuitetagtake_answertake_answer.<locals>.genexprtakes_eventstheirstheirs_firstthrowvaluevaluesversionwe_sendwholewillingPyObject *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000\000\000struct __pyx_obj_3pbx_3sdp_11description_Media *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000_both\000audio_of\000_direction\000_their_crypto\000_line\000_rtcp\000codecs_of\000_refusal\200\001\330\n\013\330\014\r\330\017\020\330\017\020\330\016\017\330\004\016\210a\330\004\r\210Q\330\005\006\330\004\016\210a\210s\220!\2201\220O\2404\240u\250A\330\004\021\220\022\220:\230Q\230i\240t\2505\260\001\330\004\022\220\"\220H\230B\230a\230q\240\017\250q\260\001\260\031\270$\270e\3007\310#\310Q\310a\330\004\007\200z\220\027\230\001\330\010\017\210w\220a\220s\230!\2301\330\010\026\220b\230\n\240&\250\003\2501\250J\260k\300\030\310\022\3101\310K\320WX\320X^\320^_\330\004\022\220\"\220J\230c\240\021\240$\240d\250%\250q\330\004\022\220\"\220I\230S\240\001\240\035\250k\270\021\330\004\013\2105\220\001\220\031\230&\240\n\250)\2604\260q\200\001\330\013\014\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\r\210Q\330\004\n\210!\330\004\016\210a\330\004\014\210A\330\004\014\210A\330\004\014\210A\330\005\006\360\022\000\005\016\320\r\036\230a\230z\250\032\2601\260G\270<\300q\330\004\007\200w\210g\220U\230$\230f\240G\2504\250|\2701\330\010\016\210a\210x\220q\230\005\230Q\230g\240Y\250d\260(\270&\300\001\330\010\017\210v\220Q\220i\230|\2509\260F\270\047\300\021\300(\310*\320T`\320`e\320ef\330""\004\013\2108\2208\2301\230A\330\004\020\220\r\230Q\230g\240X\250Y\260g\270Z\300q\330\004\021\220\030\230\021\230)\2408\2509\260I\270Z\300w\310e\320SW\320W`\320`g\320gq\320qr\330\004\r\210U\220!\2201\220E\230\021\230&\240\004\240G\2508\2609\270A\270V\3008\3103\310f\320TW\320WX\330\004\020\220\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220G\2308\2405\250\001\330\004\r\210V\2201\220H\230G\2408\250<\260{\300-\310x\320W_\320_l\320lm\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\021\330\004\013\2101\210O\230;\240g\250Z\260q\330\004\t\210\027\220\001\330\010\017\210v\220Q\220f\230A\230V\2409\250F\260,\270k\310\026\310{\320Z_\320_j\320jk\340\004\007\200u\210J\220a\220|\2407\250!\330\010\r\210Q\210f\220K\230w\240b\250\014\260A\330\004\013\2106\220\021\220)\230<\240y\260\010\270\001\200\001\330\014\r\330\013\014\330\n\013\330\017\020\330\r\016\330\014\r\330\014\r\340\004\022\220!\330\004\022\220!\330\005\006\330\004\014\210I\220Q\220a\330\004\r\210Y\220a\220w\230a\230u\240F\250$\250i\260w\270a\330\004\007\200w\210c\220\021\330\010\016\320\016\036\230a\230q\330\004\031\230\021\330\004\010\210\t\220\021\330\010\013\2105\220\006\220c\230\026\230v\240U\250\047\260\023\260E\270\023\270E\300\032\3103\310f\320TU\330\014\025\220U\230!\330\014\017\210u\220J\230c\240\026\240q\330\020\021\330\004\014\210E\220\021\220%\220z\240\021\240*\250C\250q\330\004\017\210y\230\003\2303\230i\240s\250$\250f\260B\260c\270\023\270G\3001\330\004\013\2106\220\021\330\010\020\220\005\220Z\230u\240A\330\010\r\210U\220!\2201\330\010\016\210a\330\010\022\220*\320\034.\250a\330\010\022\220!\330\010\021\220\021\330\010\r\210V\220=\240\001\240\027\250\004\250L\270\014\300C\300u\310I\320UX\320XY\330\010\022\220\047\230\021\230!\330\010\023\2207\230!\2301\330\010\017\210q\330\010\017\210q\200\001\330\014\r\330\014\r\340\004\r\210Q\330\014\025\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\360\n\000\005\016\320\r\036\230a\230q\330\004\007\200x\210x\220q\230\001\330\004\020\220""\004\220A\220Z\230q\240\013\250=\270\001\330\004\021\220\024\220R\320\027r\320rs\330\004\007\200x\210t\220;\230c\240\021\330\010\016\320\016\036\230a\230q\330\004\020\220\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220F\230(\240&\250\t\260\025\260a\330\004\013\2106\220\021\220(\230\047\240\030\250\034\260[\300\r\310X\320U]\320]j\320jk\200\001\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\017\210q\330\014\025\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\340\004\017\210v\220Q\330\004\007\200x\210t\2209\230C\230q\330\010\023\2201\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\026\260q\330\004\t\210\027\220\001\330\010\016\210h\220f\230A\230V\2408\2506\3201B\300,\310f\320T_\320_c\320cm\320mn\340\004\013\2106\220\021\220)\230<\240y\260\001\200\017\210|\2301\330\004\013\2104\210t\220<\230|\2504\250v\260T\270\034\300Q\330\004\016\210d\220$\220l\240,\250d\260&\270\004\270L\310\001\330\004\007\200q\330\010\017\210~\230]\250!\330\004\013\210>\230\035\240a\200A\330\031\032\330\010\017\210t\220;\230d\240,\250a\220q\2701\320\000\021\220\021\330\004\013\2104\210q\220\005\220W\230E\240\033\250E\260\030\270\021\270&\300\005\300^\320ST\320\000\021\220\021\340\004\007\200u\210J\220a\220|\2407\250!\330\010\020\220\005\220Z\230u\240A\330\004\r\210U\220*\230A\230X\240S\250\003\2506\260\021\330\004\007\200v\210U\220%\220s\230%\230q\240\005\240Q\240e\2507\260%\260t\2705\300\003\3001\330\010\020\220\005\220Q\220f\230C\230q\240\007\240s\250\047\260\025\260j\300\001\330\004\014\210E\220\032\2305\240\006\240b\250\001\320\000\023\220?\240!\330\004\013\2105\220\001\220\024\220W\230C\230t\240;\250a\250t\260:\270Q\320\000\024\320\024%\240^\260<\320?O\310q\330\004\010\210\010\220\001\330\010\014\210K\220q\330\004\013\210;\220a\220w\230l\250)\2609\270G\3005\310\006\310i\320WX\320\000\025\220Q\340\004\013\2101\330\004\010\210\t\220\025\220d\230!\2301\330\010\020\220\003\2207\230%\230z\250\021\250!\330\010\014\210A\210V\2206\230\026\230t\2406\250\021""\330\004\014\210A\210U\220*\230A\230T\240\021\240$\240e\250:\260Q\260d\270!\2702\270V\3003\300d\310)\320SX\320X\\\320\\]\320]^\330\004\014\210A\330\004\010\210\010\220\005\220Q\330\010\r\210U\220!\2201\330\010\013\2103\210c\220\025\220c\230\023\230B\230a\330\014\r\330\010\013\2105\220\003\2201\330\014\022\220#\220X\230T\240\021\240%\240z\260\021\260!\330\014\024\220J\230d\240&\250\003\2503\320.E\300W\310D\320PQ\320QU\320U[\320[\\\330\014\017\210v\220S\230\005\230S\240\005\240Z\250q\260\004\260A\260S\270\003\2703\270a\270u\300A\330\020\021\330\r\020\220\003\2201\330\014\024\220F\230!\2301\340\014\r\330\010\r\210W\220A\220U\230#\230Q\230d\240%\240u\250D\260\001\260\026\260q\330\004\013\2101\320\000\025\320\025(\320(A\300\031\310!\340\004\007\200q\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\010\017\210q\330\004\010\210\010\220\001\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\004\013\2101\320\000\027\320\027+\2501\340\004\020\220\t\230\021\230&\240\r\250Q\250a\330\004\013\2105\220\001\220\033\230O\2505\260\t\270\023\320<N\310a\320\000\031\230\035\240a\360\n\000\005\r\210D\220\001\220\032\2301\230K\240u\250C\250{\270!\330\004\007\200v\210S\220\005\220U\230%\230z\250\023\250H\260C\260u\270C\270q\330\010\016\320\016\036\230a\230q\330\004\013\2101\320\000\032\230!\360\n\000\005\t\210\007\210y\230\t\240\021\240+\250Q\330\010\013\2105\220\006\220c\230\030\240\024\240U\250&\260\004\260E\270\032\3004\300q\310\t\320QR\330\014\023\2207\230!\330\004\n\320\n\032\230!\2301";
     PyObject *data = NULL;
     #define __Pyx_DecompressString_UNUSED
     #define __Pyx_DecompressString_LZSS_UNUSED
     #endif
     PyObject **stringtab = __pyx_mstate->__pyx_string_tab;
     Py_ssize_t pos = 0;
-    for (int i = 0; i < 197; i++) {
+    for (int i = 0; i < 202; i++) {
       Py_ssize_t bytes_length = str_length_index[i].length;
       PyObject *string = PyUnicode_DecodeUTF8(bytes + pos, bytes_length, NULL);
-      if (likely(string) && i >= 42) PyUnicode_InternInPlace(&string);
+      if (likely(string) && i >= 43) PyUnicode_InternInPlace(&string);
       if (unlikely(!string)) {
         Py_XDECREF(data);
         __PYX_ERR(0, 1, __pyx_L1_error)
@@ -13963,8 +14771,8 @@ static const char bytes[] = " ./00.0.0.0::?An m= line that is not ours: every la
       stringtab[i] = string;
       pos += bytes_length;
     }
-    for (int i = 197; i < 215; i++) {
-      Py_ssize_t bytes_length = bytes_length_index[i-197].length;
+    for (int i = 202; i < 221; i++) {
+      Py_ssize_t bytes_length = bytes_length_index[i-202].length;
       PyObject *string = PyBytes_FromStringAndSize(bytes + pos, bytes_length);
       stringtab[i] = string;
       pos += bytes_length;
@@ -13974,15 +14782,15 @@ static const char bytes[] = " ./00.0.0.0::?An m= line that is not ours: every la
       }
     }
     Py_XDECREF(data);
-    for (Py_ssize_t i = 0; i < 215; i++) {
+    for (Py_ssize_t i = 0; i < 221; i++) {
       if (unlikely(PyObject_Hash(stringtab[i]) == -1)) {
         __PYX_ERR(0, 1, __pyx_L1_error)
       }
     }
     #if CYTHON_IMMORTAL_CONSTANTS
     {
-      PyObject **table = stringtab + 197;
-      for (Py_ssize_t i=0; i<18; ++i) {
+      PyObject **table = stringtab + 202;
+      for (Py_ssize_t i=0; i<19; ++i) {
         #if PY_VERSION_HEX >= 0x030F0000
         PyUnstable_SetImmortal(table[i]);
         #elif CYTHON_COMPILING_IN_CPYTHON_FREETHREADING
@@ -14006,15 +14814,16 @@ static const char bytes[] = " ./00.0.0.0::?An m= line that is not ours: every la
   {
     PyObject **numbertab = __pyx_mstate->__pyx_number_tab + 0;
     int8_t const cint_constants_1[] = {0,1,10,20,60,127};
-    for (int i = 0; i < 6; i++) {
-      numbertab[i] = PyLong_FromLong(cint_constants_1[i - 0]);
+    int32_t const cint_constants_4[] = {65535L};
+    for (int i = 0; i < 7; i++) {
+      numbertab[i] = PyLong_FromLong((i < 6 ? cint_constants_1[i - 0] : cint_constants_4[i - 6]));
       if (unlikely(!numbertab[i])) __PYX_ERR(0, 1, __pyx_L1_error)
     }
   }
   #if CYTHON_IMMORTAL_CONSTANTS
   {
     PyObject **table = __pyx_mstate->__pyx_number_tab;
-    for (Py_ssize_t i=0; i<6; ++i) {
+    for (Py_ssize_t i=0; i<7; ++i) {
       #if PY_VERSION_HEX >= 0x030F0000
       PyUnstable_SetImmortal(table[i]);
       #elif CYTHON_COMPILING_IN_CPYTHON_FREETHREADING
@@ -14045,7 +14854,7 @@ namespace {
 typedef struct {
     unsigned int argcount : 3;
     unsigned int num_posonly_args : 1;
-    unsigned int num_kwonly_args : 3;
+    unsigned int num_kwonly_args : 4;
     unsigned int nlocals : 5;
     unsigned int flags : 10;
     unsigned int first_line : 9;
@@ -14068,89 +14877,94 @@ static int __Pyx_CreateCodeObjects(__pyx_mstatetype *__pyx_mstate) {
   PyObject* tuple_dedup_map = PyDict_New();
   if (unlikely(!tuple_dedup_map)) return -1;
   {
-    const __Pyx_PyCode_New_function_description descr = {0, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS|CO_GENERATOR), 175};
+    const __Pyx_PyCode_New_function_description descr = {0, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS|CO_GENERATOR), 145};
+    PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_line};
+    __pyx_mstate_global->__pyx_codeobj_tab[0] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_kp_b_iso88591_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[0])) goto bad;
+  }
+  {
+    const __Pyx_PyCode_New_function_description descr = {0, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS|CO_GENERATOR), 181};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_c};
-    __pyx_mstate_global->__pyx_codeobj_tab[0] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_kp_b_iso88591_q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[0])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[1] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_kp_b_iso88591_q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[1])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 56};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 57};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_self};
-    __pyx_mstate_global->__pyx_codeobj_tab[1] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_we_send, __pyx_mstate->__pyx_kp_b_iso88591_A_t_d_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[1])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[2] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_we_send, __pyx_mstate->__pyx_kp_b_iso88591_A_t_d_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[2])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 61};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 62};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_description};
-    __pyx_mstate_global->__pyx_codeobj_tab[2] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_audio_of, __pyx_mstate->__pyx_kp_b_iso88591_y_Q_5_c_U_E_4q_QR_7_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[2])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[3] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_audio_of, __pyx_mstate->__pyx_kp_b_iso88591_y_Q_5_c_U_E_4q_QR_7_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[3])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 72};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 73};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_media};
-    __pyx_mstate_global->__pyx_codeobj_tab[3] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_codecs_of, __pyx_mstate->__pyx_kp_b_iso88591_Q_1_d_1_7_z_AV6_t6_AU_AT_e_Qd_2, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[3])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[4] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_codecs_of, __pyx_mstate->__pyx_kp_b_iso88591_Q_1_d_1_7_z_AV6_t6_AU_AT_e_Qd_2, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[4])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {3, 0, 6, 12, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 97};
+    const __Pyx_PyCode_New_function_description descr = {3, 0, 6, 12, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 98};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_port, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_session_id, __pyx_mstate->__pyx_n_u_version, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_events, __pyx_mstate->__pyx_n_u_protocol, __pyx_mstate->__pyx_n_u_media, __pyx_mstate->__pyx_n_u_line};
-    __pyx_mstate_global->__pyx_codeobj_tab[4] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_make_offer, __pyx_mstate->__pyx_kp_b_iso88591_q_Q_Q_A_vQ_xt9Cq_1_AXQfIT_q_hfA, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[4])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[5] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_make_offer, __pyx_mstate->__pyx_kp_b_iso88591_q_Q_Q_A_vQ_xt9Cq_1_AXQfIT_q_hfA, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[5])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {4, 0, 7, 25, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 120};
-    PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_offer, __pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_port, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_session_id, __pyx_mstate->__pyx_n_u_version, __pyx_mstate->__pyx_n_u_willing, __pyx_mstate->__pyx_n_u_srtp, __pyx_mstate->__pyx_n_u_make_key, __pyx_mstate->__pyx_n_u_events, __pyx_mstate->__pyx_n_u_digits, __pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u_place, __pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_crypto_in, __pyx_mstate->__pyx_n_u_crypto_out, __pyx_mstate->__pyx_n_u_others, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_agreed, __pyx_mstate->__pyx_n_u_media, __pyx_mstate->__pyx_n_u_ours, __pyx_mstate->__pyx_n_u_index, __pyx_mstate->__pyx_n_u_line, __pyx_mstate->__pyx_n_u_line};
-    __pyx_mstate_global->__pyx_codeobj_tab[5] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_make_answer, __pyx_mstate->__pyx_kp_b_iso88591_Q_a_A_A_az_1G_q_881A_QgXYgZq_89, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[5])) goto bad;
+    const __Pyx_PyCode_New_function_description descr = {4, 0, 8, 30, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 121};
+    PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_offer, __pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_port, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_session_id, __pyx_mstate->__pyx_n_u_version, __pyx_mstate->__pyx_n_u_willing, __pyx_mstate->__pyx_n_u_srtp, __pyx_mstate->__pyx_n_u_make_key, __pyx_mstate->__pyx_n_u_events, __pyx_mstate->__pyx_n_u_digits, __pyx_mstate->__pyx_n_u_before, __pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u_off, __pyx_mstate->__pyx_n_u_place, __pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_crypto_in, __pyx_mstate->__pyx_n_u_crypto_out, __pyx_mstate->__pyx_n_u_others, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_agreed, __pyx_mstate->__pyx_n_u_media, __pyx_mstate->__pyx_n_u_ours, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_n_u_line, __pyx_mstate->__pyx_n_u_index, __pyx_mstate->__pyx_n_u_line, __pyx_mstate->__pyx_n_u_line};
+    __pyx_mstate_global->__pyx_codeobj_tab[6] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_make_answer, __pyx_mstate->__pyx_kp_b_iso88591_Q_a_A_A_A_az_1G_q_wgU_fG4_1_axq, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[6])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 4, 14, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 159};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 4, 14, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 165};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_answer, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_willing, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_digits, __pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u__7, __pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_crypto_in, __pyx_mstate->__pyx_n_u_crypto_out, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_n_u_genexpr};
-    __pyx_mstate_global->__pyx_codeobj_tab[6] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_take_answer, __pyx_mstate->__pyx_kp_b_iso88591_Q_Q_Q_A_aq_xxq_AZq_R_rrs_xt_c_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[6])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[7] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_take_answer, __pyx_mstate->__pyx_kp_b_iso88591_Q_Q_Q_A_aq_xxq_AZq_R_rrs_xt_c_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[7])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 183};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 189};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_srtp};
-    __pyx_mstate_global->__pyx_codeobj_tab[7] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_their_crypto, __pyx_mstate->__pyx_kp_b_iso88591_a_D_1KuC_vS_U_z_HCuCq_aq_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[7])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[8] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_their_crypto, __pyx_mstate->__pyx_kp_b_iso88591_a_D_1KuC_vS_U_z_HCuCq_aq_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[8])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 194};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 200};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u_audio};
-    __pyx_mstate_global->__pyx_codeobj_tab[8] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_direction_2, __pyx_mstate->__pyx_kp_b_iso88591_1_Qa_5_O5_Na, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[8])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[9] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_direction_2, __pyx_mstate->__pyx_kp_b_iso88591_1_Qa_5_O5_Na, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[9])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 200};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 206};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_media};
-    __pyx_mstate_global->__pyx_codeobj_tab[9] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_line_2, __pyx_mstate->__pyx_kp_b_iso88591_4q_WE_E_ST, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[9])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[10] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_line_2, __pyx_mstate->__pyx_kp_b_iso88591_4q_WE_E_ST, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[10])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 204};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 210};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_line, __pyx_mstate->__pyx_n_u_address};
-    __pyx_mstate_global->__pyx_codeobj_tab[10] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_refusal, __pyx_mstate->__pyx_kp_b_iso88591_5_WCt_at_Q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[10])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[11] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_refusal, __pyx_mstate->__pyx_kp_b_iso88591_5_WCt_at_Q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[11])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {7, 0, 2, 16, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 208};
+    const __Pyx_PyCode_New_function_description descr = {7, 0, 2, 16, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 214};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_ours, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_digits, __pyx_mstate->__pyx_n_u_theirs_first, __pyx_mstate->__pyx_n_u_takes_events, __pyx_mstate->__pyx_n_u_named, __pyx_mstate->__pyx_n_u_chosen, __pyx_mstate->__pyx_n_u_events, __pyx_mstate->__pyx_n_u_codec, __pyx_mstate->__pyx_n_u_ptime, __pyx_mstate->__pyx_n_u_ptime_ms, __pyx_mstate->__pyx_n_u_codec};
-    __pyx_mstate_global->__pyx_codeobj_tab[11] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_agree, __pyx_mstate->__pyx_kp_b_iso88591_IQa_YawauF_iwa_wc_aq_5_c_vU_E_E, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[11])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[12] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_agree, __pyx_mstate->__pyx_kp_b_iso88591_IQa_YawauF_iwa_wc_aq_5_c_vU_E_E, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[12])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {3, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 247};
+    const __Pyx_PyCode_New_function_description descr = {3, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 253};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_named, __pyx_mstate->__pyx_n_u_ours, __pyx_mstate->__pyx_n_u_theirs_first, __pyx_mstate->__pyx_n_u_codec, __pyx_mstate->__pyx_n_u_name};
-    __pyx_mstate_global->__pyx_codeobj_tab[12] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_first_of, __pyx_mstate->__pyx_kp_b_iso88591_A_q_IQ_uF_Q_q_q_IQ_uF_Q_q_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[12])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[13] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_first_of, __pyx_mstate->__pyx_kp_b_iso88591_A_q_IQ_uF_Q_q_q_IQ_uF_Q_q_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[13])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 261};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 267};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_audio};
-    __pyx_mstate_global->__pyx_codeobj_tab[13] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_rtcp_2, __pyx_mstate->__pyx_kp_b_iso88591_uJa_7_ZuA_U_AXS_6_vT_ar_QfCq_s, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[13])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[14] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_rtcp_2, __pyx_mstate->__pyx_kp_b_iso88591_uJa_7_ZuA_U_AXS_6_vU_s_q_Qe7_t5, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[14])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 271};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 277};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_one, __pyx_mstate->__pyx_n_u_other};
-    __pyx_mstate_global->__pyx_codeobj_tab[14] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_both, __pyx_mstate->__pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[14])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[15] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_both, __pyx_mstate->__pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[15])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {7, 0, 0, 13, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 279};
+    const __Pyx_PyCode_New_function_description descr = {7, 0, 0, 13, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 285};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_port, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_events_pt, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_ptime_ms, __pyx_mstate->__pyx_n_u_protocol, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_formats, __pyx_mstate->__pyx_n_u_attributes, __pyx_mstate->__pyx_n_u_c, __pyx_mstate->__pyx_n_u_c, __pyx_mstate->__pyx_n_u_c, __pyx_mstate->__pyx_n_u_c};
-    __pyx_mstate_global->__pyx_codeobj_tab[15] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_audio_2, __pyx_mstate->__pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[15])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[16] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_audio_2, __pyx_mstate->__pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[16])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {4, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 299};
+    const __Pyx_PyCode_New_function_description descr = {4, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 305};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_session_id, __pyx_mstate->__pyx_n_u_version, __pyx_mstate->__pyx_n_u_media, __pyx_mstate->__pyx_n_u_line};
-    __pyx_mstate_global->__pyx_codeobj_tab[16] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_write, __pyx_mstate->__pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[16])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[17] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_write, __pyx_mstate->__pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[17])) goto bad;
   }
   Py_DECREF(tuple_dedup_map);
   return 0;
@@ -16078,6 +16892,59 @@ static CYTHON_INLINE PyObject *__Pyx_GetItemInt_Fast(PyObject *o, Py_ssize_t i,
 }
 
 /* PyObjectCompare */
+#ifndef __Pyx_DEFINED_PyObject_CompareFloatIntBoolGt
+#define __Pyx_DEFINED_PyObject_CompareFloatIntBoolGt
+static int __Pyx_PyObject_CompareFloatIntBoolGt(PyObject *op1, PyObject *op2) {
+    double float_op1 = __Pyx_PyFloat_AS_DOUBLE(op1);
+    #if !CYTHON_ASSUME_SAFE_MACROS
+    if (unlikely(float_op1 == -1. && PyErr_Occurred())) return -1;
+    #endif
+    #if CYTHON_USE_PYLONG_INTERNALS
+    if (__Pyx_PyLong_IsCompact(op2)) {
+        Py_ssize_t iop2 = __Pyx_PyLong_CompactValue(op2);
+        if (float_op1 > ((double)iop2)) goto __pyx_return_true; else goto __pyx_return_false;
+    }
+    if (unlikely(!__Pyx_isfinite(float_op1))) {
+        if (float_op1 > 0.0) goto __pyx_return_true; else goto __pyx_return_false;
+    } else {
+        int sign2 = __Pyx_PyLong_Sign(op2);
+        if (float_op1 >= 0.) {
+            if (sign2 < 0) goto __pyx_return_true;
+            if (float_op1 < (double) (1L << PyLong_SHIFT)) goto __pyx_return_false;
+        } else {
+            if (sign2 > 0) goto __pyx_return_false;
+            if (float_op1 > -(double) (1L << PyLong_SHIFT)) goto __pyx_return_true;
+        }
+    }
+    #else
+    if (unlikely(!__Pyx_isfinite(float_op1))) {
+        if (float_op1 > 0.0) goto __pyx_return_true; else goto __pyx_return_false;
+    } else {
+        int overflow2;
+        long iop2 = PyLong_AsLongAndOverflow(op2, &overflow2);
+        if (likely(!overflow2)) {
+            if ((long long) iop2 >= (1LL << 53)) {
+                overflow2 = 1;
+            } else if ((long long) iop2 <= - (1LL << 53)) {
+                overflow2 = -1;
+            } else {
+                if (float_op1 > ((double) iop2)) goto __pyx_return_true; else goto __pyx_return_false;
+            }
+        }
+        if (overflow2 > 0) {
+            if (float_op1 < ((double) (1LL << 53))) goto __pyx_return_false;
+        } else {
+            if (float_op1 > - ((double) (1LL << 53))) goto __pyx_return_true;
+        }
+    }
+    #endif
+    return __Pyx_PyObject_RichCompareBool(op1, op2, Py_GT);
+__pyx_return_true:
+    return 1;
+__pyx_return_false:
+    return 0;
+}
+#endif
 #if CYTHON_USE_PYLONG_INTERNALS
 #ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolGt
 #define __Pyx_DEFINED_PyObject_CompareIntIntBoolGt
@@ -16133,16 +17000,19 @@ __pyx_return_false:
 }
 #endif
 #endif
-static CYTHON_INLINE int __Pyx_PyObject_CompareBoolGt_int_int(PyObject *op1, PyObject *op2, int pyop) {
+static CYTHON_INLINE int __Pyx_PyObject_CompareBoolGt_object_int(PyObject *op1, PyObject *op2, int pyop) {
     CYTHON_UNUSED_VAR(pyop);
-    if (unlikely(op1 == Py_None)) {
-        goto __pyx_richcmp;
-    }
     if (unlikely(op2 == Py_None)) {
         goto __pyx_richcmp;
     }
     if (op1 == op2) goto __pyx_return_false;
-    if (likely(op1 != Py_None)) {
+    if (PyFloat_CheckExact(op1)) {
+        if (likely(op2 != Py_None)) {
+            return __Pyx_PyObject_CompareFloatIntBoolGt(op1, op2);
+        }
+        goto __pyx_richcmp;
+    }
+    if (likely(PyLong_CheckExact(op1))) {
         if (op1 == op2) goto __pyx_return_false;
         if (likely(op2 != Py_None)) {
             return __Pyx_PyObject_CompareIntIntBoolGt(op1, op2);
@@ -16583,6 +17453,145 @@ static int __Pyx_RaiseUnexpectedTypeError(const char *expected, PyObject *obj) {
         "Expected %.42s, got " __Pyx_FMT_TYPENAME,
         expected, obj);
     return 0;
+}
+
+/* RaiseUnboundLocalError */
+static void __Pyx_RaiseUnboundLocalError(const char *varname) {
+    PyErr_Format(PyExc_UnboundLocalError, "local variable '%s' referenced before assignment", varname);
+}
+
+/* GetException (used by pep479) */
+#if CYTHON_FAST_THREAD_STATE
+static int __Pyx__GetException(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb)
+#else
+static int __Pyx_GetException(PyObject **type, PyObject **value, PyObject **tb)
+#endif
+{
+    PyObject *local_type = NULL, *local_value, *local_tb = NULL;
+#if CYTHON_FAST_THREAD_STATE
+    PyObject *tmp_type, *tmp_value, *tmp_tb;
+  #if PY_VERSION_HEX >= 0x030C0000
+    local_value = tstate->current_exception;
+    tstate->current_exception = 0;
+  #else
+    local_type = tstate->curexc_type;
+    local_value = tstate->curexc_value;
+    local_tb = tstate->curexc_traceback;
+    tstate->curexc_type = 0;
+    tstate->curexc_value = 0;
+    tstate->curexc_traceback = 0;
+  #endif
+#elif __PYX_LIMITED_VERSION_HEX >= 0x030C0000
+    local_value = PyErr_GetRaisedException();
+#else
+    PyErr_Fetch(&local_type, &local_value, &local_tb);
+#endif
+#if __PYX_LIMITED_VERSION_HEX >= 0x030C0000
+    if (likely(local_value)) {
+        local_type = (PyObject*) Py_TYPE(local_value);
+        Py_INCREF(local_type);
+        local_tb = PyException_GetTraceback(local_value);
+    }
+#else
+    PyErr_NormalizeException(&local_type, &local_value, &local_tb);
+#if CYTHON_FAST_THREAD_STATE
+    if (unlikely(tstate->curexc_type))
+#else
+    if (unlikely(PyErr_Occurred()))
+#endif
+        goto bad;
+    if (local_tb) {
+        if (unlikely(PyException_SetTraceback(local_value, local_tb) < 0))
+            goto bad;
+    }
+#endif // __PYX_LIMITED_VERSION_HEX >= 0x030C0000
+    Py_XINCREF(local_tb);
+    Py_XINCREF(local_type);
+    Py_XINCREF(local_value);
+    *type = local_type;
+    *value = local_value;
+    *tb = local_tb;
+#if CYTHON_FAST_THREAD_STATE
+    #if CYTHON_USE_EXC_INFO_STACK
+    {
+        _PyErr_StackItem *exc_info = tstate->exc_info;
+      #if PY_VERSION_HEX >= 0x030B00a4
+        tmp_value = exc_info->exc_value;
+        exc_info->exc_value = local_value;
+        tmp_type = NULL;
+        tmp_tb = NULL;
+        Py_XDECREF(local_type);
+        Py_XDECREF(local_tb);
+      #else
+        tmp_type = exc_info->exc_type;
+        tmp_value = exc_info->exc_value;
+        tmp_tb = exc_info->exc_traceback;
+        exc_info->exc_type = local_type;
+        exc_info->exc_value = local_value;
+        exc_info->exc_traceback = local_tb;
+      #endif
+    }
+    #else
+    tmp_type = tstate->exc_type;
+    tmp_value = tstate->exc_value;
+    tmp_tb = tstate->exc_traceback;
+    tstate->exc_type = local_type;
+    tstate->exc_value = local_value;
+    tstate->exc_traceback = local_tb;
+    #endif
+    Py_XDECREF(tmp_type);
+    Py_XDECREF(tmp_value);
+    Py_XDECREF(tmp_tb);
+#elif __PYX_LIMITED_VERSION_HEX >= 0x030b0000
+    PyErr_SetHandledException(local_value);
+    Py_XDECREF(local_value);
+    Py_XDECREF(local_type);
+    Py_XDECREF(local_tb);
+#else
+    PyErr_SetExcInfo(local_type, local_value, local_tb);
+#endif
+    return 0;
+#if __PYX_LIMITED_VERSION_HEX < 0x030C0000
+bad:
+    *type = 0;
+    *value = 0;
+    *tb = 0;
+    Py_XDECREF(local_type);
+    Py_XDECREF(local_value);
+    Py_XDECREF(local_tb);
+    return -1;
+#endif
+}
+
+/* pep479 */
+static void __Pyx_Generator_Replace_StopIteration(int in_async_gen) {
+    PyObject *exc, *val, *tb, *cur_exc, *new_exc;
+    __Pyx_PyThreadState_declare
+    int is_async_stopiteration = 0;
+    CYTHON_MAYBE_UNUSED_VAR(in_async_gen);
+    __Pyx_PyThreadState_assign
+    cur_exc = __Pyx_PyErr_CurrentExceptionType();
+    if (likely(!__Pyx_PyErr_GivenExceptionMatches(cur_exc, PyExc_StopIteration))) {
+        if (in_async_gen && unlikely(__Pyx_PyErr_GivenExceptionMatches(cur_exc, PyExc_StopAsyncIteration))) {
+            is_async_stopiteration = 1;
+        } else {
+            return;
+        }
+    }
+    __Pyx_GetException(&exc, &val, &tb);
+    Py_XDECREF(exc);
+    Py_XDECREF(tb);
+    new_exc = PyObject_CallFunction(PyExc_RuntimeError, "s",
+        is_async_stopiteration ? "async generator raised StopAsyncIteration" :
+        in_async_gen ? "async generator raised StopIteration" :
+        "generator raised StopIteration");
+    if (!new_exc) {
+        Py_XDECREF(val);
+        return;
+    }
+    PyException_SetCause(new_exc, val); // steals ref to val
+    PyErr_SetObject(PyExc_RuntimeError, new_exc);
+    Py_DECREF(new_exc);
 }
 
 /* RaiseErrorWithObjectTypes (used by ExtTypeTest) */
@@ -17037,148 +18046,9 @@ static CYTHON_INLINE int __Pyx_PyObject_Append(PyObject* L, PyObject* x) {
     return 0;
 }
 
-/* RaiseUnboundLocalError */
-static void __Pyx_RaiseUnboundLocalError(const char *varname) {
-    PyErr_Format(PyExc_UnboundLocalError, "local variable '%s' referenced before assignment", varname);
-}
-
 /* RaiseClosureNameError */
 static void __Pyx_RaiseClosureNameError(const char *varname) {
     PyErr_Format(PyExc_NameError, "free variable '%s' referenced before assignment in enclosing scope", varname);
-}
-
-/* GetException (used by pep479) */
-#if CYTHON_FAST_THREAD_STATE
-static int __Pyx__GetException(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb)
-#else
-static int __Pyx_GetException(PyObject **type, PyObject **value, PyObject **tb)
-#endif
-{
-    PyObject *local_type = NULL, *local_value, *local_tb = NULL;
-#if CYTHON_FAST_THREAD_STATE
-    PyObject *tmp_type, *tmp_value, *tmp_tb;
-  #if PY_VERSION_HEX >= 0x030C0000
-    local_value = tstate->current_exception;
-    tstate->current_exception = 0;
-  #else
-    local_type = tstate->curexc_type;
-    local_value = tstate->curexc_value;
-    local_tb = tstate->curexc_traceback;
-    tstate->curexc_type = 0;
-    tstate->curexc_value = 0;
-    tstate->curexc_traceback = 0;
-  #endif
-#elif __PYX_LIMITED_VERSION_HEX >= 0x030C0000
-    local_value = PyErr_GetRaisedException();
-#else
-    PyErr_Fetch(&local_type, &local_value, &local_tb);
-#endif
-#if __PYX_LIMITED_VERSION_HEX >= 0x030C0000
-    if (likely(local_value)) {
-        local_type = (PyObject*) Py_TYPE(local_value);
-        Py_INCREF(local_type);
-        local_tb = PyException_GetTraceback(local_value);
-    }
-#else
-    PyErr_NormalizeException(&local_type, &local_value, &local_tb);
-#if CYTHON_FAST_THREAD_STATE
-    if (unlikely(tstate->curexc_type))
-#else
-    if (unlikely(PyErr_Occurred()))
-#endif
-        goto bad;
-    if (local_tb) {
-        if (unlikely(PyException_SetTraceback(local_value, local_tb) < 0))
-            goto bad;
-    }
-#endif // __PYX_LIMITED_VERSION_HEX >= 0x030C0000
-    Py_XINCREF(local_tb);
-    Py_XINCREF(local_type);
-    Py_XINCREF(local_value);
-    *type = local_type;
-    *value = local_value;
-    *tb = local_tb;
-#if CYTHON_FAST_THREAD_STATE
-    #if CYTHON_USE_EXC_INFO_STACK
-    {
-        _PyErr_StackItem *exc_info = tstate->exc_info;
-      #if PY_VERSION_HEX >= 0x030B00a4
-        tmp_value = exc_info->exc_value;
-        exc_info->exc_value = local_value;
-        tmp_type = NULL;
-        tmp_tb = NULL;
-        Py_XDECREF(local_type);
-        Py_XDECREF(local_tb);
-      #else
-        tmp_type = exc_info->exc_type;
-        tmp_value = exc_info->exc_value;
-        tmp_tb = exc_info->exc_traceback;
-        exc_info->exc_type = local_type;
-        exc_info->exc_value = local_value;
-        exc_info->exc_traceback = local_tb;
-      #endif
-    }
-    #else
-    tmp_type = tstate->exc_type;
-    tmp_value = tstate->exc_value;
-    tmp_tb = tstate->exc_traceback;
-    tstate->exc_type = local_type;
-    tstate->exc_value = local_value;
-    tstate->exc_traceback = local_tb;
-    #endif
-    Py_XDECREF(tmp_type);
-    Py_XDECREF(tmp_value);
-    Py_XDECREF(tmp_tb);
-#elif __PYX_LIMITED_VERSION_HEX >= 0x030b0000
-    PyErr_SetHandledException(local_value);
-    Py_XDECREF(local_value);
-    Py_XDECREF(local_type);
-    Py_XDECREF(local_tb);
-#else
-    PyErr_SetExcInfo(local_type, local_value, local_tb);
-#endif
-    return 0;
-#if __PYX_LIMITED_VERSION_HEX < 0x030C0000
-bad:
-    *type = 0;
-    *value = 0;
-    *tb = 0;
-    Py_XDECREF(local_type);
-    Py_XDECREF(local_value);
-    Py_XDECREF(local_tb);
-    return -1;
-#endif
-}
-
-/* pep479 */
-static void __Pyx_Generator_Replace_StopIteration(int in_async_gen) {
-    PyObject *exc, *val, *tb, *cur_exc, *new_exc;
-    __Pyx_PyThreadState_declare
-    int is_async_stopiteration = 0;
-    CYTHON_MAYBE_UNUSED_VAR(in_async_gen);
-    __Pyx_PyThreadState_assign
-    cur_exc = __Pyx_PyErr_CurrentExceptionType();
-    if (likely(!__Pyx_PyErr_GivenExceptionMatches(cur_exc, PyExc_StopIteration))) {
-        if (in_async_gen && unlikely(__Pyx_PyErr_GivenExceptionMatches(cur_exc, PyExc_StopAsyncIteration))) {
-            is_async_stopiteration = 1;
-        } else {
-            return;
-        }
-    }
-    __Pyx_GetException(&exc, &val, &tb);
-    Py_XDECREF(exc);
-    Py_XDECREF(tb);
-    new_exc = PyObject_CallFunction(PyExc_RuntimeError, "s",
-        is_async_stopiteration ? "async generator raised StopAsyncIteration" :
-        in_async_gen ? "async generator raised StopIteration" :
-        "generator raised StopIteration");
-    if (!new_exc) {
-        Py_XDECREF(val);
-        return;
-    }
-    PyException_SetCause(new_exc, val); // steals ref to val
-    PyErr_SetObject(PyExc_RuntimeError, new_exc);
-    Py_DECREF(new_exc);
 }
 
 /* IterNextPlain (used by IterNext) */
@@ -17696,6 +18566,59 @@ __pyx_return_false:
 }
 
 /* PyObjectCompare */
+#ifndef __Pyx_DEFINED_PyObject_CompareIntFloatBoolLe
+#define __Pyx_DEFINED_PyObject_CompareIntFloatBoolLe
+static int __Pyx_PyObject_CompareIntFloatBoolLe(PyObject *op1, PyObject *op2) {
+    double float_op2 = __Pyx_PyFloat_AS_DOUBLE(op2);
+    #if !CYTHON_ASSUME_SAFE_MACROS
+    if (unlikely(float_op2 == -1. && PyErr_Occurred())) return -1;
+    #endif
+    #if CYTHON_USE_PYLONG_INTERNALS
+    if (__Pyx_PyLong_IsCompact(op1)) {
+        Py_ssize_t iop1 = __Pyx_PyLong_CompactValue(op1);
+        if (((double)iop1) <= float_op2) goto __pyx_return_true; else goto __pyx_return_false;
+    }
+    if (unlikely(!__Pyx_isfinite(float_op2))) {
+        if (0.0 <= float_op2) goto __pyx_return_true; else goto __pyx_return_false;
+    } else {
+        int sign1 = __Pyx_PyLong_Sign(op1);
+        if (float_op2 >= 0.) {
+            if (sign1 < 0) goto __pyx_return_true;
+            if (float_op2 < (double) (1L << PyLong_SHIFT)) goto __pyx_return_false;
+        } else {
+            if (sign1 > 0) goto __pyx_return_false;
+            if (float_op2 > -(double) (1L << PyLong_SHIFT)) goto __pyx_return_true;
+        }
+    }
+    #else
+    if (unlikely(!__Pyx_isfinite(float_op2))) {
+        if (0.0 <= float_op2) goto __pyx_return_true; else goto __pyx_return_false;
+    } else {
+        int overflow1;
+        long iop1 = PyLong_AsLongAndOverflow(op1, &overflow1);
+        if (likely(!overflow1)) {
+            if ((long long) iop1 >= (1LL << 53)) {
+                overflow1 = 1;
+            } else if ((long long) iop1 <= - (1LL << 53)) {
+                overflow1 = -1;
+            } else {
+                if (((double) iop1) <= float_op2) goto __pyx_return_true; else goto __pyx_return_false;
+            }
+        }
+        if (overflow1 < 0) {
+            if (float_op2 > ((double) (1LL << 53))) goto __pyx_return_true;
+        } else {
+            if (float_op2 < - ((double) (1LL << 53))) goto __pyx_return_false;
+        }
+    }
+    #endif
+    return __Pyx_PyObject_RichCompareBool(op1, op2, Py_LE);
+__pyx_return_true:
+    return 1;
+__pyx_return_false:
+    return 0;
+}
+#endif
 #if CYTHON_USE_PYLONG_INTERNALS
 #ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
 #define __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
@@ -17751,16 +18674,155 @@ __pyx_return_false:
 }
 #endif
 #endif
-static CYTHON_INLINE int __Pyx_PyObject_CompareBoolLe_int_int(PyObject *op1, PyObject *op2, int pyop) {
+static CYTHON_INLINE int __Pyx_PyObject_CompareBoolLe_int_object(PyObject *op1, PyObject *op2, int pyop) {
     CYTHON_UNUSED_VAR(pyop);
     if (unlikely(op1 == Py_None)) {
         goto __pyx_richcmp;
     }
+    if (op1 == op2) goto __pyx_return_true;
+    if (likely(op1 != Py_None)) {
+        if (op1 == op2) goto __pyx_return_true;
+        if (likely(PyLong_CheckExact(op2))) {
+            return __Pyx_PyObject_CompareIntIntBoolLe(op1, op2);
+        }
+        if (PyFloat_CheckExact(op2)) {
+            return __Pyx_PyObject_CompareIntFloatBoolLe(op1, op2);
+        }
+        goto __pyx_richcmp;
+    }
+    if ((0)) goto __pyx_richcmp;
+    if ((0)) goto __pyx_return_true;
+    if ((0)) goto __pyx_return_false;
+__pyx_richcmp:
+    return __Pyx_PyObject_RichCompareBool(op1, op2, Py_LE);
+__pyx_return_true:
+    return 1;
+__pyx_return_false:
+    return 0;
+}
+
+/* PyObjectCompare */
+#ifndef __Pyx_DEFINED_PyObject_CompareFloatIntBoolLe
+#define __Pyx_DEFINED_PyObject_CompareFloatIntBoolLe
+static int __Pyx_PyObject_CompareFloatIntBoolLe(PyObject *op1, PyObject *op2) {
+    double float_op1 = __Pyx_PyFloat_AS_DOUBLE(op1);
+    #if !CYTHON_ASSUME_SAFE_MACROS
+    if (unlikely(float_op1 == -1. && PyErr_Occurred())) return -1;
+    #endif
+    #if CYTHON_USE_PYLONG_INTERNALS
+    if (__Pyx_PyLong_IsCompact(op2)) {
+        Py_ssize_t iop2 = __Pyx_PyLong_CompactValue(op2);
+        if (float_op1 <= ((double)iop2)) goto __pyx_return_true; else goto __pyx_return_false;
+    }
+    if (unlikely(!__Pyx_isfinite(float_op1))) {
+        if (float_op1 <= 0.0) goto __pyx_return_true; else goto __pyx_return_false;
+    } else {
+        int sign2 = __Pyx_PyLong_Sign(op2);
+        if (float_op1 >= 0.) {
+            if (sign2 < 0) goto __pyx_return_false;
+            if (float_op1 < (double) (1L << PyLong_SHIFT)) goto __pyx_return_true;
+        } else {
+            if (sign2 > 0) goto __pyx_return_true;
+            if (float_op1 > -(double) (1L << PyLong_SHIFT)) goto __pyx_return_false;
+        }
+    }
+    #else
+    if (unlikely(!__Pyx_isfinite(float_op1))) {
+        if (float_op1 <= 0.0) goto __pyx_return_true; else goto __pyx_return_false;
+    } else {
+        int overflow2;
+        long iop2 = PyLong_AsLongAndOverflow(op2, &overflow2);
+        if (likely(!overflow2)) {
+            if ((long long) iop2 >= (1LL << 53)) {
+                overflow2 = 1;
+            } else if ((long long) iop2 <= - (1LL << 53)) {
+                overflow2 = -1;
+            } else {
+                if (float_op1 <= ((double) iop2)) goto __pyx_return_true; else goto __pyx_return_false;
+            }
+        }
+        if (overflow2 > 0) {
+            if (float_op1 < ((double) (1LL << 53))) goto __pyx_return_true;
+        } else {
+            if (float_op1 > - ((double) (1LL << 53))) goto __pyx_return_false;
+        }
+    }
+    #endif
+    return __Pyx_PyObject_RichCompareBool(op1, op2, Py_LE);
+__pyx_return_true:
+    return 1;
+__pyx_return_false:
+    return 0;
+}
+#endif
+#if CYTHON_USE_PYLONG_INTERNALS
+#ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
+#define __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
+static int __Pyx_PyObject_CompareIntIntBoolLe(PyObject *op1, PyObject *op2) {
+    Py_ssize_t cmp = __Pyx_PyLong_CompareSignAndSize(op1, op2);
+    if (cmp == 0) {
+        Py_ssize_t size = __Pyx_PyLong_DigitCount(op1);
+        if (size > 0) {
+            const digit* digits1 = __Pyx_PyLong_Digits(op1);
+            const digit* digits2 = __Pyx_PyLong_Digits(op2);
+            if (size == 1) {
+                cmp = (Py_ssize_t) digits1[0] - (Py_ssize_t) digits2[0];
+            } else if ((size == 2) && (8 * sizeof(Py_ssize_t) >= 2 * PyLong_SHIFT)) {
+                cmp = (Py_ssize_t) (((((size_t)digits1[1]) << PyLong_SHIFT) | (size_t)digits1[0])) - (Py_ssize_t) (((((size_t)digits2[1]) << PyLong_SHIFT) | (size_t)digits2[0]));
+            } else {
+                for (Py_ssize_t i=size-1; i >= 0 && !cmp; --i) {
+                    cmp = (Py_ssize_t) digits1[i] - (Py_ssize_t) digits2[i];
+                }
+            }
+        }
+        if (cmp == 0) return 1;
+        if (__Pyx_PyLong_IsNeg(op1)) cmp = -cmp;
+    }
+    return (cmp <= 0);
+}
+#endif
+#ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
+#define __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
+static CYTHON_INLINE PyObject* __Pyx_PyObject_CompareIntIntLe(PyObject *op1, PyObject *op2) {
+    int result = __Pyx_PyObject_CompareIntIntBoolLe(op1, op2);
+    if (unlikely(result == -1)) return NULL;
+    return __Pyx_NewRef(result ? Py_True : Py_False);
+}
+#endif
+#else
+#ifndef __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
+#define __Pyx_DEFINED_PyObject_CompareIntIntBoolLe
+static int __Pyx_PyObject_CompareIntIntBoolLe(PyObject *op1, PyObject *op2) {
+    int overflow1, overflow2;
+    long long iop1 = PyLong_AsLongLongAndOverflow(op1, &overflow1);
+    long long iop2 = PyLong_AsLongLongAndOverflow(op2, &overflow2);
+    if (likely(!(overflow1 | overflow2))) {
+        if (iop1 <= iop2) goto __pyx_return_true; else goto __pyx_return_false;
+    } else if (overflow1 != overflow2) {
+        if (overflow1 <= overflow2) goto __pyx_return_true; else goto __pyx_return_false;
+    } else {
+        return __Pyx_PyObject_RichCompareBool(op1, op2, Py_LE);
+    }
+__pyx_return_true:
+    return 1;
+__pyx_return_false:
+    return 0;
+}
+#endif
+#endif
+static CYTHON_INLINE int __Pyx_PyObject_CompareBoolLe_object_int(PyObject *op1, PyObject *op2, int pyop) {
+    CYTHON_UNUSED_VAR(pyop);
     if (unlikely(op2 == Py_None)) {
         goto __pyx_richcmp;
     }
     if (op1 == op2) goto __pyx_return_true;
-    if (likely(op1 != Py_None)) {
+    if (PyFloat_CheckExact(op1)) {
+        if (likely(op2 != Py_None)) {
+            return __Pyx_PyObject_CompareFloatIntBoolLe(op1, op2);
+        }
+        goto __pyx_richcmp;
+    }
+    if (likely(PyLong_CheckExact(op1))) {
         if (op1 == op2) goto __pyx_return_true;
         if (likely(op2 != Py_None)) {
             return __Pyx_PyObject_CompareIntIntBoolLe(op1, op2);

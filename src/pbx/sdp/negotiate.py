@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbx.errors import NegotiationError
 from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
 from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
 from pbx.sdp.description import Description, Media, parse_description
+from pbx.whole import whole
 
 _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
@@ -78,9 +79,9 @@ def codecs_of(media: Media) -> list[Codec]:
     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
     found = []
     for text in media.formats:
-        if not text.isdigit() or int(text) > 127:
+        pt = whole(text)
+        if pt is None or pt > 127:
             continue
-        pt = int(text)
         if text in maps:
             name, _, clock = maps[text].partition("/")
             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
@@ -130,15 +131,20 @@ def make_answer(
     make_key: MakeKey | None = None,
     events: bool = True,
     digits: str = "",
+    before: Agreed | None = None,
 ) -> tuple[bytes, Agreed]:
     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
 
     *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733;
-    *digits*: where they are without it.
+    *digits*: where they are without it. An offer that switches off all that was agreed *before* is a hold (RFC 3264
+    §8.2).
 
     :raises NegotiationError: where nothing fits.
     """
     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
+    if before is not None and theirs.media and not any(line.port for line in theirs.media):
+        off = [_refusal(_line(line), address) for line in theirs.media]
+        return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
     place, audio = audio_of(theirs)
     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
@@ -227,8 +233,8 @@ def _agree(
             events = codec.payload_type
             if codec.clock_hz == chosen.clock_hz:
                 break
-    ptime = audio.attribute("ptime") or ""
-    ptime_ms = int(ptime) if ptime.isdigit() and 10 <= int(ptime) <= 60 and int(ptime) % 10 == 0 else 20
+    ptime = whole(audio.attribute("ptime")) or 0
+    ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
     return Agreed(
         remote=(audio.address, audio.port),
         rtcp=_rtcp(audio),
@@ -263,8 +269,8 @@ def _rtcp(audio: Media) -> tuple[str, int]:
     if audio.attribute("rtcp-mux") is not None:
         return (audio.address, audio.port)
     parts = (audio.attribute("rtcp") or "").split()
-    if parts and parts[0].isdigit():
-        return (parts[3] if len(parts) == 4 else audio.address, int(parts[0]))
+    if parts and (port := whole(parts[0])) is not None and port <= 65535:
+        return (parts[3] if len(parts) == 4 else audio.address, port)
     return (audio.address, audio.port + 1)
 
 

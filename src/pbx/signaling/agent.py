@@ -36,6 +36,7 @@ class Transports(Protocol):
     def send(self, data: bytes, flow: Flow) -> bool: ...
     def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
+    def wider(self, flow: Flow) -> Flow | None: ...
 
 
 class UserAgent:
@@ -43,6 +44,7 @@ class UserAgent:
 
     def __init__(self, transports: Transports, gate: Gate, ids: Ids, *, user_agent: str = "pbx") -> None:
         self.stack = Stack(gate, transports, ids, user_agent=user_agent)
+        self.stack.wider = transports.wider
         self._transports = transports
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -68,7 +70,10 @@ class UserAgent:
             return
         if self.trace is not None:
             self.trace.note(data, flow, True)
-        self.stack.receive(data, flow, now)
+        try:
+            self.stack.receive(data, flow, now)
+        except Exception:  # a bug of ours: this message is lost, and nothing else
+            log.exception("while reading a message from %s", flow)
         self.pump()
 
     def broken(self, error: FramingLost, flow: Flow) -> None:
@@ -224,16 +229,22 @@ class UserAgent:
         signal.party = destination.party
         signal.session.owner = signal
         self.active[signal.party] += 1
-        if destination.alternatives or destination.redirects:
+        if destination.party.startswith("trunk/"):
             signal.retry = Retry(destination, caller, sdp, list(destination.alternatives), destination.redirects)
             signal.hurry()
         self.pump()
         return signal
 
     def send_invite(
-        self, destination: Destination, flow: Flow, uri: Uri, caller: NameAddr, sdp: bytes | None
+        self,
+        destination: Destination,
+        flow: Flow,
+        uri: Uri,
+        caller: NameAddr,
+        sdp: bytes | None,
+        before: Request | None = None,
     ) -> Session:
-        """Make the INVITE for a destination and send it over *flow*."""
+        """Send the INVITE over *flow*; *before* came to nothing by another way: the call stays the same (§8.1.3.4)."""
         host, _ = self._transports.advertised(flow)
         introduced = destination.from_ or caller
         if introduced.uri.host == "invalid":  # who calls is known by number alone
@@ -247,6 +258,10 @@ class UserAgent:
             "Call-ID": [self.stack.ids.call_id()],
             "CSeq": [f"{self.stack.ids.integer(1, 9999)} INVITE"],
         }
+        if before is not None:
+            request.headers["From"] = before.headers["From"]
+            request.headers["Call-ID"] = before.headers["Call-ID"]
+            request.headers["CSeq"] = [f"{before.cseq.number + 1} INVITE"]
         if destination.routes:
             request.headers["Route"] = list(destination.routes)
         if destination.party.startswith("endpoint/") and introduced.uri.user:

@@ -75,7 +75,7 @@ class Destinations:
         spec = line.spec
         if self._active(f"trunk/{name}") >= spec.max_calls and not getattr(leg, "over_limits", False):
             raise Unreachable(f"trunk {name} is full", status=503, reason="trunk-full")
-        proxy = line.proxies[0].uri
+        proxy = line.proxies[0].uri if line.hop_uri is not None else line.proxies[0].uri.at(flows[0].remote)
         shown = presented(spec, *_caller_of(leg, caller), self.config.sip.domain, _headers_of(leg))
         return Destination(
             f"trunk/{name}",

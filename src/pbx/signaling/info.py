@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pbx.sip.message import Request
+from pbx.whole import whole
 
 _NAMES = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D", "star": "*", "pound": "#", "hash": "#"}
 _DIGITS = "0123456789*#ABCD"
@@ -22,8 +23,8 @@ def digit_of(request: Request) -> tuple[str, int] | None:
         name, _, value = line.partition("=")
         values[name.strip().lower()] = value.strip()
     digit = _digit(values.get("signal", ""))
-    duration = values.get("duration", "")
-    ms = min(int(duration), 10_000) if duration.isdigit() else DEFAULT_MS
+    duration = whole(values.get("duration"))
+    ms = min(duration, 10_000) if duration is not None else DEFAULT_MS
     return (digit, ms) if digit else None
 
 

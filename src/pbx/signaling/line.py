@@ -11,6 +11,7 @@ from pbx.signaling.resolver import Hop
 from pbx.sip.digest import realm_of
 from pbx.sip.message import Flow, Response
 from pbx.sip.uri import Uri, parse_uri
+from pbx.whole import whole
 
 
 class State(Enum):
@@ -83,8 +84,8 @@ def realm_named(response: Response) -> str:
 def expires_of(response: Response, line: Line) -> int:
     """How long the registrar keeps our binding: its Contact's word, else Expires, else what we asked."""
     for contact in response.contacts:
-        if contact.uri.user == line.token and (text := contact.param("expires") or "").isdigit():
-            return int(text)
-    text = (response.get("Expires") or "").strip()
+        if contact.uri.user == line.token and (found := whole(contact.param("expires"))) is not None:
+            return found
+    found = whole(response.get("Expires"))
     asked = line.spec.register_.expires_s if line.spec.register_ is not None else 300
-    return int(text) if text.isdigit() else asked
+    return found if found is not None else asked

@@ -147,15 +147,23 @@ class SessionSignal:
                 return False
             retry.redirects -= 1
             uri = uri.with_user(contacts[0].uri.user)  # behind the same proxy: a Contact alone sends us nowhere
+        elif failed.response is None and self._went_by_stream(flow):
+            pass  # it broke under a large INVITE: the datagram after all (§18.1.1)
         elif (status == 408 or 500 <= status < 600) and retry.flows:
             flow = retry.flows.pop(0)
+            uri = uri if retry.destination.routes else uri.at(flow.remote)
         else:
             return False
         log.info("> %s again after %d (%s)", self.party, status, flow)
-        self.session = self._agent.send_invite(retry.destination, flow, uri, retry.caller, retry.sdp)
+        before = self.session.request
+        self.session = self._agent.send_invite(retry.destination, flow, uri, retry.caller, retry.sdp, before)
         self.session.owner = self
         self.hurry()
         return True
+
+    def _went_by_stream(self, flow: Flow) -> bool:
+        client = self.session.client
+        return client is not None and flow.transport == "udp" and client.flow.transport != "udp"
 
     @property
     def local_address(self) -> str:

@@ -20,8 +20,10 @@ MAX_WAITING_BYTES = 256 * 1024  # unsent bytes to a peer that does not read
 MAX_CONNECTIONS = 8_000
 MAX_PER_ADDRESS = 200  # an office behind one NAT fits; a flood from one host does not
 SWEEP_S = 5.0
+HANDSHAKE_S = 10.0  # of TLS
 SILENT_S = 20.0  # from connecting to the first message
 SLOW_S = 15.0  # within one message
+AGAIN_S, MAX_FAILED = 600.0, 1_000  # who takes no TCP is not asked for it with every large message
 IDLE_S = 3_700.0  # longer than any registration lasts without a refresh
 
 
@@ -47,6 +49,7 @@ class Streams:
         self.names: dict[tuple[str, int], str] = {}  # whom a certificate must name, by where we connect to
         self._connections: dict[tuple[tuple[str, int], tuple[str, int]], _Connection] = {}
         self._connecting: dict[Flow, list[bytes]] = {}
+        self._failed_at: dict[tuple[str, int], float] = {}  # who refused a connection, and when
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
 
@@ -57,7 +60,10 @@ class Streams:
         """
         loop = asyncio.get_running_loop()
         tls = self._certificates.server if self._certificates is not None else None
-        server = await loop.create_server(lambda: _Connection(self), host, port, ssl=tls, backlog=1024)
+        patience_s = HANDSHAKE_S if tls is not None else None
+        server = await loop.create_server(
+            lambda: _Connection(self), host, port, ssl=tls, backlog=1024, ssl_handshake_timeout=patience_s
+        )
         self._servers.append(server)
         if self._sweeper is None:
             self._sweeper = loop.call_later(SWEEP_S, self._sweep)
@@ -83,11 +89,23 @@ class Streams:
         if waiting is not None:
             waiting.append(data)
             return True
-        self._connecting[flow] = [data]
+        self._open(flow, [data])
+        return True
+
+    def stands(self, flow: Flow) -> bool:
+        """Whether the flow's connection is open; one that is not is opened meanwhile, unless that failed of late."""
+        if (flow.local, flow.remote) in self._connections:
+            return True
+        now = asyncio.get_running_loop().time()
+        if flow not in self._connecting and now - self._failed_at.get(flow.remote, -AGAIN_S) >= AGAIN_S:
+            self._open(flow, [])
+        return False
+
+    def _open(self, flow: Flow, waiting: list[bytes]) -> None:
+        self._connecting[flow] = waiting
         task = asyncio.get_running_loop().create_task(self._connect(flow))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return True
 
     async def _connect(self, flow: Flow) -> None:
         loop = asyncio.get_running_loop()
@@ -100,6 +118,9 @@ class Streams:
                 )
         except (OSError, TimeoutError) as error:
             log.info("x %s: cannot connect: %s", flow, error or "no answer")
+            if len(self._failed_at) > MAX_FAILED:
+                self._failed_at.clear()
+            self._failed_at[flow.remote] = loop.time()
             self._connecting.pop(flow, None)
             self._closed(flow)
             return

@@ -31,6 +31,7 @@ class Transports:
         self._udp: dict[tuple[str, int], UdpListener] = {}
         self._streams: dict[str, Streams] = {}
         self._stream_locals: dict[str, list[tuple[str, int]]] = {}
+        self._widened: set[tuple[str, int]] = set()  # UDP peers that are tried over TCP for what is large
 
     async def start(
         self,
@@ -123,19 +124,31 @@ class Transports:
                 return Flow(transport, local, remote)
         return Flow(transport, fitting[0], remote) if fitting else None
 
+    def widen(self, remote: tuple[str, int]) -> None:
+        """Try TCP towards a UDP peer once something large goes there: a server of a trunk, never a phone behind NAT."""
+        self._widened.add(remote)
+
+    def wider(self, flow: Flow) -> Flow | None:
+        """Return the TCP flow beside a UDP one, where its connection stands; else try to have one the next time."""
+        if flow.remote not in self._widened or (streams := self._streams.get("tcp")) is None:
+            return None
+        beside = self.flow_to("tcp", flow.remote)
+        return beside if beside is not None and streams.stands(beside) else None
+
     def advertised(self, flow: Flow) -> tuple[str, int]:
         """Return the address that this flow's peer should use for us."""
         host, port = flow.local
         if flow.transport != "udp":
             listening = self._stream_locals.get(flow.transport, [])
             port = listening[0][1] if listening else port  # an outbound connection's own port is no listener
-        if self._advertise and not self._is_local(flow.remote[0]):
+        if self._advertise and not self.is_local(flow.remote[0]):
             return self._advertise, port
         if host in ("0.0.0.0", "::"):
             host = source_address(flow.remote[0])
         return host, port
 
-    def _is_local(self, host: str) -> bool:
+    def is_local(self, host: str) -> bool:
+        """Whether an address is inside, so that no NAT of ours stands before it."""
         address = ipaddress.ip_address(host)
         return any(address.version == n.version and address in n for n in self._local_networks)
 

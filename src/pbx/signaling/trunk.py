@@ -30,6 +30,7 @@ class Ways(Protocol):
     def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
     def expect(self, remote: tuple[str, int], name: str) -> None: ...
+    def widen(self, remote: tuple[str, int]) -> None: ...
 
 
 class Trunks:
@@ -322,4 +323,6 @@ class Trunks:
             if flow.transport == "tls":
                 name = (line.hop_uri or line.proxies[index].uri).host
                 self._ways.expect(flow.remote, name if line.spec.verify_tls else "")
+            elif flow.transport == "udp" and not line.spec.transport:
+                self._ways.widen(flow.remote)  # nobody insists on UDP: what is large may go by TCP
         return found

@@ -110,7 +110,7 @@ class Secret:
         if not self.password:
             return None
         digest = ALGORITHMS[algorithm]
-        return digest(f"{username}:{realm}:{self.password}".encode())
+        return digest(f"{username}:{realm}:{self.password}".encode("utf-8", "surrogateescape"))
 
 
 def digest_response(ha1: str, credentials: Credentials, method: str, body: bytes = b"") -> str:
@@ -124,7 +124,7 @@ def digest_response(ha1: str, credentials: Credentials, method: str, body: bytes
         a2 = f"{a2}:{digest(body)}"
     ha2 = digest(a2.encode("utf-8", "surrogateescape"))
     if not credentials.qop:
-        return digest(f"{ha1}:{credentials.nonce}:{ha2}".encode())
+        return digest(f"{ha1}:{credentials.nonce}:{ha2}".encode("utf-8", "surrogateescape"))
     c = credentials
     return digest(f"{ha1}:{c.nonce}:{c.nc}:{c.cnonce}:{c.qop}:{ha2}".encode("utf-8", "surrogateescape"))
 
@@ -210,7 +210,7 @@ def answer_challenge(
     mine = Credentials(
         username, realm, nonce, uri, "", algorithm, qop, cnonce if qop else "", f"{nc:08x}" if qop else ""
     )
-    ha1 = ALGORITHMS[algorithm](f"{username}:{realm}:{password}".encode())
+    ha1 = ALGORITHMS[algorithm](f"{username}:{realm}:{password}".encode("utf-8", "surrogateescape"))
     response = digest_response(ha1, mine, method)
     text = f'Digest username="{username}", realm="{realm}", nonce="{nonce}", uri="{uri}", response="{response}"'
     if "algorithm" in values:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from pbx.errors import ParseError
 from pbx.sip.uri import Params, Uri, format_params, parse_uri, split_host_port
+from pbx.whole import whole
 
 MAGIC_COOKIE = "z9hG4bK"  # RFC 3261 8.1.1.7
 
@@ -311,8 +312,8 @@ def parse_cseq(text: str) -> CSeq:
 
     :raises ParseError: where it is none.
     """
-    number, _, method = text.strip().partition(" ")
-    method = method.strip()
-    if not (number.isascii() and number.isdigit()) or not method or int(number) >= 2**31:
+    written, _, method = text.strip().partition(" ")
+    number, method = whole(written), method.strip()
+    if number is None or not method or number >= 2**31:
         raise ParseError(f"bad CSeq {text[:60]!r}")
-    return CSeq(int(number), method)
+    return CSeq(number, method)

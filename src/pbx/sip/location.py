@@ -9,10 +9,12 @@ from pbx.errors import ParseError, RemoteProtocolError
 from pbx.sip.headers import NameAddr
 from pbx.sip.message import Flow, Request
 from pbx.sip.uri import Uri, parse_uri
+from pbx.whole import whole
 
 MIN_EXPIRES_S = 60
 MAX_EXPIRES_S = 3600
 DEFAULT_EXPIRES_S = 300
+NAT_EXPIRES_S = 120  # a phone that its NAT gave another port is reached again after its next REGISTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Change:
     added: list[Binding] = field(default_factory=list)
     refreshed: list[Binding] = field(default_factory=list)
     removed: list[tuple[Binding, str]] = field(default_factory=list)  # with the cause
+    moved: list[tuple[Flow, Flow]] = field(default_factory=list)  # a phone that is reached another way than before
 
 
 class Location:
@@ -128,6 +131,8 @@ class Location:
         self, contact: NameAddr, request: Request, flow: Flow, wall_s: float, current: list[Binding], change: Change
     ) -> None:
         expires_s = self._expiry(contact, request)
+        if not flow.reliable and request.via.host != flow.remote[0]:
+            expires_s = min(expires_s, NAT_EXPIRES_S)
         made = _binding(contact, request, flow, wall_s, expires_s)
         old = next((b for b in current if b.key == made.key or b.contact == made.contact), None)
         if old is not None:
@@ -140,16 +145,18 @@ class Location:
         current.append(made)
         if old is not None and old.flow == made.flow:
             change.refreshed.append(made)
-        else:
-            change.added.append(made)
+            return
+        change.added.append(made)
+        if old is not None:
+            change.moved.append((old.flow, made.flow))
 
     def _expiry(self, contact: NameAddr, request: Request) -> int:
         text = contact.param("expires")
         if not text:
             text = request.get("Expires")
-        if text is None or not text.strip().isdigit():
+        asked = whole(text)
+        if asked is None:
             return min(DEFAULT_EXPIRES_S, self.max_s)  # 10.3: malformed values mean the default
-        asked = int(text)
         if 0 < asked < self.min_s:
             raise RemoteProtocolError("registration too brief", status=423)
         return min(asked, self.max_s)
@@ -161,7 +168,6 @@ class Location:
 
 
 def _binding(contact: NameAddr, request: Request, flow: Flow, wall_s: float, expires_s: int) -> Binding:
-    reg_id = contact.param("reg-id") or "0"
     try:
         q = min(1.0, max(0.0, float(contact.param("q") or 1.0)))
     except ValueError:
@@ -176,7 +182,7 @@ def _binding(contact: NameAddr, request: Request, flow: Flow, wall_s: float, exp
         expires_at=wall_s + expires_s,
         user_agent=(request.get("User-Agent") or "")[:80],
         instance=(contact.param("+sip.instance") or "").strip('"'),
-        reg_id=int(reg_id) if reg_id.isdigit() else 0,
+        reg_id=whole(contact.param("reg-id")) or 0,
         path=tuple(request.values("Path")),
         q=q,
         registered_at=wall_s,

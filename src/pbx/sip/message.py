@@ -20,6 +20,7 @@ from pbx.sip.headers import (
     unquote,
 )
 from pbx.sip.uri import Uri, parse_uri
+from pbx.whole import whole
 
 
 class Flow(NamedTuple):
@@ -121,7 +122,10 @@ class Message:
         :raises ParseError: where there is none.
         """
         if self._via is None:
-            self._via = parse_via(split_list(self._need("Via"))[0])
+            hops = split_list(self._need("Via"))
+            if not hops:
+                raise ParseError("an empty Via")
+            self._via = parse_via(hops[0])
         return self._via
 
     def set_top_via(self, via: Via) -> None:
@@ -215,9 +219,10 @@ class Request(Message):
         text = self.get("Max-Forwards")
         if text is None:
             return 70
-        if not text.strip().isdigit() or int(text) > 255:
+        number = whole(text)
+        if number is None or number > 255:
             raise ParseError(f"bad Max-Forwards {text[:20]!r}")
-        return int(text)
+        return number
 
     def to_bytes(self) -> bytes:
         return self._write(f"{self.method} {self.uri_text} SIP/2.0")
@@ -228,6 +233,17 @@ class Request(Message):
 
 class Response(Message):
     __slots__ = ("reason", "status")
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """The Contact addresses that can be read: an answer is not lost for one that cannot."""
+        found = []
+        for value in self.values("Contact"):
+            try:
+                found.append(parse_address(value))
+            except ParseError:
+                continue
+        return found
 
     def __init__(
         self, status: int, reason: str = "", headers: dict[str, list[str]] | None = None, body: bytes = b""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from pbx.errors import ParseError
-from pbx.sip.headers import canonical
+from pbx.sip.headers import canonical, parse_address
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.uri import parse_uri
+from pbx.whole import whole
 
 MAX_HEADERS = 200
 MAX_MESSAGE_BYTES = 65_535
@@ -109,9 +110,9 @@ def _body(message: Message, body: bytes) -> None:
     if text is None:
         message.body = body
         return
-    if not (text.isascii() and text.isdigit()):
+    length = whole(text)
+    if length is None:
         raise ParseError(f"bad Content-Length {text[:20]!r}")
-    length = int(text)
     if length > len(body):
         raise ParseError("the body is shorter than Content-Length says")  # 18.3
     message.body = body[:length]
@@ -135,3 +136,13 @@ def validate_request(request: Request) -> None:
         if error.status == 416:
             raise ParseError(str(error)) from None  # RFC 4475 3.3.5: a foreign scheme in From, To or Contact
         raise
+
+
+def validate_answer(response: Response) -> None:
+    """Read what a dialog will need of an answer to an INVITE; one that cannot be read counts as never received.
+
+    :raises ParseError: for the first that is broken.
+    """
+    _ = response.to
+    for value in response.values("Record-Route"):
+        parse_address(value)

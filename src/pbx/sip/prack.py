@@ -9,6 +9,7 @@ from pbx.errors import ParseError
 from pbx.sip.message import Message, Request, Response, response_to
 from pbx.sip.repeat import Repeater
 from pbx.sip.transaction import ServerTransaction
+from pbx.whole import whole
 
 if TYPE_CHECKING:
     from pbx.sip.invite import Session
@@ -30,17 +31,17 @@ def parse_rack(text: str) -> RAck:
     :raises ParseError: where it is none.
     """
     parts = text.split()
-    if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):
+    rseq, cseq = (whole(parts[0]), whole(parts[1])) if len(parts) == 3 else (None, None)
+    if rseq is None or cseq is None:
         raise ParseError(f"bad RAck {text[:40]!r}")
-    return RAck(int(parts[0]), int(parts[1]), parts[2])
+    return RAck(rseq, cseq, parts[2])
 
 
 def rseq_of(message: Message) -> int | None:
     """Return the RSeq of a response that wants a PRACK, None where it wants none."""
     if message.headers.get("RSeq") is None or "100rel" not in message.tokens("Require"):
         return None
-    text = message.get("RSeq") or ""
-    return int(text) if text.isdigit() else None
+    return whole(message.get("RSeq"))
 
 
 class ReliableServer:

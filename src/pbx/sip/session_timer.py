@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pbx.sip.headers import param_of, split_params
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.timers import Timers
+from pbx.whole import whole
 
 MIN_SE_S = 90  # 4028 4: the smallest interval that anybody may ask for
+MOST_S = 2**31 - 1  # what a header can hold (4028 4)
 MARGIN_S = 32.0  # 10: the side that waits gives up min(32, a third) before the end
 
 
@@ -30,16 +32,17 @@ def session_expires_of(message: Message) -> SessionExpires | None:
     if text is None:
         return None
     number, _, params = text.partition(";")
-    if not number.strip().isdigit():
+    interval_s = whole(number)
+    if interval_s is None:
         return None
     refresher = (param_of(split_params(params), "refresher") or "").lower()
-    return SessionExpires(int(number), refresher if refresher in ("uac", "uas") else "")
+    return SessionExpires(min(interval_s, MOST_S), refresher if refresher in ("uac", "uas") else "")
 
 
 def min_se_of(message: Message) -> int:
     """Read Min-SE; what is absent or no number is the smallest interval."""
-    number = (message.get("Min-SE") or "").partition(";")[0].strip()
-    return max(MIN_SE_S, int(number)) if number.isdigit() else MIN_SE_S
+    number = whole((message.get("Min-SE") or "").partition(";")[0])
+    return min(max(MIN_SE_S, number), MOST_S) if number is not None else MIN_SE_S
 
 
 def too_brief(request: Request) -> bool:

@@ -11,6 +11,7 @@ cdef class Stack:
     cdef public object counters
     cdef public str user_agent
     cdef public int session_expires_s
+    cdef public object wider
     cdef public object _gate
     cdef public object _addresses
     cdef public list _outputs

@@ -6,18 +6,19 @@ One call to :meth:`Stack.receive` or :meth:`Stack.handle_timer` may queue output
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pbx.errors import ParseError, PbxError, RemoteProtocolError
 from pbx.sip.asker import Asker
 from pbx.sip.dialog import Dialog, DialogId
 from pbx.sip.headers import Via
 from pbx.sip.ids import Ids
-from pbx.sip.invite import ALLOW, Phase, Session
+from pbx.sip.invite import ALLOW, Session, replaced_by
 from pbx.sip.machines import On, State, class_of
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.outputs import Invited, Output, RequestReceived, Send
-from pbx.sip.parser import PartialMessage, parse_message, validate_request
+from pbx.sip.parser import PartialMessage, parse_message, validate_answer, validate_request
 from pbx.sip.refusal import answer_to_broken, refusal_of, too_far
-from pbx.sip.replaces import parse_replaces
 from pbx.sip.roles import Addresses, Admitted, Counters, DialogUser, Gate
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import (
@@ -31,7 +32,7 @@ from pbx.sip.transaction import (
     ServerTransaction,
     Transaction,
 )
-from pbx.sip.ways import flow_for, note_source, return_flow, server_key
+from pbx.sip.ways import flow_for, note_source, return_flow, server_key, wide_enough
 
 
 class Stack:
@@ -45,6 +46,7 @@ class Stack:
         self.counters = Counters()
         self.user_agent = user_agent
         self.session_expires_s = session_expires_s
+        self.wider: Callable[[Flow], Flow | None] = lambda flow: None  # the stream that is open beside a UDP flow
         self._gate = gate
         self._addresses = addresses
         self._outputs: list[Output] = []
@@ -117,6 +119,13 @@ class Stack:
             if dialog is not None and dialog.flow == flow:
                 dialog.direct = True  # a connection that is gone: from now on the Contact says where
 
+    def flow_moved(self, before: Flow, after: Flow) -> None:
+        """A phone that proved itself is reached another way: its NAT gave it another port, or it connected anew."""
+        for dialog_id, user in self._dialogs.items():
+            dialog = user.dialog_for(dialog_id)
+            if dialog is not None and dialog.flow == before:
+                dialog.follow(after)
+
     # ---- verbs -----------------------------------------------------------------------------------------------------
 
     def invite(
@@ -175,6 +184,9 @@ class Stack:
         self.transmit(data, flow)
 
     def start_client(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
+        flow = wide_enough(request, flow, self.wider)
+        if request.via.transport.lower() != flow.transport:
+            self.stamp(request, flow)  # Via says by which way it went (§18.1.1)
         made = ClientInvite if request.method == "INVITE" else ClientOther
         transaction = made(request, flow, self, user)
         self._clients[transaction.key] = transaction
@@ -243,6 +255,8 @@ class Stack:
     def _on_response(self, response: Response, flow: Flow, now: float) -> None:
         try:
             via, cseq = response.via, response.cseq
+            if cseq.method == "INVITE":
+                validate_answer(response)
         except ParseError:
             self.counters.unparsable += 1
             return
@@ -352,7 +366,7 @@ class Stack:
     def _invited(self, request: Request, transaction: ServerTransaction, source: str, now: float) -> None:
         replaced: Session | None = None
         if (text := request.get("Replaces")) is not None:
-            found = self._replaced(text)
+            found = replaced_by(text, self.session_of)
             if isinstance(found, int):
                 transaction.respond(self._plain(request, found), now)
                 return
@@ -361,21 +375,6 @@ class Stack:
         session = Session.invited(self, request, transaction, source)
         session.replaces = replaced
         self.emit(Invited(session))
-
-    def _replaced(self, text: str) -> Session | int:
-        """Return the session that a Replaces header names, or the status to refuse with (RFC 3891 §3)."""
-        try:
-            named = parse_replaces(text)
-        except ParseError as error:
-            return error.status
-        session = self.session_of((named.call_id, named.to_tag, named.from_tag))
-        if session is None or session.phase is Phase.ENDED:
-            return 481
-        if named.early_only and session.is_up:
-            return 486
-        if session.phase is Phase.INVITED:
-            return 481  # an early dialog that its own caller opened cannot be taken over
-        return session
 
     def _plain(self, request: Request, status: int) -> Response:
         return response_to(request, status, to_tag=self.ids.tag())

@@ -8,6 +8,7 @@ from pbx.sip.dialog import Dialog, DialogId, dialog_as_server
 from pbx.sip.message import Request, Response, response_to
 from pbx.sip.outputs import SubscriptionEnded, SubscriptionRefreshed
 from pbx.sip.transaction import ServerTransaction
+from pbx.whole import whole
 
 if TYPE_CHECKING:
     from pbx.sip.stack import Stack
@@ -21,8 +22,9 @@ def expires_of(request: Request) -> int | None:
 
     None is too brief (423).
     """
-    text = (request.get("Expires") or "").strip()
-    asked = int(text) if text.isdigit() else MAX_EXPIRES_S
+    asked = whole(request.get("Expires"))
+    if asked is None:
+        return MAX_EXPIRES_S
     if 0 < asked < MIN_EXPIRES_S:
         return None
     return min(asked, MAX_EXPIRES_S)

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from pbx.errors import ParseError
+from pbx.whole import whole
 
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _USER_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()&=+$,;?/")
@@ -103,6 +104,12 @@ class Uri:
     def with_user(self, user: str) -> Uri:
         return Uri(self.scheme, user, self.host, self.port, self.params, self.headers, self.password)
 
+    def at(self, remote: tuple[str, int]) -> Uri:
+        """Return it with the address that it is sent to, where it names an address; a name stays."""
+        if not self.is_address or (self.host, self.port or 5060) == remote:
+            return self
+        return Uri(self.scheme, self.user, *remote, self.params, self.headers, self.password)
+
     def bare(self) -> Uri:
         """Return it without parameters and headers: an address of record (§10.3)."""
         return Uri(self.scheme, self.user, self.host, self.port)
@@ -173,9 +180,10 @@ def split_host_port(text: str) -> tuple[str, int | None]:
         host = host[1:-1]
     if not tail:
         return host, None
-    if not tail.startswith(":") or not tail[1:].strip().isdigit() or int(tail[1:]) > 65535:
+    port = whole(tail[1:]) if tail.startswith(":") else None
+    if port is None or port > 65535:
         raise ParseError(f"bad port in {text[:60]!r}")
-    return host, int(tail[1:])
+    return host, port
 
 
 def _params(parts: list[str]) -> Params:

@@ -42,6 +42,7 @@ class QueueSums:
     exits: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*EXITS, "waiting"), 0))
     short_abandoned: int = 0
     answered_in_time: int = 0
+    abandoned_in_time: int = 0
     left_in_time: int = 0  # by key, overflow, move or callback, within the threshold
     wait_ms_of_answered: int = 0
     longest_wait_ms: int = 0
@@ -57,6 +58,7 @@ class QueueSums:
             self.wait_ms_of_answered += entry.wait_ms
         elif entry.exit == "abandoned":
             self.short_abandoned += entry.wait_ms < short_s * 1000
+            self.abandoned_in_time += in_time
         elif entry.exit in ("timeout", "key", "emptied", "moved", "callback"):
             self.left_in_time += in_time
 

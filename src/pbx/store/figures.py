@@ -5,6 +5,7 @@ A call belongs to the interval in which it entered the queue; agents' seconds ar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ DROP_S = 60.0  # a call back so soon after one that we dropped is the same matte
 WITHHELD = frozenset(("", "anonymous", "unavailable", "restricted", "unknown"))
 KINDS = (
     "queue.entered", "queue.left", "queue.served", "offer.made", "offer.ended", "agent.state", "server.started",
-    "call.disposition",
+    "call.disposition", "survey.answered", "callback.changed",
 )  # fmt: skip
 
 Bounds = Callable[[float], float]  # an instant to the begin of its interval
@@ -93,12 +94,24 @@ def queues(entries: Iterable[Entry], thresholds: Callable[[str], tuple[float, fl
             {
                 "began_utc": began, "queue": name, "entered": sums.entered, **sums.exits,
                 "short_abandoned": sums.short_abandoned, "service_level": _share(sums.service_level),
+                **_other_levels(sums),
                 "asa_s": None if asa_ms is None else round(asa_ms / 1000, 1),
                 "longest_wait_s": round(sums.longest_wait_ms / 1000, 1),
                 "provisional": bool(sums.exits["waiting"]),
             }
         )  # fmt: skip
     return rows
+
+
+def _other_levels(sums: QueueSums) -> Row:
+    """Return the service level as others count it: of all that entered, and Asterisk's two."""
+    answered, abandoned, in_time = sums.exits["answered"], sums.exits["abandoned"], sums.answered_in_time
+    ended = answered + abandoned
+    return {
+        "sl_offered": _share(in_time / sums.entered if sums.entered else None),
+        "sl_answered": _share(in_time / answered if answered else None),
+        "sl_abandon_ok": _share((in_time + sums.abandoned_in_time) / ended if ended else None),
+    }
 
 
 def dispositions(entries: Iterable[Entry], begin_of: Bounds) -> list[Row]:
@@ -112,6 +125,62 @@ def dispositions(entries: Iterable[Entry], begin_of: Bounds) -> list[Row]:
         {"began_utc": began, "queue": queue, "disposition": code, "calls": calls}
         for (began, queue, code), calls in sorted(found.items())
     ]
+
+
+def surveys(log: Iterable[Logged], begin_of: Bounds) -> list[Row]:
+    """Return a row an interval, survey and agent: participation stands beside the score."""
+    counts: dict[tuple[float, str, str], dict[str, int]] = {}
+    scores: dict[tuple[float, str, str], list[float]] = {}
+    for entry in log:
+        if isinstance(event := entry.event, ev.SurveyAnswered):
+            key = (begin_of(entry.at_utc), event.survey, event.agent)
+            states = counts.setdefault(key, {})
+            states[event.state] = states.get(event.state, 0) + 1
+            if event.state == "scored" and event.score.isdigit():
+                scores.setdefault(key, []).append(float(event.score))
+    rows: list[Row] = []
+    for key, states in sorted(counts.items()):
+        offered, scored, found = states.get("offered", 0), states.get("scored", 0), scores.get(key, [])
+        rows.append(
+            {
+                "began_utc": key[0], "survey": key[1], "agent": key[2], "offered": offered, "scored": scored,
+                "participation": _share(scored / offered if offered else None),
+                "score": round(sum(found) / len(found), 2) if found else None,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def callbacks(log: Iterable[Logged], begin_of: Bounds) -> list[Row]:
+    """Return a row an interval and queue, by when a callback was promised; one that is still to come is open."""
+    promised: dict[str, tuple[float, str]] = {}  # callback_id: when, queue
+    ended: dict[str, tuple[str, float]] = {}  # callback_id: how, when
+    for entry in log:
+        if isinstance(event := entry.event, ev.CallbackChanged):
+            if event.state == "promised":
+                promised.setdefault(event.callback_id, (entry.at_utc, event.queue))
+            elif event.state in ("connected", "failed", "expired", "cancelled"):
+                ended[event.callback_id] = (event.state, entry.at_utc)
+    counts: dict[tuple[float, str], Counter[str]] = {}
+    waits: dict[tuple[float, str], list[float]] = {}
+    for callback_id, (at, queue) in promised.items():
+        key = (begin_of(at), queue)
+        how, when = ended.get(callback_id, ("open", at))
+        counts.setdefault(key, Counter()).update(("accepted", how))
+        if how == "connected":
+            waits.setdefault(key, []).append(when - at)
+    rows: list[Row] = []
+    for key, found in sorted(counts.items()):
+        mine = waits.get(key, [])
+        states = ("accepted", "connected", "failed", "expired", "cancelled", "open")
+        rows.append(
+            {
+                "began_utc": key[0], "queue": key[1], **{state: found[state] for state in states},
+                "kept_rate": _share(len(mine) / found["accepted"]),
+                "time_to_callback_s": round(sum(mine) / len(mine), 1) if mine else None,
+            }
+        )  # fmt: skip
+    return rows
 
 
 # ---- first-call resolution -----------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ class Segment:
     hold_ms: int = 0
     ended_by: str = ""  # one, other, transfer, returned (a transfer that nobody took), system
     disposition: str = ""  # what its agent said that the call was about
+    score: str = ""  # what the caller answered to the survey: the last agent's
 
 
 @dataclass(slots=True)
@@ -99,6 +100,11 @@ class Segmenter:
             self._transfer(event)
         elif isinstance(event, ev.CallDisposition):
             self._dispose(event)
+        elif isinstance(event, ev.SurveyAnswered) and event.score:
+            for segment in reversed(self.segments):
+                if segment.agent:
+                    segment.score = event.score
+                    break
         elif isinstance(event, ev.LegEnded):
             self._leg_ended(event)
         elif isinstance(event, ev.LegUnbridged):

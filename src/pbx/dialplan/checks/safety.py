@@ -248,10 +248,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 told.add(type(step))
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
-    if "format" in config.recordings.model_fields_set:
-        yield warning(config.recordings.where_of("format"), "recordings.format: recordings are PCM16 so far")
-    if config.media.threads != 1:
-        yield warning(config.media.where_of("threads"), "media.threads: one media thread serves every call so far")
 
 
 def today() -> date:
