@@ -5,6 +5,7 @@ usage: python -m bench --only held
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.interop.waiting import wait_for
 from bench.sipp import CONFIG
 
 CALLS, RATE = 2_000, 100
+TRUNK = re.compile(r"(\[trunks\.\w+\][^\n]*\n)")
 TRANSACTIONS_S = 36.0  # until nothing is left of the INVITEs
 
 
@@ -26,6 +28,8 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, network():
         directory = Path(folder)
         server = LiveServer.of(CONFIG, directory / "bench", level="error")
+        file = server.directory / "pbx.toml"
+        file.write_text(TRUNK.sub(rf"\1max-calls = {2 * CALLS}\n", file.read_text()))
         server.start()
         callee = Sipp(directory / "uas", "uas", "-sn", "uas", "-p", "5070")
         common = ("-sn", "uac", "-s", "service", "-l", str(2 * CALLS), "127.0.0.1:5060", "-r", str(RATE))
