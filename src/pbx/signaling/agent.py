@@ -12,7 +12,7 @@ from typing import Protocol
 from pbx.errors import LocalProtocolError, ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.signaling.limits import Shedder
-from pbx.signaling.presentation import asserted_caller
+from pbx.signaling.presentation import UNNAMED, asserted_caller, is_anonymous
 from pbx.signaling.subscriptions import PACKAGES, Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.sip import outputs as out
@@ -281,7 +281,7 @@ class UserAgent:
             request.headers["CSeq"] = [f"{before.cseq.number + 1} INVITE"]
         if destination.routes:
             request.headers["Route"] = list(destination.routes)
-        if destination.party.startswith("endpoint/") and introduced.uri.user:
+        if destination.party.startswith("endpoint/") and introduced.uri.user and introduced is not UNNAMED:
             request.headers["P-Asserted-Identity"] = [str(introduced)]  # RFC 3325: phones of ours trust us
         for name, value in destination.headers:
             request.add(name, value)
@@ -302,12 +302,14 @@ def introduction_of(session: Session, tokens: Mapping[str, str]) -> Introduction
     """Read what an INVITE says about its caller."""
     request = session.request
     caller = asserted_caller(request, trusted=session.source.startswith("trunk/"))  # RFC 3325: from trunks only
-    dialled = request.uri.user
+    dialled = request.dialled
+    room, _, account = session.source.partition("/")
+    hidden = room == "endpoint" and is_anonymous(caller)  # for those who are called; not for us, nor for the record
     replaced = session.replaces.owner if session.replaces is not None else None
     return Introduction(
         source=session.source,
-        caller=caller.uri.user,
-        caller_name=caller.name,
+        caller=account if hidden else caller.uri.user,
+        caller_name="" if hidden else caller.name,
         dialled=request.to.uri.user if dialled in tokens else dialled,  # to our registration: the number is in To
         did=request.to.uri.user,
         sip_call_id=request.call_id,
