@@ -45,6 +45,7 @@ def extension(name: str, source: str, *more: str) -> Extension:
 
 def native_modules() -> list[Extension]:
     found = [extension("pbx._mix", "src/pbx/_mix.pyx")]
+    found.append(extension("pbx.signaling.datagrams", "src/pbx/signaling/datagrams.pyx"))
     for source in sorted((HERE / "src/pbx/native").glob("*.pyx")):
         found.append(extension(f"pbx.native.{source.stem}", f"src/pbx/native/{source.name}"))
     return found
@@ -53,10 +54,11 @@ def native_modules() -> list[Extension]:
 def twin_modules() -> list[Extension]:
     """Return the modules that run plain as well: every .py with a .pxd beside it (see pbx.twins)."""
     found = []
-    for types in sorted((HERE / "src/pbx/sip").glob("*.pxd")):
-        source = types.with_suffix(".py")
-        # Calls of Python objects gain nothing from -O3, which takes twice as long to compile.
-        found.append(extension(f"pbx.sip.{source.stem}", f"src/pbx/sip/{source.name}", "-O1"))
+    for room in ("sip", "sdp"):
+        for types in sorted((HERE / "src/pbx" / room).glob("*.pxd")):
+            source = types.with_suffix(".py")
+            # Calls of Python objects gain nothing from -O3, which takes twice as long to compile.
+            found.append(extension(f"pbx.{room}.{source.stem}", f"src/pbx/{room}/{source.name}", "-O2"))
     return found
 
 

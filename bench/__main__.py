@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write RESULTS.md from what they measured.
 
-usage: python -m bench [--only sipp stack flood register floor dialplan log media quality jitter]
+usage: python -m bench [--only sipp stack flood register floor acd dialplan log media quality digits jitter]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import dialplan, flood, floor, log, media, quality, register, sipp, stack
+from bench import acd, dialplan, digits, flood, floor, log, media, quality, register, sipp, stack
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent
@@ -23,6 +23,7 @@ BENCHES = {
     "flood": ("Calls in progress and goodput while INVITEs come at several times the capacity", flood.measure),
     "register": ("Authenticated REGISTER (401, 200, durable), and what a call waits for its 100", register.measure),
     "floor": ("Queued calls: a hundred agents on registered phones, twenty callers a second", floor.measure),
+    "acd": ("The core of the queues: one decision, and a simulated day", acd.measure),
     "dialplan": ("A dialplan of ten thousand routes", dialplan.measure),
     "log": (
         "The event log: durable events, what they cost calls, a day's records among ten million events",
@@ -33,6 +34,7 @@ BENCHES = {
         "Speech after packet loss (PESQ narrow-band, 40 s of the English prompts, four traces)",
         quality.measure,
     ),
+    "digits": ("False digits in speech (at most 5 in 30 minutes)", digits.measure),
     "jitter": ("The jitter buffer, ten minutes of virtual time", quality.jitter),
 }
 

@@ -101,14 +101,15 @@ static void put_stamp(uint8_t *payload, int64_t ns, enum mode mode) {
 
 static void find_stamp(struct phone *p, const uint8_t *payload, int64_t at_ns) {
     uint8_t both[2 * PAYLOAD];
-    int begin = p->has_before ? PAYLOAD - 19 : PAYLOAD, i;
+    int begin = p->has_before ? PAYLOAD - 19 : PAYLOAD;
+    const uint8_t *at = both + begin, *last = both + 2 * PAYLOAD - 20;
     memcpy(both, p->before, PAYLOAD);
     memcpy(both + PAYLOAD, payload, PAYLOAD);
-    for (i = begin; i <= 2 * PAYLOAD - 20; i++)
-        if (both[i] == MARK[0] && !memcmp(both + i, MARK, 4)) {
+    for (; at <= last && (at = memchr(at, MARK[0], last - at + 1)); at++)
+        if (!memcmp(at, MARK, 4)) {
             int64_t ns = 0;
-            for (int k = 0; k < 16; k++) ns |= (int64_t)(both[i + 4 + k] & 15) << (4 * k);
-            if (ns <= at_ns && at_ns - ns < 2000000000) {
+            for (int k = 0; k < 16; k++) ns |= (int64_t)(at[4 + k] & 15) << (4 * k);
+            if ((uint64_t)at_ns - (uint64_t)ns < 2000000000) { /* what concealment made of a stamp may be anything */
                 stamps++;
                 count_in(delays, at_ns - ns, at_ns);
             }

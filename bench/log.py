@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pbx import events as ev
+from pbx.api.why import why
 from pbx.store.database import Log
+from pbx.store.families import Seats, families
 from pbx.store.reader import Reader
+from pbx.store.segments import segments_of
+from pbx.store.window import Window
 
 EVENTS = 200_000
 OUTSTANDING = 20_000  # events that may be on their way to the disk
@@ -53,7 +57,7 @@ KINDS = (
 def measure() -> list[dict[str, Any]]:
     """Return a row a measurement."""
     rows = [_ingest(False), _ingest(True), *(_latency(per_s) for per_s in (0, 2_000, PACED_PER_S))]
-    return [*rows, _many()]
+    return [*rows, *_many()]
 
 
 def _row(what: str, **figures: Any) -> dict[str, Any]:
@@ -142,10 +146,10 @@ def _latency(per_s: int) -> dict[str, Any]:
     )
 
 
-def _many() -> dict[str, Any]:
-    """Ask for the call records of one day among many events."""
+def _many() -> list[dict[str, Any]]:
+    """Ask for the call records, and for the segments, of one day among many events."""
 
-    async def work(path: Path) -> tuple[int, float]:
+    async def work(path: Path) -> tuple[int, float, float, float]:
         log = Log(path, time.time, time.monotonic)
         log.start()
         await log.stop()
@@ -153,17 +157,35 @@ def _many() -> dict[str, Any]:
         reader = Reader(path)
         await reader.start()
         day_s = 86_400.0
-        times = []
+        times, parts = [], []
         for day in (3, DAYS // 2, DAYS - 3):
             began = time.perf_counter()
             found = await reader.records(100_000, day * day_s, (day + 1) * day_s)
             times.append(time.perf_counter() - began)
+            window = Window(day * day_s, (day + 1) * day_s)
+            seats = Seats(window.seats(path))
+            for entries in families(window.calls(path)):
+                segments_of(entries, seats)
+            parts.append(time.perf_counter() - began - times[-1])
+        told = [await _told(reader, n * (MANY // len(KINDS) // 50)) for n in range(50)]
         await reader.stop()
-        return len(found), max(times)
+        return len(found), max(times), max(parts), max(told)
 
     with tempfile.TemporaryDirectory() as folder:
-        count, took = asyncio.run(work(Path(folder) / "pbx.db"))
-    return _row(f"a day's call records among {MANY:,} events", records=count, seconds=round(took, 3))
+        count, took, cut, told = asyncio.run(work(Path(folder) / "pbx.db"))
+    return [
+        _row(f"a day's call records among {MANY:,} events", records=count, seconds=round(took, 3)),
+        _row("the same day's segments", records=count, seconds=round(cut, 3)),
+        _row("why a call went where it went, the slowest of fifty (must be under 0.1 s)", seconds=round(told, 4)),
+    ]
+
+
+async def _told(reader: Reader, number: int) -> float:
+    """Tell the story of a call, as `pbx why` asks for it; return the seconds."""
+    began = time.perf_counter()
+    call_id = await reader.call_named(f"c{number}.1")
+    assert why(call_id, await reader.events_of(call_id))["moments"]
+    return time.perf_counter() - began
 
 
 def _fill(path: Path) -> None:

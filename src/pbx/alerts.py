@@ -92,8 +92,9 @@ class Alerts:
 def live_figures(desk: Desk, today: Today, calls: int, registrations: int, trunks_down: int) -> Figures:
     """Return what conditions may ask for, as it is now; a service level of nobody is 1."""
     found: dict[str, Mapping[str, Value]] = {
-        "": {"calls": calls, "registrations": registrations, "trunks-down": trunks_down}
-    }
+        "": {"calls": calls, "registrations": registrations, "trunks-down": trunks_down,
+             "hands-raised": len(desk.hands.up)}
+    }  # fmt: skip
     now = desk.calls.now
     for name, queue in desk.core.queues.items():
         sums = today.queue(name)

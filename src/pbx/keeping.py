@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pbx.api.tally import Tally
+from pbx.api.tally import HEARD, Tally
 from pbx.config.config import Config
 from pbx.store.archive import Archive
 from pbx.store.database import Log
@@ -37,7 +37,8 @@ class Keeping:
     async def start(self, reader: Reader) -> None:
         """Read the business day from the log, then follow it."""
         self.today.load(await reader.since(self.today.begins, [kind.KIND for kind in KINDS]))
-        self._log.listeners += [self.tally.take, self.today.take]
+        self._log.hear(self.tally.take, HEARD)
+        self._log.hear(self.today.take, KINDS)
         self.archive.start()
         self._keeper.start()
         self._files.start()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pbx import events as ev
 from pbx.acd.agent import State
+from pbx.apps.desk import Desk
 from pbx.call.calls import Calls
 from pbx.call.leg import Leg, LegState
 from pbx.config.config import Config
@@ -20,6 +21,25 @@ from pbx.signaling.subscriptions import DialogState, MessageCount, Subscriptions
 from pbx.store.database import Log
 
 STATES = {LegState.NEW: "trying", LegState.RINGING: "early", LegState.UP: "confirmed"}
+HEARD = (
+    ev.LegCreated,
+    ev.LegRinging,
+    ev.LegAnswered,
+    ev.LegEnded,
+    ev.SwitchTurned,
+    ev.AgentState,
+    ev.AgentHelp,
+    ev.ConferenceJoined,
+    ev.ConferenceLeft,
+    ev.QueueEntered,
+    ev.QueueLeft,
+    ev.CallParked,
+    ev.EndpointSet,
+    ev.VoicemailChanged,
+    ev.RegistrationAdded,
+    ev.RegistrationRemoved,
+    ev.RegistrationAnswers,
+)
 LIT, BLINKS = "confirmed", "early"
 
 
@@ -43,6 +63,7 @@ class Lamps:
         self._endpoint_of: dict[str, str] = {}  # leg_id: endpoint
         self._numbers: dict[str, set[str]] = {}  # thing: the numbers under which it is watched
         self._changed: set[str] = set()
+        self._shown: dict[str, str] = {}  # thing that is no phone: the state that its watchers were told
         self._mail: set[str] = set()  # mailboxes to tell of
         self.subscriptions: Subscriptions | None = None
         self.pump: Callable[[], None] = lambda: None
@@ -63,6 +84,7 @@ class Lamps:
         if room == "endpoint":
             return self._calls_of(name, phone, plan)
         state = self._state(room, name, plan)
+        self._shown.setdefault(thing, state)
         return [DialogState(thing, state, "recipient")] if state else []
 
     def _calls_of(self, number: str, phone: str, plan: Dialplan) -> list[DialogState]:
@@ -91,6 +113,8 @@ class Lamps:
             return LIT if self._equipment.lots.parked(name) is not None else ""
         if room == "dnd":
             return LIT if self._equipment.forwards.disturb_not(name) else ""
+        if room == "filter":
+            return LIT if self._equipment.forwards.filtered(name, plan.config.endpoints[name].filter) else ""
         if room.startswith("forward-"):
             forward = self._equipment.forwards.of(name, plan.config.endpoints[name].forward)
             return LIT if getattr(forward, room.removeprefix("forward-").replace("-", "_")) else ""
@@ -99,10 +123,11 @@ class Lamps:
         if room == "queue":
             waiting = any(entry.queue.name == name for entry in desk.core.entries.values())
             return BLINKS if waiting else ""
-        agent = desk.agent_at(name)
-        if not agent or desk.state(agent) is State.LOGGED_OUT:
-            return ""
-        return LIT if room == "login" or desk.core.agents[agent].pause is not None else ""
+        if room == "hand":
+            return BLINKS if name in desk.hands.up else ""
+        if room == "hands":
+            return BLINKS if any(desk.may_supervise(name, agent) for agent in desk.hands.up) else ""
+        return _of_agent(room, name, desk)
 
     def reachable(self, number: str) -> bool:
         """Say whether a phone is registered; what is no phone is always there."""
@@ -141,7 +166,9 @@ class Lamps:
             case ev.SwitchTurned():
                 self._note(f"switch/{event.switch}")
             case ev.AgentState():
-                self._note(f"login/{event.endpoint}", f"pause/{event.endpoint}")
+                self._note(*(f"{room}/{event.endpoint}" for room in ("login", "pause", "ready", "wrap-up")))
+            case ev.AgentHelp():
+                self._note(f"hand/{event.agent}", *(name for name in self._numbers if name.startswith("hands/")))
             case ev.ConferenceJoined() | ev.ConferenceLeft():
                 self._note(f"conference/{event.conference}")
             case ev.QueueEntered() | ev.QueueLeft():
@@ -153,7 +180,7 @@ class Lamps:
             case ev.VoicemailChanged():
                 self._mail.add(event.mailbox)
                 self._soon()
-            case ev.RegistrationAdded() | ev.RegistrationRemoved():
+            case ev.RegistrationAdded() | ev.RegistrationRemoved() | ev.RegistrationAnswers():
                 self._note(f"endpoint/{event.endpoint}")
                 if isinstance(event, ev.RegistrationAdded):
                     self._registered(event.endpoint)
@@ -196,12 +223,21 @@ class Lamps:
         mail, self._mail = self._mail, set()
         if self.subscriptions is None:
             return
-        for number in {number for thing in changed for number in self._numbers[thing]}:
+        for number in {number for thing in changed if self._differs(thing) for number in self._numbers[thing]}:
             self.subscriptions.changed("dialog", number)
             self.subscriptions.changed("presence", number)
         for mailbox in mail:
             self._tell_of_mail(mailbox)
         self.pump()
+
+    def _differs(self, thing: str) -> bool:
+        """Say whether a lamp has another state than its watchers were told; a phone's calls always may have."""
+        room, _, name = thing.partition("/")
+        plan = self._calls.router
+        if room == "endpoint" or not isinstance(plan, Dialplan):
+            return True
+        before, self._shown[thing] = self._shown.get(thing), self._state(room, name, plan)
+        return before != self._shown[thing]
 
     def _tell_of_mail(self, mailbox: str) -> None:
         assert self.subscriptions is not None
@@ -225,6 +261,18 @@ class Lamps:
             self._notices.messages_waiting(phone, count)
 
 
+def _of_agent(room: str, seat: str, desk: Desk) -> str:
+    """Return the lamp of a state of the agent who sits at a phone."""
+    agent = desk.agent_at(seat)
+    state = desk.state(agent) if agent else State.LOGGED_OUT
+    if state is State.LOGGED_OUT:
+        return ""
+    if room == "pause":  # asked for, or taken already
+        return LIT if desk.core.agents[agent].pause is not None else ""
+    wanted = {"ready": State.READY, "wrap-up": State.WRAP_UP}.get(room, state)
+    return LIT if state is wanted else ""
+
+
 def _bare(target: str) -> str:
     return target.removeprefix("endpoint/")
 
@@ -244,5 +292,5 @@ def light(
     lamps = Lamps(config, calls, equipment, notices, reachable)
     agent.subscriptions = lamps.subscriptions = Subscriptions(agent.stack, lamps, domain, lambda: agent.now)
     lamps.pump = agent.pump
-    log.listeners.append(lamps.take)
+    log.hear(lamps.take, HEARD)
     return notices

@@ -22,6 +22,7 @@ from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
 from pbx.apps.mailboxes import FileMailboxes
 from pbx.apps.timed import Timed
+from pbx.attendance import Attendance
 from pbx.call.calls import Calls
 from pbx.config.config import Config
 from pbx.config.endpoints import Forward
@@ -47,12 +48,12 @@ from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import AccountGate, accounts, matches
 from pbx.signaling.keepalive import KeepAlive
 from pbx.signaling.limits import Shedder
+from pbx.signaling.line import State as TrunkState
 from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
 from pbx.signaling.resolver import Dns
 from pbx.signaling.trace import Trace
 from pbx.signaling.transports import Transports
-from pbx.signaling.trunk import State as TrunkState
 from pbx.signaling.trunk import Trunks
 from pbx.sip.digest import Nonces
 from pbx.sip.location import Location
@@ -68,6 +69,7 @@ from pbx.store.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
+LAST_CALLER_DAYS = 30
 
 
 class Server:
@@ -162,12 +164,16 @@ class Server:
             self.agent.pump,
         )
         first, _, last = config.media.ports.partition("-")
-        self.media = Engine(int(first), int(last), country=config.media.tones)
+        self.media = Engine(int(first), int(last), threads=config.media.threads, country=config.media.tones)
         self.media.start()
         opened.callback(self.media.stop)
         self.destinations = Destinations(
             config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
+        self.attendance = Attendance(
+            lambda: self.config, self.agent, self.destinations, self.registrar.location, self.log.append
+        )
+        self.registrar.changed.append(self.attendance.registered)
         self.equipment = furnish(lambda: self.config, self.base, self.log)
         if isinstance(self.equipment.lookups, HttpLookups):
             opened.push_async_callback(self.equipment.lookups.close)
@@ -182,12 +188,13 @@ class Server:
                 lambda agent: self.desk.seat_of(agent),
                 self.equipment.forwards.disturb_not,
             ),
-            self._tell,
+            self.log.append,
             ids,
             time.time,
             config.media.codecs,
         )
         self.calls.is_full = self._is_full
+        self.calls.name_of = self._name_of
         self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
@@ -203,6 +210,7 @@ class Server:
         self.reader = Reader(self.log.path)
         await self.reader.start()
         opened.push_async_callback(self.reader.stop)
+        self.equipment.earlier_caller = self._earlier_caller
         await self._watch()
         opened.callback(self.agent.stop)
         assert self.agent.subscriptions is not None
@@ -240,7 +248,7 @@ class Server:
         self._opened.push_async_callback(self.post.close)
         if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
             postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
-            self.log.listeners.append(postroom.take)
+            self.log.hear(postroom.take, (ev.VoicemailChanged,))
             postroom.start()
             self._opened.callback(postroom.stop)
         self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
@@ -265,7 +273,9 @@ class Server:
         self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
         self.destinations.config = config
         self.calls.max_calls = limits.max_calls
+        self.calls.transfer_returns_s = limits.transfer_returns_s
         self.calls.language = config.language
+        self.calls.recording_coding = config.recordings.format
         self.calls.codecs = tuple(config.media.codecs)
         self.agent.stack.session_expires_s = config.sip.session_expires_s
 
@@ -302,12 +312,6 @@ class Server:
         except PbxError as error:
             log.error("not reloaded:\n%s", error)
 
-    def _tell(self, event: ev.Event) -> object:
-        """Write an event down; the desk sees from it which agents are in other calls."""
-        logged = self.log.append(event)
-        self.desk.observe(event)
-        return logged
-
     def _open_desk(self, seed: int) -> None:
         """Begin to serve queues, with agents as they were."""
         self.desk = Desk(
@@ -317,11 +321,13 @@ class Server:
             seed=seed,
             store=KeptDesk(Settings(self.log, "desk:")),
             wall=time.time,
-            is_reachable=self._is_registered,
+            is_reachable=self.attendance.is_there,
         )
         self.equipment.desk = self.desk
+        self.equipment.agent_day = self.today.agent
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
-        self.registrar.changed.append(self.desk.endpoint_changed)
+        self.log.hear(lambda logged: self.desk.observe(logged.event), (ev.LegCreated, ev.LegEnded))
+        self.attendance.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)
 
@@ -334,12 +340,16 @@ class Server:
         )
         messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
-        self.notices = light(
-            lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, self._is_registered
-        )
+        there = self.attendance.is_there
+        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, there)
 
-    def _is_registered(self, endpoint: str) -> bool:
-        return bool(self.location.bindings(endpoint, time.time()))
+    def _name_of(self, party: str) -> str:
+        room, _, name = party.partition("/")
+        spec = self.config.endpoints.get(name) if room == "endpoint" else None
+        return spec.name if spec is not None else ""
+
+    async def _earlier_caller(self, endpoint: str) -> str:
+        return await self.reader.last_caller(endpoint, time.time() - LAST_CALLER_DAYS * 86_400)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
@@ -405,6 +415,7 @@ class Server:
             await asyncio.sleep(1.0)
             self.registrar.expire()
             self.keep_alive.tick()
+            self.attendance.tick()
             self.trunks.tick()
             self.housekeeping.look()
             self.desk.follow_hours(self._queue_is_open)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 HOME = Path(__file__).parent
-ROOMS = ("sip",)  # whose .py with a .pxd beside are compiled
+ROOMS = ("sip", "sdp")  # whose .py with a .pxd beside are compiled
 
 
 class PlainFinder(MetaPathFinder):

@@ -10,7 +10,7 @@ from pbx.acd import inputs
 from pbx.acd.agent import AgentSpec
 from pbx.acd.core import Core
 from pbx.acd.outputs import Decided, MakeOffer
-from pbx.acd.replay import first_difference, replay
+from pbx.acd.replay import first_difference, name_of_run, replay
 from pbx.acd.skills import Need
 from pbx.config.queues import Queue
 
@@ -20,7 +20,7 @@ AGENTS = {f"a{n}": AgentSpec(f"a{n}", {"q": 1}, {"billing": n}, weight=n + 1) fo
 
 def history(seed: int) -> tuple[list[tuple[float, dict[str, Any]]], list[tuple[str, tuple[str, ...]]]]:
     """Run a busy minute; return what was fed, as JSON keeps it, and what was decided."""
-    core, rng = Core(QUEUES, AGENTS, random.Random(seed)), random.Random(99)
+    core, rng = Core(QUEUES, AGENTS, random.Random(seed), name_of_run(seed)), random.Random(99)
     fed: list[tuple[float, dict[str, Any]]] = []
     decided: list[tuple[str, tuple[str, ...]]] = []
 

@@ -15,7 +15,7 @@ import orjson
 from pbx import events as ev
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
-from pbx.api.tally import Tally
+from pbx.api.tally import HEARD, Tally
 from pbx.apps.conference import Rooms
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import MemoryDeskStore
@@ -28,14 +28,14 @@ from pbx.call.contract import Refusal, Routed
 from pbx.call.leg import Leg
 from pbx.config.config import Config
 from pbx.signaling.contract import Introduction
-from pbx.signaling.trunk import Line
-from pbx.signaling.trunk import State as TrunkState
+from pbx.signaling.line import Line
+from pbx.signaling.line import State as TrunkState
 from pbx.signaling.virtual import Behaviour
 from pbx.sip.location import Location
 from pbx.store.archive import Archive
 from pbx.store.database import Log
 from pbx.store.reader import Reader
-from pbx.store.today import Today
+from pbx.store.today import KINDS, Today
 from tests.fakes.house import House
 
 SOON = Behaviour(ring_after_s=0, answer_after_s=0)
@@ -95,7 +95,7 @@ class Running:
         self.trunks = SimpleNamespace(lines={"carrier": line}, enable=self._enable)
         counters = SimpleNamespace(responses={200: 3, 486: 1}, retransmitted=0)
         self.agent = SimpleNamespace(stack=SimpleNamespace(counters=counters, sizes={"dialogs": 0}))
-        self.media = SimpleNamespace(lateness=([90, 9, 1] + [0] * 125, 120_000, 0), cpu_s=0.5)
+        self.media = SimpleNamespace(lateness=([90, 9, 1] + [0] * 125, 120_000, 0), cpu_s=0.5, loads=[0.25, 0.5])
         self.routes: dict[str, Any] = {}
 
     async def open(self) -> None:
@@ -109,7 +109,8 @@ class Running:
         self.tally, self.pulse = Tally(), Pulse()
         self.pulse.start()
         self.today = Today(time.time, "00:00", lambda queue: (20.0, 5.0))
-        self.log.listeners += [self.tally.take, self.today.take]
+        self.log.hear(self.tally.take, HEARD)
+        self.log.hear(self.today.take, KINDS)
         self.timed = Timed(self.desk, self.texts, time.time)
         self.timed.start()
         self.archive = Archive(self.log, lambda: self.directory / "recordings", lambda: None, time.time)
@@ -152,7 +153,10 @@ class Running:
     def in_call(self, leg: Leg) -> dict[str, Any]:
         return {}
 
-    async def converse(self, leg: Leg, other: Leg) -> None:
+    def minutes_left_s(self, party: str) -> float:
+        return 7200.0
+
+    async def converse(self, leg: Leg, other: Leg, *, charged: str = "") -> None:
         await leg.bridge(other)
 
     def route(self, introduction: Introduction) -> Routed | Refusal:

@@ -325,6 +325,7 @@ async def test_metrics_have_the_names_that_dashboards_use(tmp_path: Path) -> Non
             'pbx_queue_abandoned_today{queue="support"} 0.0', 'pbx_queue_overflowed_today{queue="support"} 0.0',
             'pbx_queue_service_level{queue="support"} 1.0', 'pbx_agents{state="on-call"} 1.0',
             'pbx_media_tick_lateness_seconds_bucket{le="0.0001"} 99.0',
+            'pbx_media_thread_load{thread="media-1"} 0.5',
         ):  # fmt: skip
             assert line in text, line
         assert re.search(r'pbx_queue_longest_wait_seconds\{queue="support"\} 0\.\d', text)

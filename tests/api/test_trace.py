@@ -22,8 +22,8 @@ def traced(pbx: Running, *call_ids: str) -> Trace:
     clock = iter(range(1000, 2000))
     trace = pbx.agent.trace = Trace(lambda: float(next(clock)))
     for call_id in call_ids:
-        trace.note(message(Call_ID=call_id), FLOW, received=True)
-        trace.note(message("SIP/2.0 180 Ringing", body="", Call_ID=call_id), FLOW, received=False)
+        trace.note(message(Call_ID=call_id), FLOW, True)
+        trace.note(message("SIP/2.0 180 Ringing", body="", Call_ID=call_id), FLOW, False)
     return trace
 
 

@@ -339,3 +339,49 @@ def test_a_recorded_queue_call_is_recorded_on_after_a_transfer() -> None:
         assert kinds == ["recording.started", "recording.ended"] * 2
 
     on_floor(body)
+
+
+@pytest.mark.parametrize("minutes", [2, 0])
+def test_an_attended_transfer_to_outside_uses_up_the_minutes_of_who_made_it(minutes: int) -> None:
+    config = office(limits={"outside_forward_minutes_per_day": minutes})
+
+    async def body() -> None:
+        floor = Floor(config, {**PHONES, "trunk/line": ANSWERS})
+        customer, bob = await talking(floor)
+        floor.press(bob, "*2")
+        await asyncio.sleep(0.5)
+        floor.press(bob, "13912345678#")
+        await asyncio.sleep(5)
+        assert bob.peer is not None
+        outside = bob.peer
+        assert outside.party == "trunk/line"
+        floor.press(bob, "*2")
+        await asyncio.sleep(3)
+        if not minutes:  # a conversation that was dialled goes on; the transfer does not happen
+            assert bob.state is LegState.UP
+            assert customer.peer is not outside
+            return
+        assert customer.peer is outside
+        await asyncio.sleep(115)
+        assert customer.peer is outside
+        await asyncio.sleep(5)
+        assert customer.state is LegState.ENDED
+        assert floor.equipment.forwards.left_s("1002", minutes) == 0
+
+    on_floor(body)
+
+
+def test_a_transfer_of_what_was_dialled_to_a_colleague_costs_nobody_minutes() -> None:
+    async def body() -> None:
+        floor = Floor(office(), {**PHONES, "trunk/line": ANSWERS})
+        bob, _ = floor.call("endpoint/1002", "13912345678")
+        await asyncio.sleep(3)
+        floor.press(bob, "*2")
+        await asyncio.sleep(0.5)
+        floor.press(bob, "1003#")
+        await asyncio.sleep(3)
+        floor.press(bob, "*2")
+        await asyncio.sleep(60)
+        assert floor.equipment.forwards.left_s("1002", 120) == 7200
+
+    on_floor(body)

@@ -28,6 +28,7 @@ def offices(draw: st.DrawFn) -> dict[str, Any]:
     routes = [
         {"match": "10XX", "do": [{"dial": "endpoint/{number}", "ring-s": 15.0}]},
         {"match": "900", "do": {"conference": "m", "moderator": True}},
+        {"match": "800", "do": {"queue": "q"}},
         {"match": "95XXX", "right": "international", "do": [{"dial": "trunk/line"}]},
     ]
     endpoints = {}
@@ -42,7 +43,10 @@ def offices(draw: st.DrawFn) -> dict[str, Any]:
             "rights": draw(st.lists(st.sampled_from(RIGHTS), unique=True)),
             "groups": draw(st.lists(st.sampled_from(["red", "blue"]), unique=True)),
             "forward": {**forwards, "after-s": 5.0} if forwards else None,
+            "secretary": draw(st.sampled_from([(), ("1001",), ("1002",)])) if number != "1001" else (),
+            "filter": draw(st.booleans()),
         }
+    endpoints["1009"] = {"context": "in"}
     return {
         "endpoints": endpoints,
         "trunks": {"line": {"proxy": "sip:192.0.2.9", "context": "from-line", "country": "CN", "area-code": "021"}},
@@ -54,6 +58,8 @@ def offices(draw: st.DrawFn) -> dict[str, Any]:
             "from-line": {"route": routes[:1]},
         },
         "conferences": {"m": {}},
+        "queues": {"q": {"callback": {"offer-after-s": 1.0, "trunk": "line", "tries": 1}}},
+        "agents": {"zhang": {"endpoint": "1009", "queues": {"q": 1}}},
         "parking": {"lots": "701-709", "recall-s": 20.0},
         "feature_codes": {"profile": "default"},
         "emergency": {"trunks": ["line"]},
@@ -152,9 +158,27 @@ async def park_there(floor: Floor, phone: str, number: str) -> None:
         await asyncio.sleep(25)
 
 
+async def promised(floor: Floor, phone: str, number: str) -> None:
+    """Wait in a queue and ask to be called back on a number that is typed."""
+    floor.desk.login("zhang")
+    floor.desk.pause("zhang")
+    leg, _ = floor.call(f"endpoint/{phone}", "800")
+    await asyncio.sleep(3)
+    for keys in ("1", number.lstrip("+") + "#", "1"):  # an extension is no number to call back: another is asked for
+        if leg.state is LegState.UP:
+            floor.press(leg, keys)
+            await asyncio.sleep(2)
+    await asyncio.sleep(20)  # the number is said again, and promised
+    leg.hangup()
+    floor.behaviour["endpoint/1009"] = ANSWERS
+    floor.desk.ready("zhang")
+    await asyncio.sleep(20)
+
+
 Way = Callable[[Floor, str, str], Awaitable[None]]
 WAYS: tuple[Way, ...] = (
     dial, forward, redirect, transfer, transfer_by_keys, consult_by_keys, call_back, call_in, park_there,
+    promised,
 )  # fmt: skip
 
 
@@ -173,7 +197,7 @@ def test_nothing_leaves_that_its_phone_may_not_dial(
         floor = Floor(config, {**{f"endpoint/{n}": others for n in PHONES}, "trunk/line": ANSWERS})
         await way(floor, phone, number)
         await asyncio.sleep(30)
-        typed = number.lstrip("+") if way in (transfer_by_keys, consult_by_keys, call_in) else number
+        typed = number.lstrip("+") if way in (transfer_by_keys, consult_by_keys, call_in, promised) else number
         responsible = [(phone, typed), (phone, number), *answerable(floor, number)]
         for sent in outside(floor):
             if sent in ("110", "119", "120", "122"):
@@ -197,7 +221,7 @@ def same(floor: Floor, number: str, sent: str) -> bool:
 @given(offices(), st.sampled_from(PHONES), st.sampled_from(PHONES), st.sampled_from(["**", "*8"]))
 def test_nobody_picks_up_what_they_may_not(config: dict[str, Any], taker: str, ringing: str, code: str) -> None:
     for endpoint in config["endpoints"].values():
-        endpoint["forward"] = None
+        endpoint |= {"forward": None, "filter": False}
 
     async def body() -> None:
         floor = Floor(config)
@@ -227,5 +251,24 @@ def test_no_forward_rings_an_emergency_line(what: str) -> None:
         floor.call("endpoint/1002", "1001")
         await asyncio.sleep(60)
         assert outside(floor) == []
+
+    on_floor(body)
+
+
+@pytest.mark.parametrize(("rights", "called"), [(("internal", "mobile"), ["+8613912345678"]), (("internal",), [])])
+def test_a_queue_calls_a_phone_back_where_it_may_dial_itself(rights: tuple[str, ...], called: list[str]) -> None:
+    async def body() -> None:
+        endpoint = {"context": "in", "country": "CN", "area-code": "021"}
+        config = {
+            "endpoints": {"1001": {**endpoint, "rights": rights}, "1009": endpoint},
+            "trunks": {"line": {"proxy": "sip:192.0.2.9", "country": "CN", "area-code": "021"}},
+            "contexts": {"in": {"route": [{"match": "800", "do": {"queue": "q"}}, OUTBOUND]}},
+            "queues": {"q": {"callback": {"offer-after-s": 1.0, "trunk": "line", "tries": 1}}},
+            "agents": {"zhang": {"endpoint": "1009", "queues": {"q": 1}}},
+            "emergency": {"trunks": ["line"]},
+        }
+        floor = Floor(config, {"trunk/line": ANSWERS})
+        await promised(floor, "1001", "13912345678")
+        assert outside(floor) == called
 
     on_floor(body)

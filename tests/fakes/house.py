@@ -47,7 +47,10 @@ class House:
     def in_call(self, leg: Leg) -> dict[str, Any]:
         return {}
 
-    async def converse(self, leg: Leg, other: Leg) -> None:
+    def minutes_left_s(self, party: str) -> float:
+        return 7200.0
+
+    async def converse(self, leg: Leg, other: Leg, *, charged: str = "") -> None:
         await leg.bridge(other)
 
     def resolve(self, target: str, leg: Leg, *, number: str = "", caller: str = "") -> Sequence[Destination]:

@@ -56,6 +56,7 @@ class Baresip:
         codecs: str = "pcma",
         transport: str = "udp",
         answer: str = "manual",
+        register: bool = True,
         extra: str = "",
         address: str = "127.0.0.1",
         home: Home | None = None,
@@ -84,8 +85,8 @@ class Baresip:
         )
         (directory / "accounts").write_text(
             f"<sip:{number}@{server};transport={transport}>;auth_user={number};auth_pass={secret};"
-            f'outbound="sip:{server};transport={transport}";regint=300;answermode={answer};dtmfmode=rtpevent;'
-            f"audio_codecs={codecs}{extra}\n"
+            f'outbound="sip:{server};transport={transport}";regint={300 if register else 0};answermode={answer};'
+            f"dtmfmode=rtpevent;audio_codecs={codecs}{extra}\n"
         )
         with (directory / "output.log").open("wb") as output:
             self.process = subprocess.Popen(

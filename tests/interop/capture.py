@@ -18,7 +18,9 @@ from tests.interop.waiting import wait_for
 def capture(path: Path) -> Iterator[Path]:
     """Write every packet of this network to *path* while the body runs."""
     process = subprocess.Popen(
-        ["tcpdump", "-i", "lo", "-U", "-w", str(path), "udp"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        ["tcpdump", "-i", "lo", "--immediate-mode", "-U", "-w", str(path), "udp"],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )
     try:
         wait_for(lambda: path.exists() and path.stat().st_size >= 24, 5, "tcpdump does not start")

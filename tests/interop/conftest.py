@@ -71,11 +71,20 @@ def make_phone(net: None, tmp_path: Path) -> Iterator[Callable[..., Baresip]]:
         count = 0
 
         def make(
-            number: str, secret: str, hz: float, *, rate_hz: int = 8000, channels: int = 1, **options: str
+            number: str,
+            secret: str,
+            hz: float,
+            *,
+            rate_hz: int = 8000,
+            channels: int = 1,
+            voice: str = "",
+            **options: Any,
         ) -> Baresip:
             nonlocal count
             count += 1
-            microphone = tone(tmp_path / f"{number}.wav", hz, rate_hz=rate_hz, channels=channels)
+            microphone = (
+                Path(voice) if voice else tone(tmp_path / f"{number}.wav", hz, rate_hz=rate_hz, channels=channels)
+            )
             made = Baresip(tmp_path / f"phone{number}", count, number, secret, microphone, **options)
             stack.callback(made.stop)
             made.ready()

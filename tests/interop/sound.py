@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,14 @@ def heard(path: Path) -> tuple[Samples, int]:
     raw = path.read_bytes()
     rate_hz = int.from_bytes(raw[24:28], "little")
     channels = int.from_bytes(raw[22:24], "little")
-    size = 2 * channels
-    data = np.frombuffer(raw[44 : 44 + (len(raw) - 44) // size * size], dtype="<i2")[::channels]
-    return data.astype(np.float64) / 32768, rate_hz
+    law = {7: "ULAW", 6: "ALAW"}.get(int.from_bytes(raw[20:22], "little"), "PCM_16")
+    head, size = (44, 2 * channels) if law == "PCM_16" else (58, channels)
+    body = raw[head : head + (len(raw) - head) // size * size]
+    data, _ = soundfile.read(
+        io.BytesIO(body), format="RAW", subtype=law, endian="LITTLE", channels=channels, samplerate=rate_hz,
+        always_2d=True,
+    )  # fmt: skip
+    return data[:, 0], rate_hz
 
 
 def loudness(samples: Samples, rate_hz: int, hz: float) -> float:

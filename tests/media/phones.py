@@ -42,9 +42,17 @@ class Heard:
 class Phone:
     """A socket with an RTP stream of its own, joined to a port of the engine."""
 
-    def __init__(self, engine: Engine, codec: str = "pcmu", *, ptime_ms: int = 20, direction: str = "sendrecv") -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        codec: str = "pcmu",
+        *,
+        ptime_ms: int = 20,
+        direction: str = "sendrecv",
+        beside: Port | None = None,
+    ) -> None:
         self.events = Heard()
-        self.port: Port = engine.open(self.events, "127.0.0.1")
+        self.port: Port = engine.open(self.events, "127.0.0.1", beside=beside)
         self.codec = BY_NAME[codec]
         self.ptime_ms = ptime_ms
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

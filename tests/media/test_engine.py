@@ -19,7 +19,7 @@ from tests.media.phones import Phone, power, sine, talk, until
 
 @pytest_asyncio.fixture
 async def engine() -> AsyncIterator[Engine]:
-    made = Engine(31000, 31999, capacity=64, seed=1)
+    made = Engine(31000, 31999, threads=2, capacity=64, seed=1)  # ports come to both: whoever is joined moves
     made.start()
     yield made
     made.stop()
@@ -177,7 +177,8 @@ async def test_in_a_room_everybody_hears_all_others_and_not_himself(engine: Engi
 
 @pytest.mark.asyncio
 async def test_a_digit_is_told_once_and_heard_by_the_other_side_unless_it_is_consumed(engine: Engine) -> None:
-    one, other = Phone(engine), Phone(engine)
+    one = Phone(engine)
+    other = Phone(engine, beside=one.port)
     other.port.hear(one.port)
     one.digit(5)
     one.digit(5, ends=1)

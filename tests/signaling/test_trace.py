@@ -19,13 +19,13 @@ def ring(count: int = 1) -> Trace:
     clock = iter(range(1000, 100_000))
     made = Trace(lambda: float(next(clock)))
     for number in range(count):
-        made.note(message(Call_ID=f"c{number}"), FLOW, received=True)
+        made.note(message(Call_ID=f"c{number}"), FLOW, True)
     return made
 
 
 def test_messages_are_found_by_call_id_in_order() -> None:
     made = ring()
-    made.note(message("SIP/2.0 180 Ringing", body="", i="c0", Call_ID=None), FLOW, received=False)
+    made.note(message("SIP/2.0 180 Ringing", body="", i="c0", Call_ID=None), FLOW, False)
     assert [(one.received, one.title) for one in made.of(["c0"])] == [(True, "INVITE (SDP)"), (False, "180 Ringing")]
     assert made.of(["other"]) == []
 
@@ -41,7 +41,7 @@ def test_the_ring_is_bounded_and_the_oldest_go_first(monkeypatch: pytest.MonkeyP
 
 def test_a_call_id_that_another_message_merely_mentions_is_not_taken_for_its_own() -> None:
     made = ring()
-    made.note(message("REFER sip:a@b SIP/2.0", Call_ID="other", Refer_To="<sip:x@y?Replaces=c0>"), FLOW, received=True)
+    made.note(message("REFER sip:a@b SIP/2.0", Call_ID="other", Refer_To="<sip:x@y?Replaces=c0>"), FLOW, True)
     assert [one.title for one in made.of(["c0"])] == ["INVITE (SDP)"]
 
 
@@ -64,7 +64,7 @@ def test_digits_and_passwords_are_masked() -> None:
 
 def test_a_ladder_names_the_peer_and_points_the_way() -> None:
     made = ring()
-    made.note(message("SIP/2.0 200 OK", body="", Call_ID="c0"), FLOW, received=False)
+    made.note(message("SIP/2.0 200 OK", body="", Call_ID="c0"), FLOW, False)
     head, asked, answered = ladder(made.of(["c0"])).splitlines()
     assert "udp:192.0.2.2:5060" in head
     assert "|<" in asked

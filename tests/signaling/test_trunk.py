@@ -13,8 +13,9 @@ from pbx.config.endpoints import TrunkRegistration
 from pbx.errors import Unreachable
 from pbx.signaling.contract import Introduction
 from pbx.signaling.destinations import Destinations
+from pbx.signaling.line import State
 from pbx.signaling.presentation import matches, wants_privacy
-from pbx.signaling.trunk import State, Trunks
+from pbx.signaling.trunk import Trunks
 from pbx.sip.digest import Secret, challenges, parse_credentials, verify
 from pbx.sip.location import Location
 from pbx.sip.message import Flow, Request, Response, response_to

@@ -8,21 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pbx.sip.machines import CLIENT_INVITE, CLIENT_OTHER, SERVER_INVITE, SERVER_OTHER, On, State, Table
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import (
-    CLIENT_INVITE,
-    CLIENT_OTHER,
-    SERVER_INVITE,
-    SERVER_OTHER,
     ClientInvite,
     ClientOther,
     ClientTransaction,
-    On,
     ServerInvite,
     ServerOther,
-    State,
-    Table,
     Transaction,
 )
 from tests.fakes.wire import A, B

@@ -159,11 +159,11 @@ def _slots(source: str) -> dict[str, set[str]]:
     }
 
 
-@pytest.mark.parametrize("types", sorted((twins.HOME / "sip").glob("*.pxd")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("types", sorted(twins.HOME.glob("s[id]p/*.pxd")), ids=lambda path: path.stem)
 def test_every_slot_of_a_typed_class_is_declared(types: Path) -> None:
     slots = _slots(types.with_suffix(".py").read_text())
     for block in types.read_text().split("cdef class ")[1:]:
         name = re.match(r"\w+", block).group()
-        declared = set(re.findall(r"^    cdef (?:public )?\w+ (\w+)$", block, re.MULTILINE))
+        declared = set(re.findall(r"^    cdef (?:public |readonly )?\w+ (\w+)$", block, re.MULTILINE))
         if name in slots:
             assert declared == slots[name], name

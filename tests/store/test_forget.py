@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pbx import events as ev
+from pbx.dialplan.number import significant
 from pbx.errors import PbxError
 from pbx.store.database import Log
 from pbx.store.entries import entries_of, sums
@@ -26,6 +27,21 @@ def test_a_number_is_found_however_it_is_written(text: str) -> None:
 @pytest.mark.parametrize("text", ["138001380001", "1380013800", f"{NUMBER}5", f"12345{NUMBER}"])
 def test_other_numbers_are_left_alone(text: str) -> None:
     assert not spellings(NUMBER).search(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["+862161234567", "02161234567", "61234567", "8602161234567", "sip:02161234567@host", "2161234567"]
+)
+@pytest.mark.parametrize("asked", ["+862161234567", "02161234567", "61234567"])
+def test_a_landline_is_found_by_each_of_its_spellings(asked: str, text: str) -> None:
+    whole, local = significant(asked, "CN", "021")
+    assert (whole, local) == ("2161234567", "61234567")
+    assert spellings(asked, [whole], [local]).search(text), (asked, text)
+
+
+@pytest.mark.parametrize("text", ["075561234567", "+8675561234567", "612345678", "161234567"])
+def test_another_towns_number_is_left_alone(text: str) -> None:
+    assert not spellings("+862161234567", ["2161234567"], ["61234567"]).search(text)
 
 
 def test_an_extension_cannot_be_forgotten() -> None:

@@ -24,6 +24,7 @@ from pbx.store.live_files import LiveFiles
 from pbx.store.queue_log import QueueLog
 from pbx.store.reader import Reader
 from pbx.store.schema import VIEWS
+from tests.store.book import Book
 from tests.store.test_book import LOG
 
 DAY_S = 86_400.0
@@ -84,6 +85,39 @@ def test_the_queue_log_tells_transfers_with_wait_talk_and_place() -> None:
     assert attended[2:] == ["zhang", "ATTENDEDTRANSFER", "LINK", "endpoint/1002", "", "10", "45", "1"]
     complete = next(line for line in lines if line[3] == "COMPLETECALLER")
     assert complete[4:] == ["10", "90", "1"]
+
+
+def returning() -> Book:
+    """zhang serves for 60 s and transfers; after 30 s the call comes back, they talk 15 s more, the caller leaves."""
+    b = (
+        Book()
+        .call(0, "c", "trunk/carrier", "400")
+        .queued(0, "c", "e")
+        .left(10, "c", "e", "answered", 10, agent="zhang")
+    )
+    b.rings(0, "c", 2, "endpoint/2001").talk(10, "c", 1, 2)
+    b.at(70, ev.LegTransferred(call_id="c", leg_id="c.2", how="blind", target="1002", outcome="started"))
+    b.part(70, "c", 1, 2).served(70, "c", "e", "zhang", "transfer", 60).rings(70, "c", 3, "endpoint/1002")
+    b.at(100, ev.LegTransferred(call_id="c", leg_id="c.1", how="blind", target="1002", outcome="returned"))
+    return b.rings(100, "c", 4, "endpoint/2001").talk(105, "c", 1, 4)
+
+
+def test_a_blind_transfer_that_comes_back_was_none_in_the_queue_log() -> None:
+    book = returning().part(120, "c", 1, 4).over(120, "c")
+    lines = [line.split("|")[3:] for line in QueueLog().lines(book.ordered())]
+    assert [line[1:] for line in lines if line[1] not in ("ENTERQUEUE", "CONNECT")] == [
+        ["COMPLETECALLER", "10", "75", "1"]
+    ]
+
+
+def test_who_transfers_again_after_a_return_has_transferred() -> None:
+    book = returning()
+    book.at(120, ev.LegTransferred(call_id="c", leg_id="c.4", how="blind", target="1003", outcome="started"))
+    book.part(120, "c", 1, 4).rings(120, "c", 5, "endpoint/1003").talk(125, "c", 1, 5).over(200, "c")
+    lines = [line.split("|")[3:] for line in QueueLog().lines(book.ordered())]
+    assert [line[1:] for line in lines if "TRANSFER" in line[1] or "COMPLETE" in line[1]] == [
+        ["BLINDTRANSFER", "1003", "", "10", "75", "1"]
+    ]
 
 
 @pytest.mark.asyncio

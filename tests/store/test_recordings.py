@@ -189,15 +189,17 @@ async def test_what_a_crash_left_is_sealed_at_the_next_start(tmp_path: Path) -> 
     await s.log.durable()
     for task in s.archive._tasks:  # the process dies: nothing is sealed
         task.cancel()
-    s.file("unknown-1", b"its events were lost")
+    s.file("unknown-1", b"its events were lost" * 10)
+    silent = s.file("unknown-2", b"a header and no sound".ljust(44))
     await s.log.stop()
     async with shelf(tmp_path) as again:
         await again.archive._whole.join()
         await again.log.durable()
-        for name, size in (("cut", 12), ("unknown-1", 20)):
+        for name, size in (("cut", 12), ("unknown-1", 200)):
             row = again.archive.get(name)
             assert row is not None
             assert row.size_bytes == size
+        assert not silent.exists()
         assert await again.archive.verify() == []
         assert verify(again.log.path, again.folder) == []
         (seal,) = [e.event for e in read_log(again.log.path) if getattr(e.event, "recording_id", "") == "cut"][1:]

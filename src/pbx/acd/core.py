@@ -65,10 +65,15 @@ AGENT_TIMERS: dict[str, Callable[[Floor, Agent], None]] = {
 
 
 class Core:
-    """One call centre. *random* is drawn from by the strategies that draw, and by nothing else."""
+    """One call centre. *random* is drawn from by the strategies that draw, and by nothing else.
 
-    def __init__(self, queues: Mapping[str, QueueSpec], agents: Mapping[str, AgentSpec], random: Random) -> None:
-        self._floor = Floor(random)
+    Offers are numbered; *name* stands in each of their names and tells one run's from another's.
+    """
+
+    def __init__(
+        self, queues: Mapping[str, QueueSpec], agents: Mapping[str, AgentSpec], random: Random, name: str = ""
+    ) -> None:
+        self._floor = Floor(random, name)
         self._floor.configure(queues, agents)
 
     @property

@@ -19,6 +19,7 @@ class Floor:
     """Agents, queues, callers, offers; what is to be looked at again; what is to be told."""
 
     random: Random
+    name: str = ""  # in the names of offers: no other run may have the same
     now: float = 0.0
     agents: dict[str, Agent] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)

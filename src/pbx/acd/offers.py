@@ -17,7 +17,7 @@ def make(floor: Floor, entry: Entry, agent: Agent) -> None:
     """Reserve an agent for a caller and have the phone rung."""
     queue, spec = entry.queue, entry.queue.spec
     member = queue.members[agent]
-    offer = Offer(f"o{floor.number()}", entry, agent, member.tier, floor.now)
+    offer = Offer(f"o{floor.name}{floor.number()}", entry, agent, member.tier, floor.now)
     floor.offers[offer.offer_id] = offer
     agent.offer = offer
     if not entry.offers:

@@ -98,6 +98,7 @@ class AgentMoved:
     now: str
     cause: str
     reason: str
+    direct: bool = False  # on a call that no queue gave
 
 
 @dataclass(frozen=True, slots=True)

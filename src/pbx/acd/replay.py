@@ -15,11 +15,16 @@ from pbx.config.queues import Queue
 Verdict = tuple[str, tuple[str, ...]]  # the entry, and who was chosen
 
 
+def name_of_run(seed: int) -> str:
+    """Return what tells the offers of a run from those of others: its seed is drawn anew at each start."""
+    return f"{seed:x}-"
+
+
 def replay(
     queues: Mapping[str, Queue], agents: Mapping[str, AgentSpec], seed: int, fed: Iterable[tuple[float, dict[str, Any]]]
 ) -> Iterator[Decided]:
     """Yield the decisions of a run; *fed* are its inputs, each with the instant that the core was given."""
-    core = Core(queues, agents, random.Random(seed))
+    core = Core(queues, agents, random.Random(seed), name_of_run(seed))
     for at, values in fed:
         core.handle(loaded(values), at)
         for output in core.outputs():

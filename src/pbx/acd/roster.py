@@ -21,7 +21,8 @@ def become(floor: Floor, agent: Agent, move: Move, cause: str, *, fault: bool = 
     if now is State.READY and (fault or was not in OFFERED):
         agent.idle_since = floor.now
     reason = (agent.pause or "") if now is State.PAUSED else ""
-    floor.out.append(AgentMoved(agent.name, was.value, now.value, cause, reason))
+    direct = now is State.ON_CALL and agent.talk is None
+    floor.out.append(AgentMoved(agent.name, was.value, now.value, cause, reason, direct))
     refresh(floor, agent)
     if now in AWAY:
         for member in agent.members.values():

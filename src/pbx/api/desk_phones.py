@@ -38,6 +38,7 @@ class DeskPhoneRoutes:
         return [
             web.post("/v1/endpoints/{name}/forward", self._forward),
             web.post("/v1/endpoints/{name}/dnd", self._dnd),
+            web.post("/v1/endpoints/{name}/filter", self._filter),
             web.post("/v1/endpoints/{name}/sync", self._sync),
             web.get("/v1/parking", self._parking),
             web.get("/v1/mailboxes", self._mailboxes),
@@ -69,6 +70,16 @@ class DeskPhoneRoutes:
         who = self._note(request, f"do not disturb {'on' if on else 'off'}", name)
         self._state.equipment.forwards.set_dnd(name, on, by=who)
         return did(f"endpoint {name}: do not disturb is {'on' if on else 'off'}")
+
+    async def _filter(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        known(self._state.config.endpoints, name, "endpoint")
+        on = (await body(request, Dnd))["on"]
+        if not self._state.config.endpoints[name].secretary:
+            raise Refused(f"endpoint {name} has no secretary in the configuration", 409)
+        who = self._note(request, f"filter {'on' if on else 'off'}", name)
+        self._state.equipment.forwards.set_filter(name, on, by=who)
+        return did(f"endpoint {name}: calls go to {'the secretary' if on else name} first")
 
     async def _sync(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

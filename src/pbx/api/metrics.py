@@ -65,7 +65,13 @@ class Snapshot(Collector):
         yield CounterMetricFamily("pbx_rtp_packets_lost", "RTP packets that never came", value=lost)
         yield _histogram("pbx_rtp_jitter_ms", "Jitter of each ended leg, milliseconds", tally.jitter_ms)
         yield _histogram("pbx_mos", "Estimated opinion score of each ended leg", tally.mos)
-        yield CounterMetricFamily("pbx_media_cpu_seconds", "CPU time of the media thread", value=state.media.cpu_s)
+        yield CounterMetricFamily("pbx_media_cpu_seconds", "CPU time of the media threads", value=state.media.cpu_s)
+        loads = GaugeMetricFamily(
+            "pbx_media_thread_load", "Share of a core that a media thread takes", labels=["thread"]
+        )
+        for number, load in enumerate(state.media.loads):
+            loads.add_metric([f"media-{number}"], load)
+        yield loads
         bins, worst_ns, skipped_ms = state.media.lateness
         ticks = Histogram(TICK_BOUNDS_S)
         for index, count in enumerate(bins):

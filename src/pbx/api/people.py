@@ -11,8 +11,9 @@ from pbx.api.shapes import AgentShape, CallerShape, MemberShape, QueueDetailShap
 from pbx.apps.desk import Desk
 from pbx.apps.timed import Timed, Undo
 from pbx.config.queues import Agent as AgentSpec
+from pbx.store.agent_time import occupancy, utilisation
 from pbx.store.entries import QueueSums
-from pbx.store.today import AgentDay, Today
+from pbx.store.today import Today
 
 
 def queue_view(queue: Queue, desk: Desk, today: Today) -> QueueShape:
@@ -106,7 +107,8 @@ def agent_view(agent: Agent, desk: Desk, today: Today, timed: Timed) -> AgentSha
     """Show an agent."""
     now = desk.calls.now
     spec = desk.config.agents.get(agent.name, AgentSpec())  # gone from the files, still in a call
-    day = today.agents.get(agent.name, AgentDay())
+    day = today.agent(agent.name)
+    hand = desk.hands.up.get(agent.name)
     return {
         "agent": agent.name,
         "name": spec.name,
@@ -131,8 +133,18 @@ def agent_view(agent: Agent, desk: Desk, today: Today, timed: Timed) -> AgentSha
         "answered_today": day.answered,
         "missed_today": day.missed,
         "talk_today_s": round(day.talk_ms / 1000, 1),
+        "handling_s": None if day.handling_s is None else round(day.handling_s, 1),
+        "paused_today_s": round(day.paused_s, 1),
+        "logged_in_today_s": round(day.logged_in_s, 1),
+        "occupancy": _share(occupancy(day.seconds)),
+        "utilisation": _share(utilisation(day.seconds)),
+        "help_s": None if hand is None else round(now - hand.since, 1),
         "until": [_until(undo) for undo in timed.pending.values() if undo.agent == agent.name],
     }
+
+
+def _share(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _next(agent: Agent) -> str:

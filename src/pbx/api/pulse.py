@@ -66,8 +66,36 @@ def threads() -> list[ThreadShape]:
         fields = rest.split()
         tid = int(task.name)
         cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-        found.append({"thread": names.get(tid, comm), "tid": tid, "cpu_s": round(cpu_s, 3)})
+        try:
+            scheduling, processors = _scheduling(tid), _ranges(sorted(os.sched_getaffinity(tid)))
+        except OSError:
+            continue
+        found.append(
+            {
+                "thread": names.get(tid, comm),
+                "tid": tid,
+                "cpu_s": round(cpu_s, 3),
+                "scheduling": scheduling,
+                "processors": processors,
+            }
+        )
     return sorted(found, key=lambda row: -row["cpu_s"])
+
+
+def _scheduling(tid: int) -> str:
+    policy = os.sched_getscheduler(tid) & ~os.SCHED_RESET_ON_FORK
+    return f"FIFO {os.sched_getparam(tid).sched_priority}" if policy == os.SCHED_FIFO else "normal"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Write 0, 1, 2, 5 as 0-2,5."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and parts[-1][-1] == number - 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ",".join("-".join(map(str, part)) for part in parts)
 
 
 def memory_bytes() -> int:

@@ -58,7 +58,12 @@ class Priority(TypedDict):
 @closed
 class Disposition(TypedDict):
     code: str
-    call_id: str
+    call_id: NotRequired[str]  # else the agent's last queue call
+
+
+@closed
+class Help(TypedDict):
+    on: bool
 
 
 class QueueRoutes:
@@ -155,6 +160,7 @@ class AgentRoutes:
             web.post(one + "/ready", self._ready),
             web.post(one + "/wrap-up", self._extend),
             web.post(one + "/disposition", self._dispose),
+            web.post(one + "/help", self._help),
             web.put(one + "/skills/{skill}", self._skill),
         ]
 
@@ -218,8 +224,17 @@ class AgentRoutes:
     async def _dispose(self, request: web.Request) -> web.Response:
         name = self._agent(request)
         asked = await body(request, Disposition)
-        self._state.desk.dispose(name, asked["code"], asked["call_id"])
+        self._state.desk.dispose(name, asked["code"], asked.get("call_id", ""), by=operator(request))
         return self._told(request, f"disposition {asked['code']}", name)
+
+    async def _help(self, request: web.Request) -> web.Response:
+        name = self._agent(request)
+        if (await body(request, Help))["on"]:
+            self._state.desk.ask_for_help(name, by=operator(request))
+            return self._told(request, "call for help", name)
+        if not self._state.desk.hands.lower(name, "withdrawn", by=operator(request)):
+            raise Refused(f"{name} calls for nobody", 409)
+        return self._told(request, "call for help withdrawn", name)
 
     async def _skill(self, request: web.Request) -> web.Response:
         name, skill = self._agent(request), request.match_info["skill"]

@@ -16,9 +16,10 @@ from pbx.api.shapes import closed
 from pbx.call import audio
 from pbx.call.leg import Leg
 from pbx.call.originate import originate
+from pbx.dialplan.number import significant
 from pbx.media.contract import Clip
 from pbx.store.archive import MOST, Held
-from pbx.store.forget import forgetting, pseudonym
+from pbx.store.forget import forgetting, pseudonym, recordings_of
 from pbx.store.recordings import Recording
 
 
@@ -131,10 +132,14 @@ class RecordingRoutes:
             raise Refused(f"{number} is an endpoint of this configuration, not a caller from outside")
         name, who = pseudonym(), operator(request)
         await settled(state.log)
-        rows = [row for row in state.archive.find(caller=number) if not row.held]
+        forms = self._forms(number)
+        named = await asyncio.to_thread(recordings_of, state.log.path, number, *forms)
+        rows = [
+            row for name_ in named if (row := state.archive.get(name_)) and not row.held and row.deleted_utc is None
+        ]
         for row in rows:
             await self._remove(row, who)
-        statements, events = await asyncio.to_thread(forgetting, state.log.path, number, name)
+        statements, events = await asyncio.to_thread(forgetting, state.log.path, number, name, *forms)
         await state.log.execute(statements)
         kept = len(state.archive.find(caller=name))
         state.log.append(ev.CallerForgotten(pseudonym=name, who=who, events=events, recordings=len(rows)))
@@ -143,6 +148,15 @@ class RecordingRoutes:
             f"the caller is {name} from now on: {events} events changed, {len(rows)} recordings deleted{held}",
             pseudonym=name, events=events, recordings=len(rows), held=kept,
         )  # fmt: skip
+
+    def _forms(self, number: str) -> tuple[list[str], list[str]]:
+        """Return a number's forms without codes of country and area, by the plans of those who can see it."""
+        config = self._state.config
+        plans = {(one.country, one.area_code) for one in config.endpoints.values()}
+        plans |= {(one.country, one.area_code) for one in config.trunks.values()}
+        found = [significant(number, country, area) for country, area in sorted(plans)]
+        whole, local = zip(*found, strict=True) if found else ((), ())
+        return sorted({form for form in whole if form}), sorted({form for form in local if form})
 
     async def _row(self, request: web.Request, *, deleted: bool = False) -> Recording:
         named = request.match_info["id"]

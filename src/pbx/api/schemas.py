@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from pbx.api.record_shapes import CdrShape, RecordingShape, VerifiedShape, WhyShape
 from pbx.api.shapes import (
     VERSION,
     AgentShape,
     CallbackShape,
     CallShape,
-    CdrShape,
     ChannelShape,
     CodecShape,
     ConferenceShape,
@@ -25,15 +25,12 @@ from pbx.api.shapes import (
     PulseShape,
     QueueDetailShape,
     QueueShape,
-    RecordingShape,
     RegistrationShape,
     StatusShape,
     ThreadShape,
     TrunkShape,
     UptimeShape,
-    VerifiedShape,
     VersionShape,
-    WhyShape,
 )
 from pbx.api.trace_shapes import TraceShape
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
@@ -205,6 +205,12 @@ class AgentShape(TypedDict):
     answered_today: int
     missed_today: int
     talk_today_s: float
+    handling_s: float | None  # average of today's queue calls: talk, hold, wrap-up
+    paused_today_s: float
+    logged_in_today_s: float
+    occupancy: float | None  # docs/records.md
+    utilisation: float | None
+    help_s: float | None  # asks for a supervisor for so long
     until: list[str]  # what ends by itself, in words
 
 
@@ -260,6 +266,8 @@ class ThreadShape(TypedDict):
     thread: str
     tid: int
     cpu_s: float
+    scheduling: str  # "FIFO 10" where the kernel permits it to a media thread, else "normal"
+    processors: str  # those that it may run on: 0-1
 
 
 @closed
@@ -303,64 +311,6 @@ class StatusShape(TypedDict):
 
 
 @closed
-class CdrShape(TypedDict):
-    call_id: str
-    linked_id: str
-    direction: str
-    source: str
-    caller: str
-    caller_name: str
-    dialled: str
-    number: str
-    context: str
-    answered_by: str
-    started_utc: float
-    answered_utc: float | None
-    ended_utc: float | None
-    duration_ms: int
-    talk_ms: int
-    cause: str
-    status: int
-    ended_by: str
-    legs: list[str]
-
-
-@closed
-class RecordingShape(TypedDict):
-    recording_id: str
-    call_id: str
-    leg_id: str
-    other: str
-    queue: str
-    agent: str
-    caller: str
-    dialled: str
-    path: str
-    started_utc: float
-    ended_utc: float | None
-    duration_ms: int
-    marks: list[list[Any]]
-    size_bytes: int
-    sha256: str
-    sealed_seq: int
-    held: bool
-    deleted_utc: float | None
-    deleted_by: str
-
-
-@closed
-class FaultShape(TypedDict):
-    recording_id: str
-    fault: str
-
-
-@closed
-class VerifiedShape(TypedDict):
-    did: str
-    faults: list[FaultShape]
-
-
-@closed
 class LoggerShape(TypedDict):
     room: str
     level: str
@@ -371,24 +321,6 @@ class DidShape(TypedDict):
     """What an action did, in a line for people."""
 
     did: str
-
-
-@closed
-class MomentShape(TypedDict):
-    """One thing that happened to a call."""
-
-    at_utc: float
-    after_s: float  # since the call began
-    kind: str  # of event
-    text: str
-    where: str  # file:line:column of the step, "" where no step said so
-    reasons: list[str]  # of a decision, one a candidate: "zhang: paused lunch"
-
-
-@closed
-class WhyShape(TypedDict):
-    call_id: str
-    moments: list[MomentShape]
 
 
 @closed

@@ -44,6 +44,7 @@ class SupervisionRoutes:
         who = operator(request)
 
         async def script(own: Leg) -> None:
+            state.desk.supervised(watched.party, who)
             await supervise(state.calls, own, watched, mode, state.log.append, who)
 
         shown = watched.party.partition("/")[2]

@@ -20,6 +20,7 @@ from pbx.api.contract import State
 from pbx.api.schemas import SHAPES, schema
 from pbx.api.shapes import CodecShape, LimitShape, LoggerShape, PulseShape, UptimeShape, closed
 from pbx.call.leg import LegState
+from pbx.media.engine import MOST_LOAD
 from pbx.sdp.codec import BY_NAME
 
 ROOMS = ("acd", "api", "apps", "call", "config", "dialplan", "media", "server", "signaling", "sip", "store")
@@ -188,6 +189,7 @@ def limits(state: State) -> list[LimitShape]:
         ("limits.per-source-per-s", None, config.limits.per_source_per_s),
         ("limits.longest-call-s", None, config.limits.longest_call_s),
         ("media.ports", len(state.media.ports), (int(last) - int(first) + 1) // 2),
+        *((f"media-{n}, % of a core", round(100 * load), 100 * MOST_LOAD) for n, load in enumerate(state.media.loads)),
         ("open files", len(os.listdir("/proc/self/fd")), soft),
     ]
     for name, line in state.trunks.lines.items():

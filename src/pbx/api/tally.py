@@ -36,6 +36,9 @@ class Histogram:
         return [*((f"{b:g}", float(n)) for b, n in zip(self.bounds, self.counts, strict=True)), ("+Inf", self.seen)]
 
 
+HEARD = (ev.CallStarted, ev.CallEnded, ev.LegQuality)
+
+
 class Tally:
     """A listener of the log."""
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from pbx import events as ev
 from pbx.api.answers import NotHere, answer
 from pbx.api.contract import State
-from pbx.api.shapes import MomentShape, WhyShape
+from pbx.api.record_shapes import MomentShape, WhyShape
 from pbx.dialplan.trace import words_of
 from pbx.events import Logged
 

@@ -14,6 +14,7 @@ from pbx.acd import outputs as out
 from pbx.acd.agent import Agent, State
 from pbx.acd.core import Core
 from pbx.apps.desk_store import AgentMemory, DeskStore
+from pbx.apps.hands import Hands
 from pbx.call.contract import Emit
 from pbx.config.config import Config
 from pbx.errors import PbxError
@@ -42,6 +43,8 @@ class AgentVerbs(ABC):
         self._seats: dict[str, str] = {}  # agent: endpoint
         self._at_seat: dict[str, set[str]] = {}  # endpoint: agents
         self._others: Counter[str] = Counter()  # dialogs of an endpoint that no queue gave
+        self._last_calls: dict[str, tuple[str, str]] = {}  # agent: call_id and entry_id
+        self.hands = Hands(emit, self._loop.time)
 
     @abstractmethod
     def feed(self, what: inputs.Input) -> None:
@@ -121,11 +124,38 @@ class AgentVerbs(ABC):
         self.feed(inputs.SkillSet(agent=name, skill=skill, level=level))
         self._emit(ev.AgentSkill(agent=name, skill=skill, level=level, by=by))
 
-    def dispose(self, name: str, code: str, call_id: str) -> None:
-        """Note what a call was about, during it or in the wrap-up."""
+    def dispose(self, name: str, code: str, call_id: str = "", *, by: str = "agent") -> None:
+        """Note what a call was about, during it or afterwards; without *call_id* the agent's last queue call.
+
+        :raises PbxError: for a code that is not configured, or where there is no call.
+        """
         if code not in self.config.dispositions:
             raise PbxError(f"no disposition {code}; there are {', '.join(self.config.dispositions)}")
-        self._emit(ev.CallDisposition(call_id=call_id, agent=self._known(name), code=code))
+        last_call, entry_id = self.last_call(name)
+        call_id = call_id or last_call
+        if not call_id:
+            raise PbxError(f"agent {name} has had no call: name one")
+        entry_id = entry_id if call_id == last_call else ""
+        self._emit(ev.CallDisposition(call_id=call_id, entry_id=entry_id, agent=name, code=code, by=by))
+
+    def last_call(self, name: str) -> tuple[str, str]:
+        """Return call_id and entry_id of the queue call that an agent has, or had last; "" for none."""
+        return self._last_calls.get(name) or self._memory.get(self._known(name), AgentMemory()).last_call
+
+    def ask_for_help(self, name: str, call_id: str = "", *, by: str = "agent") -> None:
+        """Raise an agent's hand for a supervisor.
+
+        :raises PbxError: for an agent who is in no call.
+        """
+        agent = self.agent(name)
+        if agent.state is not State.ON_CALL:
+            raise PbxError(f"agent {name} is in no call")
+        self.hands.raise_(name, call_id or (self.last_call(name)[0] if agent.talk is not None else ""), by=by)
+
+    def supervised(self, party: str, by: str) -> None:
+        """Hear that a supervisor entered the conversation of *party* (endpoint/2001): no hand needs to be up there."""
+        if agent := self.agent_at(party.removeprefix("endpoint/")):
+            self.hands.lower(agent, "answered", by=by)
 
     def agent(self, name: str) -> Agent:
         """Return an agent as the core knows them.
@@ -228,4 +258,5 @@ class AgentVerbs(ABC):
             logged_in=not agent.leaving,
             paused=agent.pause,
             wrap_up_until=until,
+            last_call=self.last_call(output.agent),
         )

@@ -130,7 +130,7 @@ class Promised:
 
     async def _talk(self, ringing: Ringing, agent: Leg) -> None:
         desk, memory = self._desk, self.memory
-        desk.joined(ringing)
+        desk.joined(ringing, agent.call_id, memory.callback_id)
         began, by = desk.calls.now, "agent"
         self.cause = "agent left"
         connected = False

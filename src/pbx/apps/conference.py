@@ -32,6 +32,7 @@ class Terms:
     muted: bool = False
     moderator: bool = False
     record: bool = False
+    called_in: bool = False  # by a moderator: no PIN, and no lock or limit, keeps them out
     path: Callable[[str], Path] | None = None  # where a member's recording goes
     summon: Summon | None = None
 
@@ -78,7 +79,7 @@ class Rooms:
         if moderator is None:
             return TimedOut()
         conference = self._rooms.get(name)
-        if conference is not None and not moderator:
+        if conference is not None and not moderator and not terms.called_in:
             full = bool(terms.most) and len(conference.members) >= terms.most
             if full or conference.locked:
                 await audio.play(leg, "conference-full" if full else "conference-locked")
@@ -187,7 +188,8 @@ class Rooms:
             path = member.terms.path(leg.leg_id)
             member.recording = path.stem
             about = {"call_id": leg.call_id, "recording_id": path.stem}
-            leg.when_done[leg.port.record(path)] = lambda outcome: self._written(about, outcome)
+            token = leg.port.record(path, coding=leg.calls.recording_coding)
+            leg.when_done[token] = lambda outcome: self._written(about, outcome)
             self._emit(
                 ev.RecordingStarted(
                     **about, leg_id=leg.leg_id, path="/".join(path.parts[-4:]), caller=leg.identity.number,

@@ -17,6 +17,7 @@ from pbx.acd import inputs
 from pbx.acd import outputs as out
 from pbx.acd.agent import AgentSpec
 from pbx.acd.core import Core
+from pbx.acd.replay import name_of_run
 from pbx.apps.agents import AgentVerbs
 from pbx.apps.callbacks import Callbacks, Promised
 from pbx.apps.desk_events import event_of
@@ -68,6 +69,11 @@ def agent_specs(config: Config) -> dict[str, AgentSpec]:
     return specs
 
 
+def productive(config: Config) -> frozenset[str]:
+    """Return the reasons of pauses that count as work."""
+    return frozenset(reason.name for reason in config.pause_reasons.values() if reason.productive)
+
+
 class Desk(AgentVerbs):
     """One call centre at work. Everything happens on the event loop, one input after the other."""
 
@@ -82,11 +88,12 @@ class Desk(AgentVerbs):
         wall: Callable[[], float] | None = None,
         is_reachable: Callable[[str], bool] = lambda endpoint: True,
     ) -> None:
-        core = Core(config.queues, agent_specs(config), random.Random(seed))
+        core = Core(config.queues, agent_specs(config), random.Random(seed), name_of_run(seed))
         loop = asyncio.get_running_loop()
         super().__init__(config, core, emit, store or MemoryDeskStore(), wall or loop.time, is_reachable)
         self.calls = calls
         self._seed = seed
+        self._productive = productive(config)
         self._visits: dict[str, Visit] = {}
         self._rings: dict[str, Ringing] = {}
         self._pending: deque[inputs.Input] = deque()
@@ -134,6 +141,7 @@ class Desk(AgentVerbs):
     def configure(self, config: Config) -> None:
         """Follow a new configuration: what people changed by day stays, what they did not follows the files."""
         before, self.config = self.config, config
+        self._productive = productive(config)
         specs = {name: self._as_set(spec) for name, spec in agent_specs(config).items()}
         self.feed(inputs.Configured(queues=config.queues, agents=specs))
         for name, spec in config.agents.items():
@@ -204,7 +212,8 @@ class Desk(AgentVerbs):
         agent = getattr(output, "agent", "")
         if isinstance(output, out.MakeOffer) and isinstance(visit, Promised):
             visit.offered()
-        event = event_of(output, visit.leg.call_id if visit is not None else "", self._seats.get(agent, ""))
+        call_id = visit.leg.call_id if visit is not None else ""
+        event = event_of(output, call_id, self._seats.get(agent, ""), self._productive)
         if event is not None:
             self._emit(event)
         match output:
@@ -235,6 +244,8 @@ class Desk(AgentVerbs):
             case out.AutoPaused():
                 self._loop.call_later(NOTICE_AFTER_S, self._tell_paused, output.agent)
             case out.AgentMoved():
+                if output.was == "on-call":
+                    self.hands.lower(output.agent, "over", by="system")
                 self._remember_state(output)
             case out.CallbackMoved():
                 self.callbacks.moved(output)
@@ -298,9 +309,10 @@ class Desk(AgentVerbs):
     def forget(self, visit: Visit) -> None:
         self._visits.pop(visit.entered.entry_id, None)
 
-    def joined(self, ringing: Ringing) -> None:
+    def joined(self, ringing: Ringing, call_id: str, entry_id: str) -> None:
         """Caller and agent hear each other."""
         ringing.joined()
+        self._last_calls[ringing.agent] = (call_id, entry_id)
         self._rings.pop(ringing.offer_id, None)
         self.feed(inputs.OfferJoined(offer_id=ringing.offer_id))
 
@@ -353,12 +365,13 @@ class Desk(AgentVerbs):
 
     # ---- what phones do --------------------------------------------------------------------------------------------
 
-    def endpoint_changed(self, endpoint: str) -> None:
-        """A registration came or went."""
+    def endpoint_changed(self, endpoint: str, cause: str = "") -> None:
+        """A registration came or went, or a phone stopped answering, or does again."""
         on = self._is_reachable(endpoint)
+        why = cause or ("registered" if on else "unregistered")
         for name in sorted(self._at_seat.get(endpoint, ())):
             if self.core.agents[name].reachable != on:
-                self.feed(inputs.Reachable(agent=name, on=on, cause="registered" if on else "unregistered"))
+                self.feed(inputs.Reachable(agent=name, on=on, cause=why))
 
     def observe(self, event: ev.Event) -> None:
         """Watch the log for dialogs of agents that no queue gave."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pbx import events as ev
 from pbx.acd import outputs as out
 from pbx.acd.explain import compact
 
 
-def event_of(output: out.Output, call_id: str, endpoint: str) -> ev.Event | None:
-    """Return the event of an output; entering is told by who knows the caller."""
+def event_of(output: out.Output, call_id: str, endpoint: str, productive: Collection[str] = ()) -> ev.Event | None:
+    """Return the event of an output; entering is told by who knows the caller.
+
+    *productive* are the reasons of pauses that count as work.
+    """
     match output:
         case out.Refused():
             return ev.QueueRefused(call_id=call_id, queue=output.queue, why=output.why)
@@ -31,7 +36,7 @@ def event_of(output: out.Output, call_id: str, endpoint: str) -> ev.Event | None
         case out.AgentMoved():
             return ev.AgentState(
                 agent=output.agent, was=output.was, now=output.now, cause=output.cause, reason=output.reason,
-                endpoint=endpoint,
+                endpoint=endpoint, doing=_doing(output, productive),
             )  # fmt: skip
         case out.Decided():
             return ev.AcdDecided(
@@ -49,3 +54,10 @@ def event_of(output: out.Output, call_id: str, endpoint: str) -> ev.Event | None
             )
         case _:
             return None
+
+
+def _doing(output: out.AgentMoved, productive: Collection[str]) -> str:
+    """Say what kind of call or pause it is, where that counts."""
+    if output.now == "paused":
+        return "productive" if output.reason in productive else ""
+    return "direct" if output.direct else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -18,6 +18,7 @@ class AgentMemory:
     wrap_up_until: float = 0.0  # wall clock
     tiers: dict[str, int | None] = field(default_factory=dict)  # queue: tier, None taken out
     skills: dict[str, int] = field(default_factory=dict)
+    last_call: tuple[str, str] = ("", "")  # call_id and entry_id of the last queue call: what a disposition is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ class Texts(Protocol):
     async def saved(self) -> None: ...
 
 
+def _memory(values: dict[str, Any]) -> AgentMemory:
+    call_id, entry_id = values.pop("last_call", ("", ""))
+    return AgentMemory(**values, last_call=(call_id, entry_id))
+
+
 class KeptDesk:
     """Keeps the desk's memory as JSON texts; what is dropped is kept as an empty one."""
 
@@ -91,7 +97,7 @@ class KeptDesk:
     def load_agents(self) -> dict[str, AgentMemory]:
         found = self._texts.load()
         return {
-            name.removeprefix("agent/"): AgentMemory(**orjson.loads(text))
+            name.removeprefix("agent/"): _memory(orjson.loads(text))
             for name, text in found.items()
             if name.startswith("agent/") and text
         }

@@ -22,6 +22,7 @@ class _Set:
 
     forwards: dict[str, str] = field(default_factory=dict)
     dnd: bool = False
+    filtered: bool | None = None  # calls go to the secretary first; None: as the file says
     day: str = ""  # of the minutes below
     spent_s: float = 0.0  # talked outside on this endpoint's account
 
@@ -76,6 +77,16 @@ class Forwards:
         self._keep(endpoint, replace(self._set.get(endpoint, _Set()), dnd=on))
         self._emit(ev.EndpointSet(call_id=call_id, endpoint=endpoint, what="dnd", value="on" if on else "off", by=by))
 
+    def filtered(self, endpoint: str, first: bool) -> bool:
+        """Say whether an endpoint's calls go to its secretary first; *first* is the file's word."""
+        found = self._set.get(endpoint)
+        return first if found is None or found.filtered is None else found.filtered
+
+    def set_filter(self, endpoint: str, on: bool, *, by: str, call_id: str = "") -> None:
+        self._keep(endpoint, replace(self._set.get(endpoint, _Set()), filtered=on))
+        value = "on" if on else "off"
+        self._emit(ev.EndpointSet(call_id=call_id, endpoint=endpoint, what="filter", value=value, by=by))
+
     def changed(self, first: Callable[[str], Forward | None]) -> list[str]:
         """Say what people set that the files do not."""
         told = []
@@ -87,6 +98,8 @@ class Forwards:
                 if to != getattr(spec, what.replace("-", "_"))
             ]
             told += [f"endpoint {endpoint}: do not disturb"] if found.dnd else []
+            if found.filtered is not None:
+                told.append(f"endpoint {endpoint}: calls go to {'the secretary' if found.filtered else 'them'} first")
         return told
 
     # ---- minutes outside -------------------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ class Waiting:
         if agent.state is not LegState.UP or self._exit is not None:
             return None
         began = self._desk.calls.now
-        self._desk.joined(ringing)
+        self._desk.joined(ringing, self.leg.call_id, self.entered.entry_id)
         by = "system"
         try:
             async with self._entry.recording(self.leg, agent, ringing.agent):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pbx import events as ev
-from pbx.call import transfer
+from pbx.call import records, transfer
 from pbx.call.contract import Emit, NamesAlone, Party, PromptSource, Refusal, Routed, Router, Targets
 from pbx.call.leg import Leg, LegState
 from pbx.call.offer import MediaSide, MediaWishes
 from pbx.errors import CallEnded, CallFailed, MediaError, NegotiationError, PbxError
-from pbx.media.contract import Media, Room
-from pbx.sdp.description import parse_description
+from pbx.media.contract import Coding, Media, MediaPort, Room
 from pbx.sdp.negotiate import audio_of, codecs_of
 from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 from pbx.sip.headers import NameAddr
@@ -68,9 +66,12 @@ class Calls:
         self.max_calls = 20_000
         self.is_full: Callable[[str], bool] = lambda party: False  # whether a trunk has all the calls that it may
         self.wishes: Callable[[str], MediaWishes] = lambda party: MediaWishes()  # by party
+        self.name_of: Callable[[str], str] = lambda party: ""  # what phones show of a party that says no name
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
+        self.transfer_returns_s = 30.0  # a blind transfer that nobody answered returns to who transferred
+        self.recording_coding: Coding = "auto"
         self.draining = False
         self._signaling = signaling
         self._media = media
@@ -87,6 +88,8 @@ class Calls:
 
     def invited(self, signal: LegSignal, introduction: Introduction) -> Leg:
         """Take an admitted caller in: find the script and run it."""
+        if not introduction.caller_name and (name := self.name_of(introduction.source)):
+            introduction = dataclasses.replace(introduction, caller_name=name)
         call_id = self.new_call_id()
         leg = Leg(
             self,
@@ -103,8 +106,8 @@ class Calls:
         call = Call(call_id, introduction.source, leg.caller, introduction.dialled, "", self.wall())
         call.legs[leg.leg_id] = leg
         self.calls[call_id] = call
-        self._started(call, introduction)
-        self._leg_created(leg, introduction.sip_call_id, introduction.peer)
+        records.started(call_id, introduction, self.emit)
+        records.leg_created(leg, introduction.sip_call_id, introduction.peer, self.emit)
         routed = self._route(introduction, leg)
         if routed is None:
             return leg
@@ -224,7 +227,7 @@ class Calls:
             leg.media = self.media_side(leg, local, advertised, codecs)
         except MediaError as error:
             leg.log.error("x %s", error)
-            self._leg_created(leg, "", str(destination.flow))
+            records.leg_created(leg, "", str(destination.flow), self.emit)
             leg.on_failed(error.status, error.reason, ())
             return leg
         if (hops := _hops_left(origin)) != destination.max_forwards:
@@ -233,7 +236,7 @@ class Calls:
         signal = self._signaling.call(destination, introduced, leg.media.offer(), leg)
         leg.signal = signal
         leg.log.info("> %s rings %s (%s)", origin.caller.number, destination.party, destination.flow)
-        self._leg_created(leg, signal.sip_call_id, str(destination.flow))
+        records.leg_created(leg, signal.sip_call_id, str(destination.flow), self.emit)
         return leg
 
     def _codecs_for(self, origin: Leg, destination: Destination) -> list[str]:
@@ -244,7 +247,9 @@ class Calls:
             return sorted(ours, key=lambda n: n != name)
         if origin.answer_offer is not None:
             try:
-                _, audio = audio_of(parse_description(origin.answer_offer))
+                offered = origin.read_offer()
+                assert offered is not None
+                _, audio = audio_of(offered)
             except NegotiationError:
                 return ours
             named = {codec.name for codec in codecs_of(audio)}
@@ -262,8 +267,20 @@ class Calls:
         """
         session_id = self._ids.integer(1, 2**31 - 1)
         return MediaSide(
-            self._media.open(leg, local, must=leg.over_limits), advertised, codecs, session_id, self.wishes(leg.party)
+            self._media.open(leg, local, must=leg.over_limits, beside=self._partner_of(leg)),
+            advertised,
+            codecs,
+            session_id,
+            self.wishes(leg.party),
         )
+
+    def _partner_of(self, leg: Leg) -> MediaPort | None:
+        """Return the media of another leg of the same call, which the new one will have to do with."""
+        call = self.calls.get(leg.call_id)
+        for other in call.legs.values() if call is not None else ():
+            if other.media is not None and other.end is None and other is not leg:
+                return other.media.port
+        return None
 
     # ---- ends ------------------------------------------------------------------------------------------------------
 
@@ -272,47 +289,13 @@ class Calls:
         assert leg.end is not None
         end = leg.end
         if leg.media is not None:
-            self._report_quality(leg)
             leg.media.port.close()
+            records.quality(leg, self.emit)  # from its last counters
         self.emit(ev.LegEnded(call_id=leg.call_id, leg_id=leg.leg_id, cause=end.cause, status=end.status, by=end.by))
         leg.log.info("x %s ended: %s (%d, by %s)", leg.party, end.cause, end.status, end.by)
         call = self.calls.get(leg.call_id)
         if call is not None and call.task is None:
             self.finish(call)
-
-    def _report_quality(self, leg: Leg) -> None:
-        assert leg.media is not None
-        stats = leg.media.port.stats()
-        if leg.media.agreed is None or not (stats.packets_in or stats.packets_out):
-            return
-        about = functools.partial(
-            ev.LegQuality, call_id=leg.call_id, leg_id=leg.leg_id, codec=leg.media.agreed.codec.name
-        )
-        trip_ms = _rounded(stats.round_trip_ms)
-        self.emit(
-            about(
-                direction="received",
-                packets=stats.packets_in,
-                lost=stats.lost,
-                late=stats.late,
-                jitter_ms=_rounded(stats.jitter_ms),
-                round_trip_ms=trip_ms,
-                r_factor=_rounded(stats.r_factor),
-                mos=_rounded(stats.mos),
-            )
-        )
-        if stats.peer_lost is not None:
-            self.emit(
-                about(
-                    direction="sent",
-                    packets=stats.packets_out,
-                    lost=stats.peer_lost,
-                    jitter_ms=_rounded(stats.peer_jitter_ms),
-                    round_trip_ms=trip_ms,
-                    r_factor=_rounded(stats.peer_r_factor),
-                    mos=_rounded(stats.peer_mos),
-                )
-            )
 
     def finish(self, call: Call) -> None:
         """Tell of a call's end, exactly once."""
@@ -324,25 +307,9 @@ class Calls:
         if first is None:  # its legs live on in another call
             self.emit(ev.CallEnded(call_id=call.call_id, cause="answered", status=200, by="system"))
             return
-        end = first.end
-        winner = next((x for x in call.legs.values() if x is not first and x.answered_at is not None), None)
-        if first.answered_at is not None:
-            by = "caller" if end is not None and end.by == "peer" else "system"
-            if by == "system" and winner is not None and winner.end is not None and winner.end.by == "peer":
-                by = "callee"
-            self.emit(ev.CallEnded(call_id=call.call_id, cause="answered", status=200, by=by))
-        elif end is not None:
-            by = "caller" if end.by == "peer" else "callee" if winner is None and len(call.legs) > 1 else "system"
-            cause = end.cause if end.by == "peer" else self._outcome(call, end.cause)
-            self.emit(ev.CallEnded(call_id=call.call_id, cause=cause, status=end.status, by=by))
+        self.emit(records.end_of(call.call_id, list(call.legs.values())))
         if not self.calls:
             self._idle.set()
-
-    @staticmethod
-    def _outcome(call: Call, default: str) -> str:
-        """Why an unanswered call failed: what the last leg that it rang says."""
-        tried = [leg.end.cause for leg in list(call.legs.values())[1:] if leg.end is not None]
-        return tried[-1] if tried else default
 
     async def drained(self) -> None:
         """Wait until no call is left."""
@@ -382,35 +349,6 @@ class Calls:
     def new_call_id(self) -> str:
         return f"{int(self.wall()):08x}-{self._ids.token(40)}"
 
-    def _started(self, call: Call, introduction: Introduction) -> None:
-        direction = "inbound" if introduction.source.startswith("trunk/") else "internal"
-        self.emit(
-            ev.CallStarted(
-                call_id=call.call_id,
-                linked_id=call.call_id,
-                direction=direction,
-                source=introduction.source,
-                caller=introduction.caller,
-                caller_name=introduction.caller_name,
-                dialled=introduction.dialled,
-                did=introduction.did,
-            )
-        )
-
-    def _leg_created(self, leg: Leg, sip_call_id: str, source: str) -> None:
-        self.emit(
-            ev.LegCreated(
-                call_id=leg.call_id,
-                leg_id=leg.leg_id,
-                direction=leg.direction,
-                party=leg.party,
-                caller=leg.caller.number,
-                callee=leg.callee.number,
-                sip_call_id=sip_call_id,
-                source=source,
-            )
-        )
-
 
 def _hops_left(origin: Leg) -> int:
     """Max-Forwards for a call on behalf of *origin*: one less than its INVITE had."""
@@ -419,7 +357,3 @@ def _hops_left(origin: Leg) -> int:
         return 70
     given = whole((introduction.headers.get("Max-Forwards") or ["70"])[0])
     return max(0, given - 1) if given is not None else 70
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)

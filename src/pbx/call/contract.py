@@ -63,8 +63,14 @@ class Router(Protocol):
     def in_call(self, leg: Leg) -> Mapping[str, Callable[[Leg], Awaitable[None]]]:
         """Return the keys that a leg's party may press during a conversation, and what each does."""
 
-    async def converse(self, leg: Leg, other: Leg) -> None:
-        """Let two legs talk, recorded where the configuration says so, until one hangs up."""
+    async def converse(self, leg: Leg, other: Leg, *, charged: str = "") -> None:
+        """Let two legs talk, recorded where the configuration says so, until one hangs up.
+
+        *charged* is the party whose minutes outside this uses up: they end when those do.
+        """
+
+    def minutes_left_s(self, party: str) -> float:
+        """Return how long a party's forwards and transfers may yet talk outside today."""
 
 
 class Targets(Protocol):

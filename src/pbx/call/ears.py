@@ -26,10 +26,17 @@ class Ears(ABC):
         self.log = log
         self.language = ""  # of the prompts that this leg hears; empty: the configured one
         self.keeps_digits_secret = False  # in no log and no record while a card number or a PIN is typed
-        self.digits: asyncio.Queue[str] = asyncio.Queue()
+        self._digits: asyncio.Queue[str] | None = None
         self.on_digit_pressed: list[Callable[[Leg, str], None]] = []
         self.when_done: dict[int, Callable[[str], None]] = {}  # by token: told also after the leg's end
         self._sounding: dict[int, asyncio.Future[str]] = {}  # by the media's token: plays, tones, recordings
+
+    @property
+    def digits(self) -> asyncio.Queue[str]:
+        """Keys that were pressed and not taken yet."""
+        if self._digits is None:
+            self._digits = asyncio.Queue()
+        return self._digits
 
     @abstractmethod
     def _must_live(self) -> None: ...

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from pbx import events as ev
 from pbx.call.contract import End, Party
-from pbx.call.ears import Ears
+from pbx.call.keys import Keys, LegState
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
 from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
 from pbx.media.contract import MediaPort, Room
-from pbx.signaling.info import digit_of, digit_request
+from pbx.sdp.description import Description, parse_description
+from pbx.signaling.info import digit_of
 from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
@@ -29,19 +29,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DIGIT_MS = 100
 _TAKEN = frozenset({"INFO", "NOTIFY", "MESSAGE", "OPTIONS"})  # carriers ask by OPTIONS whether the call still lives
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326, to the losers of a race
 
 
-class LegState(Enum):
-    NEW = auto()
-    RINGING = auto()
-    UP = auto()
-    ENDED = auto()
-
-
-class Leg(Ears):
+class Leg(Keys):
     """One dialog with its media. Verbs raise :class:`pbx.errors.CallEnded` once the leg is gone."""
 
     def __init__(
@@ -64,6 +56,7 @@ class Leg(Ears):
         self.kept = False  # taken from its script: who adopts it decides when it ends
         self.variables: dict[str, object] = {}  # what the script knows of the call
         self.answer_offer: bytes | None = None  # the offer of an INVITE that we have not answered
+        self._read_offer: Description | None = None
         self.on_change: list[Callable[[Leg], None]] = []  # answered, ended, held: told after the state changed
         self.on_bridged: list[Callable[[Leg], None]] = []  # joined with a peer, or parted from one
         self.may_be_picked_up = False  # rings for a caller whom a colleague may take
@@ -243,32 +236,22 @@ class Leg(Ears):
             raise CallEnded("no media")
         return self.media.port
 
+    def read_offer(self) -> Description | None:
+        """Return the caller's offer, parsed once for all who look at it; None where there is none.
+
+        :raises NegotiationError: for what is no session description.
+        """
+        if self._read_offer is None and self.answer_offer is not None:
+            self._read_offer = parse_description(self.answer_offer)
+        return self._read_offer
+
     def _answer_sdp(self) -> bytes:
         """Answer the caller's offer, or make one where the INVITE had none."""
         media = self.open_media(self.calls.codecs)
         if self.answer_offer is not None:
-            return media.answer(self.answer_offer)
+            return media.answer(self.read_offer() or self.answer_offer)
         self._sent_offer = True
         return media.offer()
-
-    def send_digits(self, digits: str) -> None:
-        """Press keys towards the peer, in the way that it understands."""
-        if self.media is None or self.media.wishes.dtmf != "info":
-            self.port.send_digits(digits)
-            return
-        assert self.signal is not None
-        for digit in digits:
-            self.signal.request("INFO", *digit_request(digit, DIGIT_MS))
-
-    def _pass_on(self, digit: str, *, by_signalling: bool) -> None:
-        """Tell a bridged peer of a key that the engine could not: it came by signalling, or has to go by it."""
-        peer = self.peer
-        if peer is None or peer.state is not LegState.UP or peer.media is None or self.apart_from is peer:
-            return
-        if self.media is not None and self.media.port.consuming:
-            return
-        if by_signalling or peer.media.wishes.dtmf == "info":
-            peer.send_digits(digit)
 
     # ---- what signalling tells -------------------------------------------------------------------------------------
 
@@ -405,3 +388,6 @@ def _number_of(contact: str) -> str:
         return parse_address(contact).uri.user
     except ParseError:
         return ""
+
+
+__all__ = ["ELSEWHERE", "Leg", "LegState"]

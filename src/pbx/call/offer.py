@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pbx.media.contract import MediaPort
 from pbx.sdp.codec import BY_NAME, Codec
 from pbx.sdp.crypto import KEY_BYTES, OFFERED, Crypto, keys_for
+from pbx.sdp.description import Description
 from pbx.sdp.negotiate import ALONE, Agreed, make_answer, make_offer, take_answer
 
 
@@ -79,7 +80,7 @@ class MediaSide:
             )
         )
 
-    def answer(self, offer: bytes) -> bytes:
+    def answer(self, offer: bytes | Description) -> bytes:
         """Answer the peer's offer and follow it.
 
         :raises NegotiationError: where nothing fits.
@@ -103,6 +104,7 @@ class MediaSide:
                 srtp=self.wishes.srtp,
                 make_key=self._key,
                 events=self.wishes.events,
+                digits=self.wishes.digits,
                 before=self.agreed,
             )
             found.append(agreed)
@@ -123,6 +125,7 @@ class MediaSide:
             willing="sendonly" if self.holding else "sendrecv",
             layout=self.agreed.layout if self.agreed is not None else ALONE,
             cryptos=self._keys,
+            digits=self.wishes.digits,
         )
         self._follow(agreed)
 
@@ -140,8 +143,8 @@ class MediaSide:
         return self.agreed is not None and self.agreed.held
 
     def _follow(self, agreed: Agreed) -> None:
-        self.agreed = replace(agreed, digits=self.wishes.digits)
-        self.port.send_to(self.agreed)
+        self.agreed = agreed
+        self.port.send_to(agreed)
 
     def _written(self, write: object) -> bytes:
         assert callable(write)

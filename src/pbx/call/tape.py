@@ -22,7 +22,7 @@ class Tape:
         self.recording_id = path.stem
         self.began = self._loop.time()
         self.running = True
-        token = leg.port.record(path, other=other.port)
+        token = leg.port.record(path, other=other.port, coding=leg.calls.recording_coding)
         leg.when_done[token] = self._written
         leg.tape = other.tape = self
         emit(

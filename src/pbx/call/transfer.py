@@ -24,7 +24,6 @@ from pbx.sip.transaction import ServerTransaction
 if TYPE_CHECKING:
     from pbx.call.calls import Call, Calls
 
-UNANSWERED_S = 30.0  # then a blind transfer returns to who transferred
 RETURN_RING_S = 60.0
 PART_S = 2.0  # for the old scripts to let go
 
@@ -71,6 +70,9 @@ def on_refer(calls: Calls, leg: Leg, request: Request, transaction: ServerTransa
     wanted = (request.get("Refer-Sub") or "").strip().lower() != "false"  # RFC 4488
     referral = Referral(leg.signal, wanted=wanted)
     if asked.other is not None and asked.other.peer is not None and asked.other.call_id != leg.call_id:
+        if account_of(leg.party, partner, asked.other.peer) and not calls.router.minutes_left_s(leg.party):
+            leg.signal.respond(transaction, request, 603)
+            return
         leg.signal.respond(transaction, request, 202)
         attended(calls, leg, asked.other, referral)
         return
@@ -150,9 +152,9 @@ async def _unless_it_only_rings(calls: Calls, moved: Leg, routed: Routed) -> Non
     """
     script = asyncio.get_running_loop().create_task(_script(routed, moved))
     try:
-        done, _ = await asyncio.wait({script}, timeout=UNANSWERED_S)
+        done, _ = await asyncio.wait({script}, timeout=calls.transfer_returns_s)
         if not done and moved.peer is None and _rings_somebody(calls, moved):
-            raise NoAnswer(f"no answer within {UNANSWERED_S:g} s")
+            raise NoAnswer(f"no answer within {calls.transfer_returns_s:g} s")
         await script
     finally:
         if not script.done():
@@ -185,6 +187,20 @@ def send(calls: Calls, leg: Leg, number: str, source: str) -> None:
     calls.adopt(call, leg, routed)
 
 
+def account_of(by: str, first: Leg, second: Leg) -> str:
+    """Return who pays for a conversation that *by* connected: *by*, where *second* or a stranger's partner is outside.
+
+    What an inside party goes on with is the call that was placed for them; what leaves the house is a transfer to
+    outside, whichever of both calls the phone names first.
+    """
+
+    def placed_outside(leg: Leg) -> bool:
+        return leg.direction == "out" and leg.party.startswith("trunk/")
+
+    outside = placed_outside(second) or (placed_outside(first) and not second.party.startswith("endpoint/"))
+    return by if outside else ""
+
+
 def _rings_somebody(calls: Calls, leg: Leg) -> bool:
     call = calls.calls.get(leg.call_id)
     return call is not None and any(
@@ -208,10 +224,12 @@ def attended(calls: Calls, leg: Leg, consulted: Leg, referral: Referral | None =
     calls.move(comes, survivor)
     calls.emit(ev.CallMerged(call_id=survivor.call_id, merged=merged.call_id))
 
+    charged = account_of(leg.party, first, second)
+
     async def joined(moved: Leg) -> None:
         _tell(calls, leg, "attended", second.party, "connected")
         try:
-            await calls.router.converse(moved, comes)
+            await calls.router.converse(moved, comes, charged=charged)
         finally:
             comes.hangup()
 
@@ -290,11 +308,12 @@ def complete(leg: Leg, partner: Leg, consulted: Leg) -> None:
     call = calls.calls[partner.call_id]
     _tell(calls, leg, "attended", consulted.party, "connected")
     consulted.kept = consulted.introduce = True
+    charged = account_of(leg.party, partner, consulted)
     take(calls, call, partner)
 
     async def joined(moved: Leg) -> None:
         try:
-            await calls.router.converse(moved, consulted)
+            await calls.router.converse(moved, consulted, charged=charged)
         finally:
             consulted.hangup()
 

@@ -31,6 +31,7 @@ def load_commands() -> None:
         prompts,
         recordings,
         records,
+        report,
         schemas,
         show,
         simulate,
@@ -43,10 +44,11 @@ def load_commands() -> None:
     from pbx.cli.test import test
 
     steer.log.add_command(follow.log_follow)
-    for command in (desks.forward, desks.dnd, desks.sync):
+    for command in (desks.forward, desks.dnd, desks.filter_, desks.sync):
         endpoint.add_command(command)
     for command in (
-        check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *simulate.COMMANDS, *configuration.COMMANDS,
+        check, test, show.show, *steer.COMMANDS, *records.COMMANDS, *report.COMMANDS, *simulate.COMMANDS,
+        *configuration.COMMANDS,
         *prompts.COMMANDS, desks.phones, *recordings.COMMANDS, *backups.COMMANDS, *why.COMMANDS, *trace.COMMANDS,
         follow.events, live.watch, live.top, console,
         schemas.schema,
@@ -136,10 +138,12 @@ def serve(directory: Path, state: Path | None, log_level: str | None, hints: boo
 def _use_the_c_library_s_memory() -> None:
     """Begin anew with objects allocated by the C library, which gives memory back after a rush.
 
-    Python's own arenas stay as long as a single object of the rush lives in them.
+    Python's own arenas stay as long as a single object of the rush lives in them. In pages of 2 MB, for a call touches
+    objects all over the heap: with small ones finding the pages is a tenth of its time.
     """
     if "PYTHONMALLOC" not in os.environ:
         os.environ["PYTHONMALLOC"] = "malloc"
+        os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

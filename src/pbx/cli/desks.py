@@ -1,4 +1,4 @@
-"""``pbx endpoint forward|dnd|sync`` and ``pbx phones``: what people set at their desks, and where phones fetch."""
+"""``pbx endpoint forward|dnd|filter|sync`` and ``pbx phones``: what people set, and where phones fetch."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ def forward(number: str, what: str, to: str, directory: Path | None, as_json: bo
 def dnd(number: str, state: str, directory: Path | None, as_json: bool) -> None:
     """Let an endpoint be left in peace, or rung again."""
     tell(ask(find_socket(directory), "POST", f"/v1/endpoints/{number}/dnd", {"on": state == "on"}), as_json)
+
+
+@click.command("filter")
+@click.argument("number")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@asks
+def filter_(number: str, state: str, directory: Path | None, as_json: bool) -> None:
+    """Let an endpoint's calls go to its secretary first, or no longer."""
+    tell(ask(find_socket(directory), "POST", f"/v1/endpoints/{number}/filter", {"on": state == "on"}), as_json)
 
 
 @click.command("sync")

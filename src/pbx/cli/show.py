@@ -99,12 +99,15 @@ def agent(agent: str, directory: Path | None, as_json: bool) -> None:
             "number": found["id"], "team": found["team"], "seat": found["seat"],
             "state": f"{found['state']} {found['reason']}".strip() + f" for {lasted(found['since_s'])}",
             "then": found["next"],
+            "calls for help": lasted(found["help_s"]) if found["help_s"] is not None else "",
             "wrap-up left": lasted(found["wrap_up_left_s"]) if found["wrap_up_left_s"] is not None else "",
             "call": f"{found['call']['queue']} for {lasted(found['call']['since_s'])}" if found["call"] else "",
             "queues": ", ".join(f"{name} tier {tier}" for name, tier in found["queues"].items()),
             "skills": ", ".join(f"{name} {level}" for name, level in sorted(found["skills"].items())),
             "today": f"{found['answered_today']} answered, {found['missed_today']} missed, "
-            f"{lasted(found['talk_today_s'])} talk",
+            f"{lasted(found['talk_today_s'])} talk, {lasted(found['handling_s'])} handling, "
+            f"{lasted(found['paused_today_s'])} paused of {lasted(found['logged_in_today_s'])}; "
+            f"occupancy {percent(found['occupancy'])}, utilisation {percent(found['utilisation'])}",
             "until": "; ".join(found["until"]),
         }
     )  # fmt: skip

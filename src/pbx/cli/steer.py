@@ -119,12 +119,21 @@ def set_(agent: str, skill: str, level: int, until: float | None, directory: Pat
 @agent.command()
 @click.argument("agent", type=AGENT)
 @click.argument("code")
-@click.argument("call", type=CALL)
+@click.argument("call", type=CALL, required=False, default="")
 @asks
 def disposition(agent: str, code: str, call: str, directory: Path | None, as_json: bool) -> None:
-    """Note what CALL was about, for AGENT."""
-    body = {"code": code, "call_id": call}
+    """Note what CALL was about, for AGENT; without CALL the queue call that they have, or had last."""
+    body = {"code": code} | ({"call_id": call} if call else {})
     tell(ask(find_socket(directory), "POST", _agent(agent, "disposition"), body), as_json)
+
+
+@agent.command("help")
+@click.argument("agent", type=AGENT)
+@click.option("--over", is_flag=True, help="Take the hand down.")
+@asks
+def help_(agent: str, over: bool, directory: Path | None, as_json: bool) -> None:
+    """Raise AGENT's hand for a supervisor, as *0 does in a call."""
+    tell(ask(find_socket(directory), "POST", _agent(agent, "help"), {"on": not over}), as_json)
 
 
 @click.group()

@@ -45,6 +45,8 @@ def _doing(row: Row) -> str:
         words.append(row["call"]["queue"])
     if row["next"]:
         words.append(f"then {row['next']}")
+    if row["help_s"] is not None:
+        words.append(f"calls for help {lasted(row['help_s'])}")
     return " ".join(word for word in words if word)
 
 
@@ -170,7 +172,8 @@ VIEWS: dict[str, View] = {
     "threads": View(
         "Threads and the CPU time that they took.",
         "/v1/threads",
-        [column("thread", "thread"), column("tid", "tid", right=True), column("CPU s", "cpu_s", right=True)],
+        [column("thread", "thread"), column("tid", "tid", right=True), column("CPU s", "cpu_s", right=True),
+         column("scheduling", "scheduling"), column("processors", "processors")],
     ),
     "loggers": View(
         "Log levels, by room.",

@@ -40,7 +40,10 @@ class Spec(BaseModel):
     @property
     def where(self) -> Where:
         """Where this table stands."""
-        return self._where
+        private = self.__pydantic_private__  # a tenth of the time that it takes to find by name: every step is told
+        assert private is not None
+        where: Where = private["_where"]
+        return where
 
     def where_of(self, field: str) -> Where:
         """Where one of its keys stands; *field* as in Python."""

@@ -95,6 +95,7 @@ class Records(Spec):
 
     queue_log: str = ""  # Asterisk's queue_log
     cdr_csv: str = ""  # Asterisk's Master.csv
+    switchboards: tuple[str, ...] = ()  # callers who are many people: left out of first-call resolution
 
 
 class Recordings(Spec):
@@ -113,7 +114,8 @@ class Limits(Spec):
     new_calls_per_s: int = Field(200, ge=1)
     per_source_per_s: int = Field(100, ge=1)
     longest_call_s: int = Field(4 * 3600, ge=60)
-    outside_forward_minutes_per_day: int = Field(120, ge=0)
+    outside_forward_minutes_per_day: int = Field(120, ge=0)  # of forwards and transfers, by endpoint
+    transfer_returns_s: float = Field(30, gt=0)  # a blind transfer that nobody answered returns to who transferred
 
 
 class Mail(Spec):

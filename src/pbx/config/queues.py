@@ -136,6 +136,7 @@ class Survey(Spec):
 
 class Disposition(Spec):
     name: str
+    key: str = Field("", pattern=r"^[0-9]*$")  # what is typed at a phone; empty: the name of its table
 
 
 __all__ = [

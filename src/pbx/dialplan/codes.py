@@ -38,6 +38,12 @@ DEFAULT: dict[str, tuple[str, ...]] = {
     "park": ("70",),
     "night-switch": ("*28",),
     "intercom": ("*80",),
+    "agent-ready": ("*42",),
+    "wrap-up-more": ("*44",),
+    "my-figures": ("*48",),
+    "disposition": ("*49",),
+    "supervise": ("*55",),
+    "filter": ("*37",),
 }
 # What Chinese fixed lines use; the rest is as above.
 CN: dict[str, tuple[str, ...]] = {
@@ -57,12 +63,17 @@ IN_CALL: dict[str, tuple[str, ...]] = {
     "consult": ("*2",),
     "three-way": ("*3",),
     "record": ("*1",),
+    # An agent's alone:
+    "note-disposition": ("*4",),
+    "pause-next": ("*5",),
+    "raise-hand": ("*0",),
 }
+AGENTS_KEYS = ("note-disposition", "pause-next", "raise-hand")
 PROFILES: dict[str, dict[str, tuple[str, ...]]] = {"": {}, "default": {**DEFAULT, **IN_CALL}, "cn": {**CN, **IN_CALL}}
 ACTIONS = tuple({**DEFAULT, **IN_CALL})
 TAKES_NUMBER = frozenset(
     {"voicemail-other", "forward-all-on", "forward-busy-on", "forward-no-answer-on", "pickup", "park", "night-switch",
-     "intercom"}
+     "intercom", "wrap-up-more", "disposition", "supervise", "filter"}
 )  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from pbx.call.dial import worth_another
 from pbx.call.leg import Leg, LegState
 from pbx.config.endpoints import Forward
 from pbx.config.steps import DialStep
+from pbx.dialplan.charging import charging, minutes_left_s
 from pbx.dialplan.number import emergency_numbers, outward
 from pbx.dialplan.script import Finished, Script, runs
 from pbx.dialplan.targets import wanted
@@ -121,8 +120,12 @@ async def _try(script: Script, plan: Plan, targets: list[str], *, began: bool) -
     ring_s = plan.ring_s
     if forward is not None and forward.no_answer:
         ring_s = min(ring_s, forward.after_s)
+    filtered = secretaries_of(script, targets[0]) if single else []
     try:
-        await ring(script, plan, targets, ring_s)
+        if filtered:
+            await _to_secretary(script, plan, targets[0], filtered)
+        else:
+            await ring(script, plan, targets, ring_s)
     except CallFailed as error:
         owner = targets[0].partition("/")[2]
         target, why = _forward_after(forward, error), "user-busy" if isinstance(error, Busy) else "no-answer"
@@ -162,7 +165,7 @@ async def ring(script: Script, plan: Plan, targets: list[str], ring_s: float) ->
     """
     step = plan.step
     outside = plan.charged if any(target.startswith("trunk/") for target in targets) else ""
-    if outside and not minutes_left_s(script, outside):
+    if outside and not minutes_left_s(script.plan, outside):
         raise Unreachable(f"endpoint {outside} has used up today's minutes outside")
     race = script.leg.dial(
         targets,
@@ -172,55 +175,46 @@ async def ring(script: Script, plan: Plan, targets: list[str], ring_s: float) ->
         confirm=step.confirm,
         whisper=script.fill_all(step.whisper),
     )
-    async with _ringback(script.leg, script.fill(step.music)) as quiet, race as winner:
-        quiet()
-        script.tell(f"answered {winner.party}")
-        async with charged(script, outside):
-            await script.plan.converse(script.leg, winner)
+    with Ringback(script.leg, script.fill(step.music)) as ringback:
+        async with race as winner:
+            ringback.quiet()
+            script.tell(f"answered {winner.party}")
+            if not outside:
+                await script.plan.converse(script.leg, winner)
+            else:
+                async with charging(script.plan, outside, script.tell):
+                    await script.plan.converse(script.leg, winner)
     raise Finished
 
 
-def minutes_left_s(script: Script, endpoint: str) -> float:
-    """Return how long an endpoint's forwards and transfers may yet talk outside today."""
-    limit = script.plan.config.limits.outside_forward_minutes_per_day
-    return script.plan.equipment.forwards.left_s(endpoint, limit)
-
-
-@contextlib.asynccontextmanager
-async def charged(script: Script, endpoint: str) -> AsyncIterator[None]:
-    """Count the body's time as an endpoint's minutes outside, and end it when they are used up; "" counts nothing."""
-    if not endpoint:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    try:
-        async with asyncio.timeout(minutes_left_s(script, endpoint)):
-            yield
-    except TimeoutError:
-        script.tell(f"minutes of {endpoint} used up")
-    finally:
-        script.plan.equipment.forwards.spend(endpoint, loop.time() - began)
-
-
-@contextlib.asynccontextmanager
-async def _ringback(leg: Leg, music: str) -> AsyncIterator[Callable[[], None]]:
+class Ringback:
     """Let a caller who is answered already hear that it rings, or music where the step names some."""
 
-    def quiet() -> None:
-        if leg.media is not None and leg.state is not LegState.ENDED:
-            leg.media.port.stop()
+    def __init__(self, leg: Leg, music: str) -> None:
+        self._leg = leg
+        self._music = music
+        self._sounds = False
 
-    clip = leg.clip(music) if music else None
-    if clip is not None:
-        leg.ring(early=True)
-        leg.port.play([clip], loop=True)
-    elif leg.state is LegState.UP and leg.media is not None:
-        leg.media.port.tone("ringback")
-    try:
-        yield quiet
-    finally:
-        quiet()
+    def __enter__(self) -> Ringback:
+        leg = self._leg
+        clip = leg.clip(self._music) if self._music else None
+        if clip is not None:
+            leg.ring(early=True)
+            leg.port.play([clip], loop=True)
+            self._sounds = True
+        elif leg.state is LegState.UP and leg.media is not None:
+            leg.media.port.tone("ringback")
+            self._sounds = True
+        return self
+
+    def quiet(self) -> None:
+        """End it, once."""
+        sounds, self._sounds = self._sounds, False
+        if sounds and self._leg.media is not None and self._leg.state is not LegState.ENDED:
+            self._leg.media.port.stop()
+
+    def __exit__(self, *_: object) -> None:
+        self.quiet()
 
 
 # ---- forwarding (an endpoint's own: single dials only, one hop) ----------------------------------------------------
@@ -238,6 +232,35 @@ def _forward_after(forward: Forward | None, error: CallFailed) -> str:
     if isinstance(error, Busy):
         return forward.busy
     return forward.no_answer if isinstance(error, NoAnswer | Unreachable) else ""
+
+
+def secretaries_of(script: Script, target: str) -> list[str]:
+    """Return who is rung in an endpoint's place: its secretaries, while its calls are filtered and this one is."""
+    room, _, name = target.partition("/")
+    spec = script.plan.config.endpoints.get(name) if room == "endpoint" else None
+    if spec is None or not spec.secretary or not script.plan.equipment.forwards.filtered(name, spec.filter):
+        return []
+    known = {*spec.secretary, *spec.filter_pass}
+    sender = script.transferred_by.removeprefix("endpoint/")
+    if known & {str(script.values["endpoint"]), str(script.values["from"]), sender} - {""}:
+        return []
+    return [f"endpoint/{secretary}" for secretary in spec.secretary]
+
+
+async def _to_secretary(script: Script, plan: Plan, by: str, secretaries: list[str]) -> None:
+    """Ring the secretaries of an endpoint; nobody there is as if the endpoint itself did not answer."""
+    config, owner = script.plan.config, by.partition("/")[2]
+    script.tell(f"filter {' '.join(secretaries)}")
+    shown = config.endpoints[owner].caller or owner
+    script.leg.variables["diversion"] = f"<sip:{shown}@{config.sip.domain}>;reason=do-not-disturb"  # RFC 5806
+    try:
+        await ring(script, plan, secretaries, plan.ring_s)
+    except CallFailed as error:
+        if not word_of(error):
+            raise
+        raise NoAnswer("the secretary did not answer") from error
+    finally:
+        script.leg.variables.pop("diversion", None)
 
 
 async def _forwarded(script: Script, plan: Plan, by: str, number: str, why: str) -> None:

@@ -5,13 +5,14 @@ It outlives a reload: a configuration is swapped, the equipment stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from pbx import events as ev
+from pbx.apps.agent_keys import Day
 from pbx.apps.conference import Rooms
 from pbx.apps.desk import Desk
 from pbx.apps.forwards import Forwards
@@ -121,8 +122,10 @@ class Equipment:
     desk: Desk | None = None
     prompts: PromptShelf = field(default_factory=lambda: NoShelf())
     agent_pin: Callable[[str], str] = lambda name: ""
+    agent_day: Callable[[str], Day | None] = lambda name: None  # the business day so far
     turns: dict[str, int] = field(default_factory=dict)  # whose turn it is in a round-robin
     last_callers: dict[str, str] = field(default_factory=dict)  # by endpoint, since the start
+    earlier_caller: Callable[[str], Awaitable[str]] | None = None  # of an endpoint, from the log of the runs before
 
     def recording_path(self, call_id: str) -> Path:
         """Return where a call's recording goes: by day, then by call; the second one of a call is numbered."""

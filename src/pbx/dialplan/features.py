@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from pbx.acd.agent import State
+from pbx.apps.agent_keys import more_wrap_up, note_disposition, own_figures
 from pbx.apps.forwards import WHATS
 from pbx.apps.outcome import Unreachable
 from pbx.apps.paging import page
 from pbx.apps.parking import places
 from pbx.apps.seat import at_seat
+from pbx.apps.supervision import Mode
 from pbx.apps.voicemail import check_mailbox
 from pbx.call import audio
+from pbx.call.contract import Refusal
 from pbx.call.leg import Leg, LegState
 from pbx.call.transfer import pick_up
 from pbx.config.steps import FeatureStep, PageStep, ParkStep, PickupStep
 from pbx.dialplan.dialling import may_forward
 from pbx.dialplan.lamp import may_pick_up
-from pbx.dialplan.queueing import desk_of
+from pbx.dialplan.queueing import desk_of, supervise_agent
 from pbx.dialplan.script import Finished, Script, runs
 from pbx.dialplan.sounding import turn_switch
 from pbx.errors import PbxError
@@ -108,6 +112,21 @@ async def _dnd(script: Script, value: str, on: bool | None) -> None:
 ACTIONS |= {f"dnd-{word}": partial(_dnd, on=on) for word, on in (("on", True), ("off", False), ("toggle", None))}
 
 
+@action("filter")
+async def turn_filter(script: Script, value: str) -> None:
+    """Let calls go to the secretary first, or no longer: one's own, or as secretary those of who is named or known."""
+    endpoints, mine = script.plan.config.endpoints, own(script)
+    bosses = [number for number, spec in endpoints.items() if mine in spec.secretary]
+    chosen = value or (mine if endpoints[mine].secretary else next(iter(bosses), ""))
+    if chosen not in bosses and (chosen != mine or not endpoints[mine].secretary):
+        await audio.play(script.leg, "not-allowed")
+        return
+    forwards = script.plan.equipment.forwards
+    on = not forwards.filtered(chosen, endpoints[chosen].filter)
+    forwards.set_filter(chosen, on, by=script.values.source, call_id=script.leg.call_id)
+    await audio.play(script.leg, "filter-on" if on else "filter-off")
+
+
 # ---- mailboxes, echo, agents, switches -----------------------------------------------------------------------------
 
 
@@ -146,6 +165,57 @@ async def agent_pause(script: Script, value: str) -> None:
     await at_seat(script.leg, desk_of(script), "toggle-pause", own(script), pins, script.tell)
 
 
+async def _agent_here(script: Script) -> str:
+    """Return who is logged in at this phone; "" for nobody, who is told so."""
+    desk = desk_of(script)
+    agent = desk.agent_at(own(script))
+    if agent and desk.state(agent) is not State.LOGGED_OUT:
+        return agent
+    await audio.play(script.leg, "agent-unknown")
+    return ""
+
+
+@action("agent-ready")
+async def agent_ready(script: Script, value: str) -> None:
+    """End a pause or a wrap-up."""
+    pins = script.plan.equipment.agent_pin
+    await at_seat(script.leg, desk_of(script), "ready", own(script), pins, script.tell)
+
+
+@action("wrap-up-more")
+async def wrap_up_more(script: Script, value: str) -> None:
+    """Give the agent here a minute more after the call, or as many as follow the code."""
+    if agent := await _agent_here(script):
+        script.tell(f"wrap-up-more {agent}")
+        await more_wrap_up(script.leg, desk_of(script), agent, int(value or 1))
+
+
+@action("disposition")
+async def disposition(script: Script, value: str) -> None:
+    """Note what the agent's last call was about."""
+    agent = await _agent_here(script)
+    if agent and await note_disposition(script.leg, desk_of(script), agent, value):
+        script.tell(f"disposition {agent}")
+
+
+@action("my-figures")
+async def my_figures(script: Script, value: str) -> None:
+    agent = await _agent_here(script)
+    day = script.plan.equipment.agent_day(agent) if agent else None
+    if day is not None:
+        await own_figures(script.leg, day)
+
+
+@action("supervise")
+async def supervise(script: Script, value: str) -> None:
+    """Enter the conversation of an agent: the one whose number follows, or whose hand has been up longest."""
+    desk, endpoint = desk_of(script), own(script)
+    up = (hand.agent for hand in desk.hands.up.values() if desk.may_supervise(endpoint, hand.agent))
+    named = value or next(up, "") or await _asked(script, "", "enter-agent-id")
+    if not await supervise_agent(script, named, Mode.LISTEN):
+        await audio.play(script.leg, "agent-unknown")
+
+
 @action("queue-count")
 async def queue_count(script: Script, value: str) -> None:
     """Say how many callers wait in the queues of the agent who sits here."""
@@ -172,7 +242,10 @@ async def night_switch(script: Script, value: str) -> None:
 @action("call-back")
 async def call_back(script: Script, value: str) -> None:
     """Say who called last, and call them if the caller wants."""
-    last = script.plan.equipment.last_callers.get(own(script), "")
+    equipment = script.plan.equipment
+    last = equipment.last_callers.get(own(script), "")
+    if not last and equipment.earlier_caller is not None:
+        last = await equipment.earlier_caller(own(script))
     if not last:
         await audio.play(script.leg, "last-caller-none")
         return
@@ -280,7 +353,8 @@ async def park_step(script: Script, step: ParkStep) -> None:
 async def intercom(script: Script, value: str) -> None:
     """Talk to a phone that answers by itself."""
     number = await _asked(script, value)
-    if number not in script.plan.config.endpoints:
+    barred = isinstance(script.plan.choose_for(own(script), number), Refusal)
+    if number not in script.plan.config.endpoints or barred:
         await audio.play(script.leg, "not-allowed")
         return
     script.leg.variables["auto-answer"] = True

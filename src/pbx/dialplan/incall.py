@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pbx.acd.agent import State
+from pbx.apps.agent_keys import note_disposition, pause_next, raise_hand
 from pbx.call import audio
 from pbx.call.buttons import aside
 from pbx.call.contract import Refusal
 from pbx.call.leg import Leg, LegState
 from pbx.call.tape import Tape
-from pbx.call.transfer import blind, complete, route_for
+from pbx.call.transfer import account_of, blind, complete, route_for
 from pbx.dialplan.script import Finished, Script
 from pbx.dialplan.variables import Variables
 from pbx.errors import CallEnded, CallFailed, PbxError
 
 if TYPE_CHECKING:
+    from pbx.apps.desk import Desk
     from pbx.dialplan.router import Dialplan
 
 Action = Callable[[Leg], Awaitable[None]]
@@ -45,9 +48,27 @@ def keys_of(plan: Dialplan, leg: Leg) -> Mapping[str, Action]:
     }  # fmt: skip
     found = {key: actions[name] for key, name in plan.codes.in_call.items() if name in actions}
     desk = plan.equipment.desk
-    if plan.config.agent_codes and desk is not None and desk.agent_at(endpoint):
+    agent = desk.agent_at(endpoint) if desk is not None else ""
+    if desk is not None and agent:
         found |= {key: partial(_flow, plan=plan, code=key) for key in plan.config.agent_codes}
+        if desk.state(agent) is not State.LOGGED_OUT:
+            found |= _agents_keys(plan, desk, agent)
     return found
+
+
+def _agents_keys(plan: Dialplan, desk: Desk, agent: str) -> dict[str, Action]:
+    """Return the keys of who is logged in as an agent."""
+
+    async def dispose(leg: Leg) -> None:
+        await note_disposition(leg, desk, agent, call_id=leg.call_id)
+
+    actions: dict[str, Action] = {
+        "pause-next": partial(pause_next, desk=desk, agent=agent),
+        "raise-hand": partial(raise_hand, desk=desk, agent=agent),
+    }
+    if plan.config.dispositions:
+        actions["note-disposition"] = dispose
+    return {key: actions[name] for key, name in plan.codes.in_call.items() if name in actions}
 
 
 def _partner(leg: Leg) -> Leg:
@@ -114,6 +135,9 @@ def connect(leg: Leg, consultation: Consultation) -> bool:
         return False
     if leg.variables.pop("consultation", None) is not consultation:
         return False  # done already: the hang-up that follows the keys
+    if account_of(leg.party, partner, consulted) and not leg.calls.router.minutes_left_s(leg.party):
+        leg.log.info("x %s has used up today's minutes outside", leg.party)
+        return False
     complete(leg, partner, consulted)
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pbx.call.contract import Refusal
@@ -11,6 +12,7 @@ from pbx.config.steps import (
     DialStep,
     QueueStep,
     StepSpec,
+    SuperviseStep,
     SwitchStep,
 )
 from pbx.dialplan.router import Dialplan
@@ -40,19 +42,44 @@ def _of_code(plan: Dialplan, number: str, watcher: str) -> str:
     action, value = plan.codes.find(number) or ("", "")
     if action.startswith("forward-"):
         return f"{action.removesuffix('-on').removesuffix('-off')}/{watcher}"
+    if action == "filter":
+        config = plan.config.endpoints
+        bosses = [boss for boss, spec in config.items() if watcher in (*spec.secretary, boss) and spec.secretary]
+        chosen = value or (watcher if config[watcher].secretary else next(iter(bosses), ""))
+        return f"filter/{chosen}" if chosen in bosses else ""
     if action.startswith("dnd-"):
         return f"dnd/{watcher}"
     if action in ("pickup", "intercom") and value in plan.config.endpoints:
         return f"endpoint/{value}"
-    if action in ("agent-login", "agent-pause"):
+    if action in ("agent-login", "agent-pause", "agent-ready"):
         return f"{action.removeprefix('agent-')}/{watcher}"
+    if action == "wrap-up-more":
+        return f"wrap-up/{watcher}"
+    if action == "supervise":
+        return _of_hand(plan, value, watcher)
     names = list(plan.config.switches)
     index = int(value) - 1 if value.isdigit() else 0
     return f"switch/{names[index]}" if action == "night-switch" and 0 <= index < len(names) else ""
 
 
+def _of_hand(plan: Dialplan, named: str, watcher: str) -> str:
+    """Return the raised hand of an agent, or of any whom the watcher may supervise; "" for who may not."""
+    desk = plan.equipment.desk
+    if desk is None:
+        return ""
+    if not named:
+        return f"hands/{watcher}"
+    agent = desk.agent_named(named)
+    return f"hand/{agent}" if agent and desk.may_supervise(watcher, agent) else ""
+
+
 def _first_thing(steps: Sequence[StepSpec], number: str, watcher: str, plan: Dialplan) -> str:
     for step in every_step(steps):
+        if isinstance(step, SuperviseStep):
+            named = step.supervise
+            if found := re.fullmatch(r"\{(?:number|dialled)(?::(\d+))?\}", named):
+                named = number[int(found[1] or 0) :]
+            return _of_hand(plan, named, watcher)
         thing = _thing(step, number, watcher)
         room, _, name = thing.partition("/")
         if room == "endpoint" and name not in plan.config.endpoints:
@@ -76,6 +103,8 @@ def _thing(step: StepSpec, number: str, watcher: str) -> str:
             return f"login/{watcher}"
         case AgentStep() if step.agent.endswith("pause"):
             return f"pause/{watcher}"
+        case AgentStep() if step.agent == "ready":
+            return f"ready/{watcher}"
     return ""
 
 

@@ -100,6 +100,19 @@ def national(number: str, country: str) -> str:
     return rest if plan.mobile.fullmatch(rest) else plan.national_prefix + rest
 
 
+def significant(number: str, country: str, area_code: str = "") -> tuple[str, str]:
+    """Return a number of *country* without the country's code, and without the area's where that is our own."""
+    plan = COUNTRIES.get(country)
+    own = f"+{plan.code}" if plan is not None else "+"
+    found = normalise(number, country, area_code)
+    if plan is None or not found.startswith(own):
+        return "", ""
+    rest = found[len(own) :]
+    area = area_code.removeprefix(plan.national_prefix)
+    local = rest.removeprefix(area) if area and rest.startswith(area) else ""
+    return rest, local if plan.local.fullmatch(local) else ""
+
+
 def number_class(number: str, country: str, area_code: str = "") -> str:
     """Return the right that a normalised number asks for when it leaves the house."""
     plan = COUNTRIES.get(country)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from pbx.acd.skills import Need
 from pbx.apps.desk import Desk
@@ -15,7 +16,7 @@ from pbx.apps.seat import at_seat
 from pbx.apps.supervision import Mode, conversation_of, supervise
 from pbx.apps.survey import survey
 from pbx.call import audio
-from pbx.call.contract import Emit
+from pbx.call.contract import Emit, Refusal
 from pbx.call.leg import Leg
 from pbx.config.config import Config
 from pbx.config.endpoints import Endpoint, Trunk
@@ -25,6 +26,9 @@ from pbx.dialplan.equipment import Equipment
 from pbx.dialplan.number import normalise, number_class
 from pbx.dialplan.script import Finished, Script, runs
 from pbx.errors import PbxError
+
+if TYPE_CHECKING:
+    from pbx.dialplan.router import Dialplan
 
 CALLABLE = ("local", "mobile", "national")  # what a caller may be called back on
 DAY_S = 86_400.0
@@ -45,7 +49,10 @@ def desk_of(script: Script) -> Desk:
 async def queue_step(script: Script, step: QueueStep) -> None:
     name = script.fill(step.queue)
     script.tell(f"queue {name}", step, began=True)
-    spec = script.plan.config.queues[name]
+    spec = script.plan.config.queues.get(name)
+    if spec is None:  # named by a value
+        await script.branch(step, "unreachable")
+        return
     outcome = await queue(script.leg, desk_of(script), name, _entry(script, step, name, spec))
     script.queued = True
     if isinstance(outcome, Key) and outcome.key in spec.exit_keys:
@@ -57,7 +64,7 @@ async def queue_step(script: Script, step: QueueStep) -> None:
 def _entry(script: Script, step: QueueStep, spec_name: str, spec: Queue) -> QueueEntry:
     plan = script.plan
     caller = str(script.values["from"])
-    may_call = _may_call(plan.config, script.values.source, spec.callback.trunk if spec.callback is not None else "")
+    may_call = _may_call(plan, script.values.source, spec.callback.trunk if spec.callback is not None else "")
     preferred = script.fill(spec.prefer_agent)
     return QueueEntry(
         priority=script.priority + (step.priority or 0),
@@ -107,8 +114,12 @@ def recording_rule(
     return record
 
 
-def _may_call(config: Config, source: str, trunk: str) -> Callable[[str], str]:
-    """Return what takes a typed or shown number to the form that is dialled back: landlines and mobiles at home."""
+def _may_call(plan: Dialplan, source: str, trunk: str) -> Callable[[str], str]:
+    """Return what takes a typed or shown number to the form that is dialled back: landlines and mobiles at home.
+
+    A phone of the house is called back where it may dial itself.
+    """
+    config = plan.config
     room, _, name = source.partition("/")
     parties: Mapping[str, Endpoint | Trunk] = config.endpoints if room == "endpoint" else config.trunks
     party = parties.get(name) or config.trunks.get(trunk)
@@ -118,6 +129,8 @@ def _may_call(config: Config, source: str, trunk: str) -> Callable[[str], str]:
             return ""
         normalised = normalise(number, party.country, party.area_code)
         if not re.fullmatch(r"\+?[0-9]{5,15}", normalised):
+            return ""
+        if room == "endpoint" and isinstance(plan.choose_for(name, number), Refusal):
             return ""
         return normalised if number_class(normalised, party.country, party.area_code) in CALLABLE else ""
 
@@ -144,22 +157,28 @@ async def agent(script: Script, step: AgentStep) -> None:
 @runs(SuperviseStep)
 async def supervise_step(script: Script, step: SuperviseStep) -> None:
     """Let somebody who may into an agent's conversation."""
+    if not await supervise_agent(script, script.fill(step.supervise), Mode(step.mode), step):
+        await script.branch(step, "unreachable")
+
+
+async def supervise_agent(script: Script, named: str, mode: Mode, step: SuperviseStep | None = None) -> bool:
+    """Enter the conversation of an agent, by name, number or seat; False where there is none."""
     desk, endpoint = desk_of(script), str(script.values["endpoint"])
-    named = script.fill(step.supervise)
     agent = desk.agent_named(named)
-    script.tell(f"supervise {agent or named} {step.mode}", step)
+    script.tell(f"supervise {agent or named} {mode.value}", step)
     seat = desk.seat_of(agent) if agent else named
     if not desk.may_supervise(endpoint, agent):
         script.leg.log.info("x %s may not supervise %s", endpoint, named)
-        await script.branch(step, "declined")
+        if step is not None:
+            await script.branch(step, "declined")
         await audio.play(script.leg, "not-allowed")
-        return
+        return True
     watched = conversation_of(desk.calls, f"endpoint/{seat}")
     if watched is None:
-        await script.branch(step, "unreachable")
-        return
+        return False
     who = desk.agent_at(endpoint) or f"endpoint/{endpoint}"
-    await supervise(desk.calls, script.leg, watched, Mode(step.mode), script.emit, who)
+    desk.supervised(watched.party, who)
+    await supervise(desk.calls, script.leg, watched, mode, script.emit, who)
     raise Finished
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from pbx.config.calendar import Calendars
 from pbx.config.condition import Value, compile_condition
 from pbx.config.config import Config
 from pbx.config.steps import FeatureStep
+from pbx.dialplan.charging import charging, minutes_left_s
 from pbx.dialplan.codes import Codes
 from pbx.dialplan.emergency import call_for_help
 from pbx.dialplan.equipment import Equipment
@@ -101,8 +103,18 @@ class Dialplan:
         """Return the keys that a leg's party may press during a conversation."""
         return keys_of(self, leg)
 
-    async def converse(self, leg: Leg, other: Leg) -> None:
+    def minutes_left_s(self, party: str) -> float:
+        """Return how long an endpoint's forwards and transfers may yet talk outside today; others are not counted."""
+        room, _, name = party.partition("/")
+        return minutes_left_s(self, name) if room == "endpoint" else math.inf
+
+    async def converse(self, leg: Leg, other: Leg, *, charged: str = "") -> None:
         """Let two legs talk until one hangs up; recorded where a step or an endpoint says so."""
+        account = charged.removeprefix("endpoint/") if charged.startswith("endpoint/") else ""
+        async with charging(self, account, leg.log.info):
+            await self._converse(leg, other)
+
+    async def _converse(self, leg: Leg, other: Leg) -> None:
         said: list[str | None] = [str(found) for one in (leg, other) if (found := one.variables.get("record"))]
         for party in (leg.party, other.party):
             endpoint = self.config.endpoints.get(party.removeprefix("endpoint/"))

@@ -35,7 +35,7 @@ def summon(script: Script, room: str, leg: Leg, number: str) -> bool:
         return False
 
     async def join(guest: Leg) -> None:
-        await plan.equipment.rooms.join(guest, room, Terms(path=plan.equipment.recording_path))
+        await plan.equipment.rooms.join(guest, room, Terms(path=plan.equipment.recording_path, called_in=True))
 
     shown = Introduction(destinations[0].party, owner, leg.caller.name, number, number, "", "conference", None)
     ring_for(leg.calls, shown, destinations, Routed(join, found.number), ring_s=RING_S)

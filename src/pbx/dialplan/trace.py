@@ -47,6 +47,10 @@ def _queue_words(event: ev.Event) -> str:
         return f"offer {event.agent}"
     if isinstance(event, ev.OfferEnded):
         return "" if event.outcome == "answered" else f"offer-{event.outcome} {event.agent}"
+    if isinstance(event, ev.CallDisposition):
+        return f"disposition {event.code} {event.agent}"
+    if isinstance(event, ev.AgentHelp):
+        return f"help {event.state} {event.agent}"
     if isinstance(event, ev.CallbackChanged):
         return f"callback {event.state} {event.number}"
     if isinstance(event, ev.SurveyAnswered):

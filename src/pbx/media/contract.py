@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pbx.sdp.negotiate import Agreed
 
 DIGITS = "0123456789*#ABCD"  # RFC 4733 event codes 0–15
+
+
+Coding = Literal["auto", "pcm16", "g711"]  # of a recording; auto: G.711 where every leg of it is G.711
 
 
 class MediaState(Enum):
@@ -99,7 +102,15 @@ class MediaPort(Protocol):
 
     def send_digits(self, digits: str) -> None: ...
 
-    def record(self, path: Path, *, other: MediaPort | None = None, silence_s: float = 0, limit_s: float = 0) -> int:
+    def record(
+        self,
+        path: Path,
+        *,
+        other: MediaPort | None = None,
+        silence_s: float = 0,
+        limit_s: float = 0,
+        coding: Coding = "pcm16",
+    ) -> int:
         """Record the peer (left) and what *other*'s peer says (right); end by silence or limit where given."""
 
     def pause_recording(self, on: bool) -> None: ...
@@ -128,8 +139,12 @@ class Room(Protocol):
 class Media(Protocol):
     """The engine, or its virtual twin."""
 
-    def open(self, events: PortEvents, address: str, *, must: bool = False) -> MediaPort:
+    def open(
+        self, events: PortEvents, address: str, *, must: bool = False, beside: MediaPort | None = None
+    ) -> MediaPort:
         """Open a port on a local address; *must* does so although the engine is at its capacity.
+
+        *beside* names a port that it will have to do with: both are on one thread.
 
         :raises MediaError: status 503 when none is left.
         """

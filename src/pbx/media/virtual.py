@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbx.errors import MediaError
-from pbx.media.contract import Clip, MediaState, PortEvents, PortStats
+from pbx.media.contract import Clip, Coding, MediaPort, MediaState, PortEvents, PortStats
 from pbx.sdp.negotiate import Agreed
 
 
@@ -29,8 +29,10 @@ class VirtualMedia:
         self._capacity = capacity
         self._next_port = 10_000
 
-    def open(self, events: PortEvents, address: str, *, must: bool = False) -> VirtualPort:
-        """Open a port.
+    def open(
+        self, events: PortEvents, address: str, *, must: bool = False, beside: MediaPort | None = None
+    ) -> VirtualPort:
+        """Open a port; here there is one thread, so that every port is beside every other.
 
         :raises MediaError: when *capacity* is reached.
         """
@@ -55,6 +57,7 @@ class VirtualPort:
         self.agreed: Agreed | None = None
         self.consuming = False
         self.recording: Path | None = None
+        self.coding: Coding = "pcm16"
         self.recording_paused = False
         self.closed = False
         self._media = media
@@ -108,9 +111,17 @@ class VirtualPort:
     def send_digits(self, digits: str) -> None:
         self._say(f"digits {digits}")
 
-    def record(self, path: Path, *, other: VirtualPort | None = None, silence_s: float = 0, limit_s: float = 0) -> int:
+    def record(
+        self,
+        path: Path,
+        *,
+        other: VirtualPort | None = None,
+        silence_s: float = 0,
+        limit_s: float = 0,
+        coding: Coding = "pcm16",
+    ) -> int:
         self._token += 1
-        self.recording = path
+        self.recording, self.coding = path, coding
         timer = None
         if limit_s:
             timer = asyncio.get_running_loop().call_later(limit_s, self._recorded, "limit")

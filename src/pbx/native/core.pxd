@@ -11,7 +11,7 @@ from pbx.native.voice cimport Mouth
 
 cdef enum:
     MAX_LISTENERS = 16          # edges from one port, and to one port
-    MAX_ROOMS = 1024
+    MAX_ROOMS = 2048
     MAX_MEMBERS = 1000
     PACKET_BYTES = 2048
     HEADER_BYTES = 12
@@ -23,7 +23,7 @@ cdef enum:
 
 # Notices, engine to Python.
 cdef enum:
-    N_RELEASED = 1, N_DIGIT, N_MEDIA, N_DONE
+    N_RELEASED = 1, N_DIGIT, N_MEDIA, N_DONE, N_PARTED
 
 # What N_MEDIA says.
 cdef enum:
@@ -63,7 +63,8 @@ cdef struct Port:
     int previous_to_read
     int16_t read_again          # moments in a row at which nothing had come
     int16_t read_hits           # turns since the moment was last moved
-    int16_t read_hold           # turns until an earlier moment is tried
+    int16_t read_hold           # turns until an earlier moment is looked for
+    int16_t read_waited         # ms that a packet had lain there at the turn before, -1: unknown
     int16_t unverified          # what waits on fast_fd may be older than its connection
     int64_t packets_in
     int64_t last_in_ns
@@ -114,6 +115,7 @@ cdef struct Port:
     int room                    # -1: none
     int muted
     int taps                    # recordings that want what the peer says
+    int wide_taps               # those of them at 16 kHz
     int recorded_other          # port on the right-hand channel, -1: none
     uint32_t recorded_generation
     uint32_t digits_told[4]     # time stamps of the last digits reported
@@ -202,6 +204,11 @@ cdef struct Core:
     uint8_t packet[PACKET_BYTES]
     uint8_t copy[PACKET_BYTES]
     int64_t next_scan_ns
+    int piece                   # of the ports, that was looked through last
+    int busy                    # many packets: read on the grid, many sockets at a time
+    int cpu                     # to keep to, -1: any
+    int64_t pulse_ns            # when the load was last taken
+    int64_t received_before     # what was received until then
     int64_t cpu_ns
     double load                 # share of the thread's core, over the last second or so
     int64_t loops
@@ -219,4 +226,5 @@ cdef Ear *ear_of(Port *port) noexcept nogil
 cdef Keypad *keypad_of(Port *port) noexcept nogil
 cdef Mouth *mouth_of(Port *port) noexcept nogil
 cdef void soil(Core *core, int index) noexcept nogil
+cdef void tap(Core *core, int index, int rate_hz, int by) noexcept nogil
 cdef int64_t lost_of(Port *port) noexcept nogil

@@ -89,6 +89,14 @@ cdef void soil(Core *core, int index) noexcept nogil:
         core.dirty_count += 1
 
 
+cdef void tap(Core *core, int index, int rate_hz, int by) noexcept nogil:
+    """Count one recording more, or one less, that wants what the port's peer says."""
+    core.ports[index].taps += by
+    if rate_hz == 16000:
+        core.ports[index].wide_taps += by
+    soil(core, index)
+
+
 cdef int64_t lost_of(Port *port) noexcept nogil:
     """Packets expected and not received (RFC 3550 A.3), over all streams of the port."""
     if not port.has_in:

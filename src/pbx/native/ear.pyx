@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memmove, memset
 from pbx.native.conceal cimport PAST, conceal_good, conceal_lost, conceal_reset, find_period
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_decode
 from pbx.native.g722 cimport g722_decode, g722_reset
-from pbx.native.jitter cimport Slot, jitter_base, jitter_first, jitter_put, jitter_reset
+from pbx.native.jitter cimport Slot, jitter_base, jitter_first, jitter_next, jitter_put, jitter_reset
 from pbx.native.opus cimport (
     opus_decode, opus_decoder, opus_decoder_reset, opus_forget_decoder, opus_length_ms,
 )
@@ -131,7 +131,7 @@ cdef void _fill(Ear *ear, int frame, int64_t now_ms) noexcept nogil:
     cdef Slot *first
     cdef int missing
     while ear.queued < frame:
-        first = jitter_first(&ear.jitter)
+        first = jitter_next(&ear.jitter, ear.due_seq, ear.due)
         if first != NULL and first.at + first.duration <= ear.due:
             first.size = 0
             ear.jitter.late += 1
@@ -214,9 +214,12 @@ cdef void _shorten(Ear *ear, int frame, int64_t now_ms) noexcept nogil:
         if x[i] > 200 or x[i] < -200:
             quiet = 0
             break
-    period = find_period(x + ear.queued, ear.rate_hz, &likeness)
-    if not quiet and (over < MUCH_MS or likeness < 0.5 and over < LONG_MS):
+    if not quiet and over < MUCH_MS:
         return              # in the midst of speech only where it matters
+    period = find_period(x + ear.queued, ear.rate_hz, &likeness)
+    if not quiet and likeness < 0.5 and over < LONG_MS:
+        ear.rest = 3 * TICK_MS      # nothing here repeats itself; to look is dear
+        return
     for i in range(period):
         weight = <float>(i + 1) / (period + 1)
         x[i] = <int16_t>(x[i] * (1.0 - weight) + x[i + period] * weight)

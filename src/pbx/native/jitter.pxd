@@ -36,4 +36,5 @@ cdef void jitter_reset(Jitter *jitter, int ticks_per_ms) noexcept nogil
 cdef int jitter_put(Jitter *jitter, uint16_t seq, uint32_t time_stamp, int duration, const uint8_t *payload, int size,
                     double now_ms, int64_t due) noexcept nogil
 cdef Slot *jitter_first(Jitter *jitter) noexcept nogil
+cdef Slot *jitter_next(Jitter *jitter, uint16_t seq, int64_t due) noexcept nogil
 cdef double jitter_base(Jitter *jitter) noexcept nogil

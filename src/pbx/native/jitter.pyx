@@ -111,3 +111,11 @@ cdef Slot *jitter_first(Jitter *jitter) noexcept nogil:
         if jitter.slots[i].size and (first == NULL or jitter.slots[i].at < first.at):
             first = &jitter.slots[i]
     return first
+
+
+cdef Slot *jitter_next(Jitter *jitter, uint16_t seq, int64_t due) noexcept nogil:
+    """Return the packet that is expected, looked up where it must lie, else the earliest one."""
+    cdef Slot *slot = &jitter.slots[seq % SLOTS]
+    if slot.size and slot.seq == seq and slot.at == due:
+        return slot
+    return jitter_first(jitter)

@@ -60,8 +60,11 @@ cdef void _plan_place(Core *core, int index) noexcept nogil:
         if listener.speaks:
             heard = 1
             both |= rate_of(listener.codec) != rate
-    if port.taps or port.inband:
-        both = 1
+    if rate == 8000:
+        both |= port.wide_taps > 0
+    else:
+        both |= port.taps > port.wide_taps
+        both |= port.inband
     if port.room >= 0:
         both |= core.rooms[port.room].wide and core.rooms[port.room].narrow
     heard = heard and port.codec != CODEC_OTHER

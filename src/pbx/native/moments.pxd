@@ -9,5 +9,6 @@ cdef enum:
 
 cdef void settle(Core *core, uint32_t index) noexcept nogil
 cdef void unsettle(Core *core, uint32_t index) noexcept nogil
+cdef void let_go(Core *core, uint32_t index, int64_t now) noexcept nogil
 cdef void moment(Core *core, int64_t now_ms, int64_t now) noexcept nogil
 cdef void readable(Core *core, uint32_t index, int which, int64_t now) noexcept nogil

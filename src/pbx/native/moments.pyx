@@ -3,8 +3,9 @@
 
 A phone sends every 20 ms: once its packets have come regularly for a while, its port gets a second socket, connected to
 the phone alone, and is read at one moment of every turn, without epoll. A moment at which nothing has come yet moves
-1 ms later; one that was right for a while tries 1 ms earlier. Whoever is not that regular stays with epoll, edge by
-edge. The first socket goes on to hear strangers, and a phone whose address changed.
+1 ms later; one that was right for a while asks the kernel for how long its packets waited, and moves that much earlier.
+Whoever is not that regular stays with epoll, edge by edge. The first socket goes on to hear strangers, and a phone whose
+address changed.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -13,14 +14,17 @@ from pbx.native.core cimport PACKET_BYTES, PIN_PACKETS, WHEEL, Core, Port
 from pbx.native.receive cimport packet
 from pbx.native.rtcp cimport control
 from pbx.native.udp cimport (
-    close, pbx_address, pbx_address_equal, pbx_connected, pbx_receive, pbx_receive_fast, pbx_unwatch, pbx_watch,
+    close, pbx_address, pbx_address_equal, pbx_connected, pbx_receive, pbx_receive_fast, pbx_unwatch, pbx_waited_ms,
+    pbx_watch,
 )
 
 cdef enum:
     STEADY = 25                 # packets in a row on time: a regular peer
-    HOLD_SHORT = 8              # turns until an earlier moment is tried
-    HOLD_LONG = 32
-    MOST_SETTLED = 4            # in one batch: a new socket is the dearest thing here
+    HOLD_FIRST = 2              # turns until an earlier moment is looked for: one late packet is soon forgotten
+    HOLD_SHORT = 8
+    HOLD_SURE = 16              # where it was right the last time
+    HOLD_LONG = 32              # where to look for an earlier one led to a miss
+    MOST_SETTLED = 8            # in one batch: a new socket is the dearest thing here
     LATEST_MS = 8               # without the packet that is due: no longer regular
     MOST_READ = 256             # at once: a flood must not hold up the others for good
 
@@ -37,7 +41,7 @@ cdef void settle(Core *core, uint32_t index) noexcept nogil:
     else:
         pbx_unwatch(core.epoll, port.fast_fd)
     port.read_again = port.read_hits = 0
-    port.read_hold = HOLD_SHORT
+    port.read_hold = HOLD_FIRST
     _put(core, index, <int>(core.tick_ms % WHEEL))
 
 
@@ -49,6 +53,13 @@ cdef void unsettle(Core *core, uint32_t index) noexcept nogil:
     if port.fast_fd >= 0:
         close(port.fast_fd)
         port.fast_fd = -1
+
+
+cdef void let_go(Core *core, uint32_t index, int64_t now) noexcept nogil:
+    """Read what waits in the socket that is about to be closed, and unsettle."""
+    if core.ports[index].fast_fd >= 0:
+        _read(core, index, True, now)
+    unsettle(core, index)
 
 
 cdef void _put(Core *core, int index, int slot) noexcept nogil:
@@ -124,20 +135,32 @@ cdef bint _read(Core *core, int index, bint drain, int64_t now) noexcept nogil:
 
 
 cdef void _on_time(Core *core, int index, int slot) noexcept nogil:
+    """Move to where packets come; the shorter wait of two in a row counts, for this thread may have been late."""
     cdef Port *port = &core.ports[index]
+    cdef int waited
     if port.read_slot != slot:
         return
     if port.read_again:             # this moment is right, the one before was not
         if port.read_hits < 4:
             port.read_hold = min(2 * port.read_hold, HOLD_LONG)
         else:
-            port.read_hold = HOLD_SHORT
+            port.read_hold = HOLD_FIRST
         port.read_hits = port.read_again = 0
         return
     port.read_hits += 1
-    if port.read_hits >= port.read_hold:
-        port.read_hits = 0
-        _put(core, index, (slot + WHEEL - 1) % WHEEL)
+    if port.read_hits < port.read_hold - 1:
+        return
+    waited = pbx_waited_ms(port.fast_fd)
+    if port.read_hits < port.read_hold:
+        port.read_waited = waited
+        return
+    port.read_hits = 0
+    waited = min(waited, port.read_waited) if waited >= 0 and port.read_waited >= 0 else 1      # unknown: try
+    if waited >= WHEEL:
+        port.unverified = 1         # one more waits behind each that is read: empty the socket
+    port.read_hold = HOLD_SHORT if waited else HOLD_SURE
+    if waited % WHEEL:
+        _put(core, index, (slot + WHEEL - waited % WHEEL) % WHEEL)
 
 
 cdef void _too_early(Core *core, int index, int slot) noexcept nogil:

@@ -42,7 +42,7 @@ cdef enum:
     SET_PACKET_LOSS = 4014
     RESET = 4028
     BITRATE = 24000
-    COMPLEXITY = 5
+    COMPLEXITY = 1
     EXPECTED_LOSS = 5           # per cent
 
 

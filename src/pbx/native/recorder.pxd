@@ -18,6 +18,7 @@ cdef struct Recording:
     int fd
     int channels
     int rate_hz
+    int coding                  # CODEC_PCMU or CODEC_PCMA; else 16 bits a sample
     int outcome                 # D_*
     int failed                  # errno of the first write that failed
     uint32_t port

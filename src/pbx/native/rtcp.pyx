@@ -9,8 +9,9 @@ from libc.string cimport memcpy
 
 from pbx.native.core cimport PACKET_BYTES, Core, Port, lost_of
 from pbx.native.ear cimport clock_of
+from pbx.native.sockets cimport send_rtcp
 from pbx.native.srtp cimport SRTP_OK, TRAILER_BYTES, protect_rtcp, unprotect_rtcp
-from pbx.native.udp cimport pbx_address, pbx_address_same_host, pbx_ntp, pbx_send
+from pbx.native.udp cimport pbx_address, pbx_address_same_host, pbx_ntp
 
 cdef enum:
     SR = 200, RR = 201, SDES = 202, BYE = 203
@@ -150,10 +151,9 @@ cdef void _write_block(Port *port, uint8_t *out, int64_t now) noexcept nogil:
 
 cdef void _send(Core *core, Port *port, int size) noexcept nogil:
     cdef int left = size
-    cdef int fd = port.rtp_fd if port.control_mux else port.rtcp_fd
     if port.keys_out != NULL and protect_rtcp(port.keys_out, core.copy, &left) != SRTP_OK:
         return
-    if pbx_send(fd, core.copy, left, &port.remote if port.control_mux else &port.control_to) >= 0:
+    if send_rtcp(core, port, core.copy, left):
         port.control_out += 1
 
 

@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from pbx.native.core cimport (
     D_ENDED, DIGIT_MS, M_BACK, M_NEVER_CAME, M_STOPPED, M_UNDECRYPTABLE, M_WRONG_SOURCE, N_DIGIT, N_DONE, N_MEDIA, NO_EVENTS, WHEEL, Core, Port, Room, notify, soil,
+    tap,
 )
 from pbx.native.dtmf cimport KEYPAD_ENDED, keypad_hear
 from pbx.native.ear cimport ear_read, ear_tick
@@ -17,8 +18,8 @@ from pbx.native.pcm cimport add, subtract
 from pbx.native.receive cimport close_digit
 from pbx.native.rtcp cimport report
 from pbx.native.recorder cimport end_recording, record_frame
-from pbx.native.transmit cimport queue_digit, speak
-from pbx.native.voice cimport play_frame
+from pbx.native.transmit cimport queue_digit, speak, speak_coded
+from pbx.native.voice cimport Coded, Mouth, play_frame, shared_frame, tune_in
 
 cdef enum:
     TICK_MS = 20
@@ -74,7 +75,15 @@ cdef void _say(Core *core, int index, int64_t now_ms, int64_t now) noexcept nogi
     cdef int16_t frame[320]
     cdef Port *port = &core.ports[index]
     cdef Port *source
+    cdef Coded *coded
     cdef int i, rate = port.mouth.rate_hz, count = rate // 50
+    if port.mouth.playing != NULL and port.mouth.shared:
+        if _alone(port):
+            coded = shared_frame(port.mouth, now_ms)
+            if coded.size > 0:
+                speak_coded(core, port, coded.payload, coded.size, now)
+            return
+        tune_in(port.mouth, now_ms)
     memset(total, 0, count * sizeof(int32_t))
     for i in range(port.source_count):
         source = &core.ports[port.sources[i]]
@@ -89,6 +98,14 @@ cdef void _say(Core *core, int index, int64_t now_ms, int64_t now) noexcept nogi
     if not port.mouth.digit_count and port.mouth.digit_ms < 0 and port.mouth.playing == NULL:
         if port.source_count <= 1 and port.room < 0:
             soil(core, index)
+
+
+cdef bint _alone(Port *port) noexcept nogil:
+    """Say whether the shared stream is all that the port's peer is to hear now, frame by frame."""
+    cdef Mouth *mouth = port.mouth
+    return (not port.source_count and port.room < 0 and port.ptime_ms == TICK_MS and not mouth.digit_count
+            and mouth.digit_ms < 0 and mouth.pause_ms <= 0 and not mouth.filled
+            and mouth.playing.rate_hz == mouth.rate_hz)
 
 
 cdef void _add_room(Core *core, Port *port, int64_t now_ms, int rate, int32_t *total) noexcept nogil:
@@ -161,23 +178,21 @@ cdef void stop_recording(Core *core, int index, int outcome) noexcept nogil:
     cdef Port *other
     if port.recording == NULL:
         return
-    end_recording(port.recording, outcome)
-    port.recording = NULL
-    port.taps -= 1
+    tap(core, index, port.recording.rate_hz, -1)
     if port.recorded_other >= 0:
         other = &core.ports[port.recorded_other]
         if other.open and other.generation == port.recorded_generation:
-            other.taps -= 1
-            soil(core, port.recorded_other)
+            tap(core, port.recorded_other, port.recording.rate_hz, -1)
     port.recorded_other = -1
-    soil(core, index)
+    end_recording(port.recording, outcome)
+    port.recording = NULL
 
 
-cdef void scan(Core *core, int64_t now) noexcept nogil:
+cdef void scan(Core *core, int first, int end, int64_t now) noexcept nogil:
     """Tell of ports that hear nothing although they should, and end digits whose end was lost."""
     cdef int i, state
     cdef Port *port
-    for i in range(core.high):
+    for i in range(first, end):
         port = &core.ports[i]
         if not port.open:
             continue

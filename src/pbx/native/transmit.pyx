@@ -9,8 +9,8 @@ from pbx.native.dtmf cimport digit_tone
 from pbx.native.ear cimport CODEC_PCMA, CODEC_PCMU, clock_of
 from pbx.native.g711 cimport LAW_A, LAW_U, g711_convert
 from pbx.native.pcm cimport saturate
+from pbx.native.sockets cimport send_rtp
 from pbx.native.srtp cimport SRTP_OK, SRTP_REPLAYED, SRTP_TOO_OLD, TRAILER_BYTES, protect
-from pbx.native.udp cimport pbx_send, pbx_send_fast
 from pbx.native.voice cimport MAX_DIGITS, Mouth, encode_packet
 
 cdef enum:
@@ -22,7 +22,6 @@ cdef enum:
 cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint32_t ts, long length) noexcept nogil:
     """Put a header before what lies in ``core.copy`` and send it."""
     cdef uint8_t *out = core.copy
-    cdef long done
     cdef int size, status
     out[0] = 0x80
     out[1] = (0x80 if marker else 0) | pt
@@ -36,11 +35,7 @@ cdef bint _send(Core *core, Port *port, int pt, bint marker, uint16_t seq, uint3
         if status != SRTP_OK:   # rather silent than in clear; a number that was used before is a relayed duplicate
             port.send_errors += status != SRTP_REPLAYED and status != SRTP_TOO_OLD
             return False
-    if port.fast_fd >= 0:
-        done = pbx_send_fast(port.fast_fd, out, size)
-    else:
-        done = pbx_send(port.rtp_fd, out, size, &port.remote)
-    if done < 0:
+    if not send_rtp(core, port, out, size):
         port.send_errors += 1
         return False
     port.packets_out += 1
@@ -93,10 +88,9 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
         port.out_seq, port.out_ts, port.out_ns = seq, ts, now
 
 
-cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept nogil:
-    """Send 20 ms of sound, in packets of the length that the peer wants, or a digit in its place."""
+cdef bint _begin(Port *port, int64_t now) noexcept nogil:
+    """Begin a talk spurt where one is due; False where nothing may be sent."""
     cdef Mouth *mouth = port.mouth
-    cdef int frame = mouth.rate_hz // 50, i, packet, length
     port.mapped = 0
     if mouth.fresh == 2:
         mouth.fresh = 1
@@ -104,6 +98,28 @@ cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept no
         mouth.filled = 0
     if not port.send_on or not port.has_remote:
         mouth.fresh = 2
+        return False
+    return True
+
+
+cdef void speak_coded(Core *core, Port *port, const uint8_t *payload, int size, int64_t now) noexcept nogil:
+    """Send 20 ms that were encoded already."""
+    cdef Mouth *mouth = port.mouth
+    if not _begin(port, now):
+        return
+    memcpy(core.copy + HEADER_BYTES, payload, size)
+    port.out_seq += 1
+    port.out_ts, port.out_ns = mouth.next_ts, now
+    _send(core, port, port.audio_pt, mouth.fresh, port.out_seq, mouth.next_ts, size)
+    mouth.next_ts += TICK_MS * mouth.clock
+    mouth.fresh = 0
+
+
+cdef void speak(Core *core, Port *port, int32_t *total, int64_t now) noexcept nogil:
+    """Send 20 ms of sound, in packets of the length that the peer wants, or a digit in its place."""
+    cdef Mouth *mouth = port.mouth
+    cdef int frame = mouth.rate_hz // 50, i, packet, length
+    if not _begin(port, now):
         return
     if port.events_pt == NO_EVENTS:
         _sound_digit(mouth, total, frame)

@@ -8,10 +8,12 @@ cdef extern from *:
     #include <pthread.h>
     #include <sched.h>
     #include <sys/prctl.h>
+    #include <linux/sockios.h>
     #include <netinet/in.h>
     #include <string.h>
     #include <sys/epoll.h>
     #include <sys/eventfd.h>
+    #include <sys/ioctl.h>
     #include <sys/socket.h>
     #include <sys/syscall.h>
     #include <time.h>
@@ -82,6 +84,16 @@ cdef extern from *:
             n = syscall(SYS_sendto, fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
         return n;
     }
+    /* For how many whole ms the packet that was read last had waited (less a margin of 0.2), -1: unknown. */
+    static inline int pbx_waited_ms(int fd) {
+        struct timespec came, now;
+        int64_t ns;
+        if (ioctl(fd, SIOCGSTAMPNS_OLD, &came)) return -1;
+        clock_gettime(CLOCK_REALTIME, &now);
+        ns = (now.tv_sec - came.tv_sec) * 1000000000LL + now.tv_nsec - came.tv_nsec;
+        if (ns < 0 || ns > 100000000) return -1;
+        return ns < 200000 ? 0 : (int)((ns - 200000) / 1000000);
+    }
     /* A second socket on the same port, connected to the peer; -1 where that cannot be had. */
     static inline int pbx_connected(int fd, const pbx_address *to) {
         struct sockaddr_storage here;
@@ -133,6 +145,13 @@ cdef extern from *:
         prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
         return pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &p) == 0;
     }
+    /* Keep this thread to one processor; returns whether that was possible. */
+    static inline int pbx_pin(int cpu) {
+        unsigned long mask[16]; memset(mask, 0, sizeof mask);
+        if (cpu < 0 || cpu >= (int)(8 * sizeof mask)) return 0;
+        mask[cpu / (8 * sizeof *mask)] = 1UL << cpu % (8 * sizeof *mask);
+        return syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) == 0;
+    }
     static inline void pbx_signal(int fd) { uint64_t one = 1; ssize_t n = write(fd, &one, 8); (void)n; }
     static inline void pbx_unsignal(int fd) { uint64_t all; ssize_t n = read(fd, &all, 8); (void)n; }
     """
@@ -154,11 +173,13 @@ cdef extern from *:
     int64_t pbx_thread_cpu_ns() noexcept nogil
     long pbx_receive_fast(int fd, uint8_t *buffer, size_t size) noexcept nogil
     long pbx_send_fast(int fd, const uint8_t *buffer, size_t size) noexcept nogil
+    int pbx_waited_ms(int fd) noexcept nogil
     int pbx_connected(int fd, const pbx_address *to) noexcept nogil
     int pbx_unwatch(int epoll, int fd) noexcept nogil
     int pbx_watch(int epoll, int fd, uint64_t data) noexcept nogil
     int pbx_wait_until(int epoll, uint64_t *data, int size, int64_t deadline_ns) noexcept nogil
     void pbx_sleep_until(int64_t deadline_ns) noexcept nogil
     int pbx_hasten() noexcept nogil
+    bint pbx_pin(int cpu) noexcept nogil
     void pbx_signal(int fd) noexcept nogil
     void pbx_unsignal(int fd) noexcept nogil

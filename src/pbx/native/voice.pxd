@@ -7,7 +7,15 @@ from pbx.native.g722 cimport G722
 cdef enum:
     MAX_CLIPS = 64
     MAX_DIGITS = 64
+    CODED_BYTES = 400           # of 20 ms, in any codec
+    CODECS = 5
     OUT_SAMPLES = 1600          # encoded in packets of up to 60 ms, and a frame more
+
+# One frame of a shared stream as a codec says it: encoded once for all who hear it.
+cdef struct Coded:
+    int64_t turn                # which frame
+    int size
+    uint8_t payload[CODED_BYTES]
 
 cdef struct Playlist:
     int count
@@ -15,6 +23,10 @@ cdef struct Playlist:
     int rate_hz
     const int16_t *samples[MAX_CLIPS]
     int64_t lengths[MAX_CLIPS]
+    # A shared stream: one clip that goes round by the clock, the same for all who hear it on one thread.
+    Coded coded[CODECS]
+    G722 g722
+    void *opus
 
 cdef struct Mouth:
     int codec
@@ -31,6 +43,7 @@ cdef struct Mouth:
     uint32_t token
     int clip
     int64_t place
+    int shared                  # it is a stream for many, on this thread
     # digits to send (RFC 4733)
     uint8_t digits[MAX_DIGITS]
     int digit_count
@@ -42,4 +55,6 @@ cdef struct Mouth:
 cdef void mouth_reset(Mouth *mouth, int codec) noexcept nogil
 cdef void mouth_free(Mouth *mouth) noexcept nogil
 cdef bint play_frame(Mouth *mouth, int32_t *total, int frame) noexcept nogil
+cdef void tune_in(Mouth *mouth, int64_t now_ms) noexcept nogil
+cdef Coded *shared_frame(Mouth *mouth, int64_t now_ms) noexcept nogil
 cdef int encode_packet(Mouth *mouth, int samples, uint8_t *out) noexcept nogil

@@ -12,6 +12,9 @@ from pbx.native.g722 cimport g722_encode, g722_reset
 
 from pbx.native.opus cimport opus_encode, opus_encoder, opus_encoder_reset, opus_forget_encoder
 
+cdef enum:
+    TICK_MS = 20
+
 
 cdef void mouth_reset(Mouth *mouth, int codec) noexcept nogil:
     """Follow a codec; what plays goes on."""
@@ -23,8 +26,6 @@ cdef void mouth_reset(Mouth *mouth, int codec) noexcept nogil:
     mouth.clock = clock_of(codec)
     g722_reset(&mouth.g722)
     if codec == CODEC_OPUS:
-        if mouth.opus == NULL:
-            mouth.opus = opus_encoder()
         opus_encoder_reset(mouth.opus)
 
 
@@ -64,12 +65,46 @@ cdef bint play_frame(Mouth *mouth, int32_t *total, int frame) noexcept nogil:
     return mouth.clip < list.count or list.loop
 
 
+cdef void tune_in(Mouth *mouth, int64_t now_ms) noexcept nogil:
+    """Be where the shared stream is at *now_ms*."""
+    cdef Playlist *list = mouth.playing
+    mouth.clip = 0
+    mouth.place = now_ms // TICK_MS * (list.rate_hz // 50) % list.lengths[0]
+
+
+cdef Coded *shared_frame(Mouth *mouth, int64_t now_ms) noexcept nogil:
+    """Return the shared stream's frame of *now_ms* in the mouth's codec, which is made by whoever asks first."""
+    cdef Playlist *list = mouth.playing
+    cdef Coded *coded = &list.coded[mouth.codec]
+    cdef int16_t frame[320]
+    cdef int i, count = list.rate_hz // 50
+    cdef int64_t turn = now_ms // TICK_MS, place = turn * count % list.lengths[0]
+    if coded.turn == turn:
+        return coded
+    for i in range(count):
+        frame[i] = list.samples[0][place]
+        place = place + 1 if place + 1 < list.lengths[0] else 0
+    coded.turn = turn
+    coded.size = count
+    if mouth.codec == CODEC_G722:
+        coded.size = g722_encode(&list.g722, frame, coded.payload, count)
+    elif mouth.codec == CODEC_OPUS:
+        if list.opus == NULL:
+            list.opus = opus_encoder()
+        coded.size = opus_encode(list.opus, frame, count, coded.payload)
+    else:
+        g711_encode(LAW_A if mouth.codec == CODEC_PCMA else LAW_U, frame, coded.payload, count)
+    return coded
+
+
 cdef int encode_packet(Mouth *mouth, int samples, uint8_t *out) noexcept nogil:
     """Encode the first *samples* of what is collected; returns octets."""
     cdef int size = samples
     if mouth.codec == CODEC_G722:
         size = g722_encode(&mouth.g722, mouth.out, out, samples)
     elif mouth.codec == CODEC_OPUS:
+        if mouth.opus == NULL:
+            mouth.opus = opus_encoder()     # only now: who hears nothing but music needs none
         size = opus_encode(mouth.opus, mouth.out, samples, out)
     else:
         g711_encode(LAW_A if mouth.codec == CODEC_PCMA else LAW_U, mouth.out, out, samples)
@@ -81,6 +116,7 @@ cdef int encode_packet(Mouth *mouth, int samples, uint8_t *out) noexcept nogil:
 cdef class Clips:
     """A list of sounds for the player; must live until the engine says that it ended."""
 
+    cdef object __weakref__
     cdef Playlist list
     cdef Py_buffer views[MAX_CLIPS]
 
@@ -89,6 +125,9 @@ cdef class Clips:
         if len(sounds) > MAX_CLIPS:
             raise ValueError(f"at most {MAX_CLIPS} clips in a list")
         self.list.rate_hz, self.list.loop = rate_hz, loop
+        for i in range(CODECS):
+            self.list.coded[i].turn = -1
+        g722_reset(&self.list.g722)
         for i in range(len(sounds)):
             PyObject_GetBuffer(sounds[i], &self.views[i], PyBUF_SIMPLE)
             self.list.samples[i] = <const int16_t *>self.views[i].buf
@@ -99,6 +138,7 @@ cdef class Clips:
         cdef int i
         for i in range(self.list.count):
             PyBuffer_Release(&self.views[i])
+        opus_forget_encoder(self.list.opus)
 
     @property
     def address(self) -> int:

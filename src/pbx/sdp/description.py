@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from pbx.errors import NegotiationError
 from pbx.whole import whole
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 
-@dataclass(slots=True)
+Attributes = list[tuple[str, str]]  # value "" for a flag
+
+
 class Media:
     """One m= line with its attributes; *address* is the media's own or the session's."""
 
-    kind: str  # audio, video, image …
-    port: int
-    protocol: str  # RTP/AVP, RTP/SAVP …
-    formats: list[str]
-    address: str = ""
-    attributes: list[tuple[str, str]] = field(default_factory=list)  # value "" for a flag
+    __slots__ = ("address", "attributes", "formats", "kind", "port", "protocol")
+
+    def __init__(
+        self,
+        kind: str,
+        port: int,
+        protocol: str,
+        formats: list[str],
+        address: str = "",
+        attributes: Attributes | None = None,
+    ) -> None:
+        self.kind = kind  # audio, video, image …
+        self.port = port
+        self.protocol = protocol  # RTP/AVP, RTP/SAVP …
+        self.formats = formats
+        self.address = address
+        self.attributes: Attributes = attributes if attributes is not None else []
 
     def attribute(self, name: str) -> str | None:
         for key, value in self.attributes:
@@ -31,17 +42,21 @@ class Media:
         return [value for key, value in self.attributes if key == name]
 
 
-@dataclass(slots=True)
 class Description:
     """A whole session description."""
 
-    origin_user: str
-    session_id: int
-    version: int
-    address: str
-    media: list[Media]
-    attributes: list[tuple[str, str]] = field(default_factory=list)
-    name: str = "-"
+    __slots__ = ("address", "attributes", "media", "name", "origin_user", "session_id", "version")
+
+    def __init__(
+        self, origin_user: str, session_id: int, version: int, address: str, media: list[Media], name: str = "-"
+    ) -> None:
+        self.origin_user = origin_user
+        self.session_id = session_id
+        self.version = version
+        self.address = address
+        self.media = media
+        self.attributes: Attributes = []
+        self.name = name
 
     def direction_of(self, media: Media) -> str:
         """Return the direction of a medium: its own, else the session's, else sendrecv."""
@@ -109,7 +124,8 @@ def _parse(text: str) -> Description:
             found.media.append(current)
         elif kind == "a":
             name, _, rest = value.partition(":")
-            (found.attributes if current is None else current.attributes).append((name.strip().lower(), rest.strip()))
+            attributes = found.attributes if current is None else current.attributes
+            attributes.append((name.strip().lower(), rest.strip()))
     for media in found.media:
         media.address = media.address or found.address
     return found

@@ -121,7 +121,7 @@ def make_offer(
 
 
 def make_answer(
-    offer: bytes,
+    offer: bytes | Description,
     address: str,
     port: int,
     codecs: Sequence[Codec],
@@ -132,16 +132,18 @@ def make_answer(
     srtp: str = "off",
     make_key: MakeKey | None = None,
     events: bool = True,
+    digits: str = "",
     before: Agreed | None = None,
 ) -> tuple[bytes, Agreed]:
     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
 
-    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733.
-    An offer that switches off all that was agreed *before* is a hold (RFC 3264 §8.2).
+    *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733;
+    *digits*: where they are without it. An offer that switches off all that was agreed *before* is a hold (RFC 3264
+    §8.2).
 
     :raises NegotiationError: where nothing fits.
     """
-    theirs = parse_description(offer)
+    theirs = parse_description(offer) if isinstance(offer, bytes) else offer
     if before is not None and theirs.media and not any(line.port for line in theirs.media):
         off = [_refusal(_line(line), address) for line in theirs.media]
         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
@@ -151,7 +153,7 @@ def make_answer(
     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
     direction = _both(_direction(theirs, audio), willing)
     layout = Layout(place, others, audio.protocol)
-    agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, takes_events=events)
+    agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
     media = [_refusal(line, address) for line in others]
     ours = [crypto_out] if crypto_out is not None else []
     media.insert(
@@ -169,6 +171,7 @@ def take_answer(
     willing: str = "sendrecv",
     layout: Layout = ALONE,
     cryptos: Sequence[Crypto] = (),
+    digits: str = "",
 ) -> Agreed:
     """Read the answer to an offer of ours, made with the same *layout* and *cryptos*.
 
@@ -182,7 +185,7 @@ def take_answer(
         raise NegotiationError("the answer takes none of our keys")
     direction = _both(_direction(theirs, audio), willing)
     layout = Layout(layout.place, layout.others, audio.protocol)
-    return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, theirs_first=True)
+    return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)
 
 
 def _their_crypto(audio: Media, srtp: str) -> Crypto | None:
@@ -217,21 +220,21 @@ def _agree(
     direction: str,
     cryptos: tuple[Crypto | None, Crypto | None],
     layout: Layout,
+    digits: str,
     *,
     theirs_first: bool = False,
     takes_events: bool = True,
 ) -> Agreed:
     named = codecs_of(audio)
-    voices = [c for c in named if c.name != EVENTS.name]
-    if theirs_first:
-        chosen = next((c for c in voices if any(o.name == c.name for o in ours)), None)
-    else:
-        chosen = next((c for o in ours for c in voices if c.name == o.name), None)
+    chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
     if chosen is None:
         raise NegotiationError("no codec in common")
-    events = next((c.payload_type for c in named if c.name == EVENTS.name and c.clock_hz == chosen.clock_hz), None)
-    if events is None:
-        events = next((c.payload_type for c in named if c.name == EVENTS.name), None)
+    events: int | None = None
+    for codec in named:
+        if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
+            events = codec.payload_type
+            if codec.clock_hz == chosen.clock_hz:
+                break
     ptime = whole(audio.attribute("ptime")) or 0
     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
     return Agreed(
@@ -245,7 +248,22 @@ def _agree(
         crypto_in=cryptos[0],
         crypto_out=cryptos[1],
         layout=layout,
+        digits=digits,
     )
+
+
+def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:
+    """Return the first codec that both have, in their order or in ours."""
+    if theirs_first:
+        for codec in named:
+            if codec.name in ours:
+                return codec
+        return None
+    for name in ours:
+        for codec in named:
+            if codec.name == name:
+                return codec
+    return None
 
 
 def _rtcp(audio: Media) -> tuple[str, int]:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from pbx.errors import LocalProtocolError, ParseError
+from pbx.errors import ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.signaling.limits import Shedder
-from pbx.signaling.presentation import UNNAMED, asserted_caller, is_anonymous
+from pbx.signaling.presentation import UNNAMED
+from pbx.signaling.session_signal import TOLD, Retry, SessionSignal, introduction_of
 from pbx.signaling.subscriptions import PACKAGES, Subscriptions
 from pbx.signaling.trace import Trace
 from pbx.sip import outputs as out
 from pbx.sip.framing import FramingLost
 from pbx.sip.headers import NameAddr
-from pbx.sip.invite import ALLOW, Phase, Session
+from pbx.sip.invite import ALLOW, Session
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.replaces import Replaces, parse_target_dialog
 from pbx.sip.stack import Gate, Ids, Stack
@@ -70,7 +70,7 @@ class UserAgent:
                 self._transports.send(answer, flow)
             return
         if self.trace is not None:
-            self.trace.note(data, flow, received=True)
+            self.trace.note(data, flow, True)
         try:
             self.stack.receive(data, flow, now)
         except Exception:  # a bug of ours: this message is lost, and nothing else
@@ -135,10 +135,15 @@ class UserAgent:
 
     def _dispatch(self, output: out.Output) -> None:
         if isinstance(output, out.Send):
+            data, flow = output
             if self.trace is not None:
-                self.trace.note(output.data, output.flow, received=False)
-            if not self._transports.send(output.data, output.flow):
-                self._loop.call_soon(self.flow_closed, output.flow)
+                self.trace.note(data, flow, False)
+            if not self._transports.send(data, flow):
+                self._loop.call_soon(self.flow_closed, flow)
+            return
+        told = TOLD.get(type(output))
+        if told is not None:
+            self._tell(output, told)
         elif isinstance(output, out.Invited):
             self._invited(output.session)
         elif isinstance(output, out.RequestReceived):
@@ -146,39 +151,18 @@ class UserAgent:
         elif isinstance(output, out.ResponseReceived):
             if callable(output.token):
                 output.token(output.response)
-        elif isinstance(output, out.SubscriptionRefreshed | out.SubscriptionEnded):
-            if self.subscriptions is not None:
-                self.subscriptions.on_output(output)
-        else:
-            signal = output.session.owner
-            if isinstance(signal, SessionSignal) and signal.session is output.session:
-                if isinstance(output, out.Failed) and signal.try_again(output):
-                    return
-                signal.note_end()
-                self._tell(output, signal.events)
-                signal.let_go()
+        elif self.subscriptions is not None and isinstance(output, out.SubscriptionRefreshed | out.SubscriptionEnded):
+            self.subscriptions.on_output(output)
 
-    def _tell(self, output: out.Output, events: SignalEvents) -> None:
-        match output:
-            case out.Progress(_, response):
-                events.on_progress(response.status, response.sdp)
-            case out.Answered(session, response):
-                events.on_answered(response.sdp, is_offer=not session.request.body)
-            case out.Failed(_, status, response):
-                contacts = response.values("Contact") if response is not None and 300 <= status < 400 else ()
-                events.on_failed(status, response.reason if response is not None else "", contacts)
-            case out.Cancelled(_, request):
-                events.on_ended("peer", 487, request.get("Reason") or "")
-            case out.Acked(_, sdp):
-                events.on_acked(sdp)
-            case out.Reoffer(_, _, sdp):
-                events.on_reoffer(sdp)
-            case out.ReofferDone(_, status, sdp):
-                events.on_reoffer_done(status, sdp)
-            case out.InDialog(_, request, transaction):
-                events.on_request(request, transaction)
-            case out.Ended(_, by, status, request):
-                events.on_ended(by, status, (request.get("Reason") or "") if request is not None else "")
+    def _tell(self, output: Any, told: Callable[[Any, SignalEvents], None]) -> None:
+        """Let the room above hear what became of its session."""
+        signal = output.session.owner
+        if isinstance(signal, SessionSignal) and signal.session is output.session:
+            if type(output) is out.Failed and signal.try_again(output):
+                return
+            signal.note_end()
+            told(output, signal.events)
+            signal.let_go()
 
     def _invited(self, session: Session) -> None:
         signal = SessionSignal(self, session)
@@ -241,7 +225,7 @@ class UserAgent:
         self, destination: Destination, caller: NameAddr, sdp: bytes | None, events: SignalEvents
     ) -> SessionSignal:
         """Send an INVITE to a destination; see :class:`pbx.signaling.contract.Signaling`."""
-        signal = SessionSignal(self, self._invite(destination, destination.flow, destination.uri, caller, sdp))
+        signal = SessionSignal(self, self.send_invite(destination, destination.flow, destination.uri, caller, sdp))
         signal.events = events
         signal.party = destination.party
         signal.session.owner = signal
@@ -252,7 +236,7 @@ class UserAgent:
         self.pump()
         return signal
 
-    def _invite(
+    def send_invite(
         self,
         destination: Destination,
         flow: Flow,
@@ -261,7 +245,7 @@ class UserAgent:
         sdp: bytes | None,
         before: Request | None = None,
     ) -> Session:
-        """Send the INVITE; *before* came to nothing by another way: the call stays the same (§8.1.3.4)."""
+        """Send the INVITE over *flow*; *before* came to nothing by another way: the call stays the same (§8.1.3.4)."""
         host, _ = self._transports.advertised(flow)
         introduced = destination.from_ or caller
         if introduced.uri.host == "invalid":  # who calls is known by number alone
@@ -298,210 +282,7 @@ class UserAgent:
         return self._transports.advertised(flow)[0]
 
 
-def introduction_of(session: Session, tokens: Mapping[str, str]) -> Introduction:
-    """Read what an INVITE says about its caller."""
-    request = session.request
-    caller = asserted_caller(request, trusted=session.source.startswith("trunk/"))  # RFC 3325: from trunks only
-    dialled = request.dialled
-    room, _, account = session.source.partition("/")
-    hidden = room == "endpoint" and is_anonymous(caller)  # for those who are called; not for us, nor for the record
-    replaced = session.replaces.owner if session.replaces is not None else None
-    return Introduction(
-        source=session.source,
-        caller=account if hidden else caller.uri.user,
-        caller_name="" if hidden else caller.name,
-        dialled=request.to.uri.user if dialled in tokens else dialled,  # to our registration: the number is in To
-        did=request.to.uri.user,
-        sip_call_id=request.call_id,
-        peer=str(session.flow),
-        sdp=request.sdp,
-        headers=request.headers,
-        replaces=replaced.events if isinstance(replaced, SessionSignal) else None,
-    )
-
-
 def _same_party(source: str, signal: SessionSignal) -> bool:
     """Whether the peer of a dialog is who *source* says."""
     session = signal.session
     return source in (session.source, signal.party)
-
-
-class _Nobody:
-    """Events of a dialog that nobody follows any more."""
-
-    def on_progress(self, status: int, sdp: bytes | None) -> None: ...
-    def on_answered(self, sdp: bytes | None, *, is_offer: bool) -> None: ...
-    def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None: ...
-    def on_acked(self, sdp: bytes | None) -> None: ...
-    def on_reoffer(self, sdp: bytes | None) -> None: ...
-    def on_reoffer_done(self, status: int, sdp: bytes | None) -> None: ...
-    def on_request(self, request: Request, transaction: ServerTransaction) -> None: ...
-    def on_ended(self, by: str, status: int, reason: str) -> None: ...
-
-
-SILENT_S = 4.0  # without any answer, while another way is left
-
-
-@dataclass(slots=True)
-class Retry:
-    """What it takes to send an INVITE another way."""
-
-    destination: Destination
-    caller: NameAddr
-    sdp: bytes | None
-    flows: list[Flow]
-    redirects: int
-    given_up: bool = False
-
-
-class SessionSignal:
-    """One dialog as the call room sees it (:class:`pbx.signaling.contract.LegSignal`)."""
-
-    __slots__ = ("_agent", "_counted", "events", "party", "retry", "session")
-
-    def __init__(self, agent: UserAgent, session: Session) -> None:
-        self._agent = agent
-        self.session = session
-        self.events: SignalEvents = _Nobody()
-        self.party = session.source  # endpoint/1001, trunk/carrier
-        self.retry: Retry | None = None
-        self._counted = True
-
-    def note_end(self) -> None:
-        """Count this call as over, once."""
-        if self._counted and self.session.phase is Phase.ENDED:
-            self._counted = False
-            self._agent.active[self.party] -= 1
-            if not self._agent.active[self.party]:
-                del self._agent.active[self.party]
-
-    def hurry(self) -> None:
-        """Give up a way that says nothing at all while another is left."""
-        if self.retry is not None and self.retry.flows and self.session.client is not None:
-            self.session.client.give_up_after(self._agent.now, SILENT_S)
-
-    def try_again(self, failed: out.Failed) -> bool:
-        """Go another way after silence, 408 or 5xx; follow a redirection where that is allowed."""
-        retry = self.retry
-        if retry is None or self.session.phase is not Phase.ENDED or retry.given_up:
-            return False
-        status, uri, flow = failed.status, retry.destination.uri, self.session.flow
-        if 300 <= status < 400 and failed.response is not None and retry.redirects:
-            contacts = failed.response.contacts
-            if not contacts or not contacts[0].uri.user:
-                return False
-            retry.redirects -= 1
-            uri = uri.with_user(contacts[0].uri.user)  # behind the same proxy: a Contact alone sends us nowhere
-        elif failed.response is None and self._went_by_stream(flow):
-            pass  # it broke under a large INVITE: the datagram after all (§18.1.1)
-        elif (status == 408 or 500 <= status < 600) and retry.flows:
-            flow = retry.flows.pop(0)
-            uri = uri if retry.destination.routes else uri.at(flow.remote)
-        else:
-            return False
-        log.info("> %s again after %d (%s)", self.party, status, flow)
-        before = self.session.request
-        self.session = self._agent._invite(retry.destination, flow, uri, retry.caller, retry.sdp, before)
-        self.session.owner = self
-        self.hurry()
-        return True
-
-    def _went_by_stream(self, flow: Flow) -> bool:
-        client = self.session.client
-        return client is not None and flow.transport == "udp" and client.flow.transport != "udp"
-
-    @property
-    def local_address(self) -> str:
-        return self.session.flow.local[0]
-
-    @property
-    def advertised_address(self) -> str:
-        return self._agent.advertised(self.session.flow)
-
-    @property
-    def sip_call_id(self) -> str:
-        return self.session.request.call_id
-
-    @property
-    def dialog_id(self) -> tuple[str, str, str] | None:
-        dialog = self.session.dialog
-        return dialog.id if dialog is not None and dialog.remote.tag else None
-
-    def is_dialog(self, named: Replaces) -> bool:
-        dialog = self.session.dialog
-        return dialog is not None and dialog.id == (named.call_id, named.to_tag, named.from_tag)
-
-    def ring(self, status: int = 180, sdp: bytes | None = None) -> None:
-        if self.session.phase is Phase.INVITED:
-            self.session.ring(self._agent.now, status=status, sdp=sdp)
-            self._agent.pump()
-
-    def accept(self, sdp: bytes) -> None:
-        if self.session.phase is Phase.INVITED:
-            self.session.accept(self._agent.now, sdp)
-            self._agent.pump()
-
-    def reject(self, status: int, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
-        if self.session.phase is Phase.INVITED:
-            self.session.reject(self._agent.now, status, reason=reason, headers=headers)
-            self.note_end()
-            self._agent.pump()
-
-    def acknowledge(self, sdp: bytes) -> None:
-        if self.session.phase is not Phase.ENDED:
-            self.session.acknowledge(self._agent.now, sdp)
-            self._agent.pump()
-
-    def hangup(self, reason: str = "") -> None:
-        session, now = self.session, self._agent.now
-        if self.retry is not None:
-            self.retry.given_up = True
-        if session.phase is Phase.INVITED:
-            session.reject(now, 480)
-        elif session.phase is Phase.CALLING:
-            session.cancel(now, reason)
-        elif session.phase in (Phase.ACCEPTED, Phase.UP):
-            session.bye(now, reason)
-        self.note_end()
-        self._agent.pump()
-        self.let_go()
-
-    def let_go(self) -> None:
-        """Forget the leg of a session that is over: its transactions linger for half a minute, the call need not."""
-        if self.session.phase is Phase.ENDED:
-            self.events = _Nobody()
-
-    def reoffer(self, sdp: bytes | None) -> bool:
-        try:
-            self.session.reoffer(self._agent.now, sdp)
-        except LocalProtocolError:
-            return False
-        self._agent.pump()
-        return True
-
-    def answer_reoffer(self, sdp: bytes) -> None:
-        if self.session.pending is not None:
-            self.session.change.answer(self._agent.now, sdp)
-            self._agent.pump()
-
-    def refuse_reoffer(self, status: int) -> None:
-        if self.session.pending is not None:
-            self.session.change.refuse(self._agent.now, status)
-            self._agent.pump()
-
-    def request(self, method: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> None:
-        dialog = self.session.dialog
-        if dialog is None or self.session.phase is Phase.ENDED:
-            return
-        request = dialog.request(method)
-        if method != "MESSAGE":
-            request.headers["Contact"] = [self._agent.stack.contact(self.session.flow)]
-        for name, value in headers:
-            request.add(name, value)
-        request.body = body
-        stack = self._agent.stack
-        stack.request(request, stack.flow_for(dialog), self._agent.now, None, self.session.credentials, dialog)
-        self._agent.pump()
-
-    def respond(self, transaction: ServerTransaction, request: Request, status: int) -> None:
-        self._agent.respond(transaction, response_to(request, status))

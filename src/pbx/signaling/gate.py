@@ -80,6 +80,7 @@ class AccountGate:
         self._tokens: Mapping[str, str] = {}
         self._back_off = BackOff()
         self._trunk_addresses: dict[str, bool] = {}
+        self._trunk_remotes: dict[tuple[str, int], str | None] = {}
 
     def configure(
         self,
@@ -94,6 +95,7 @@ class AccountGate:
         self._matches = sorted(matches, key=lambda m: m.closeness, reverse=True)
         self._tokens = tokens
         self._trunk_addresses.clear()
+        self._trunk_remotes.clear()
 
     def is_trunk_address(self, address: str) -> bool:
         """Whether requests from *address* may be a trunk's."""
@@ -132,13 +134,18 @@ class AccountGate:
             return trunk
         if not self._matches:
             return None
-        address = ipaddress.ip_address(flow.remote[0])
+        try:
+            return self._trunk_remotes[flow.remote]
+        except KeyError:
+            if len(self._trunk_remotes) >= MAX_SOURCES:
+                self._trunk_remotes.clear()
+            found = self._trunk_remotes[flow.remote] = self._trunk_at(*flow.remote)
+            return found
+
+    def _trunk_at(self, host: str, port: int) -> str | None:
+        address = ipaddress.ip_address(host)
         for match in self._matches:
-            if (
-                match.port in (0, flow.remote[1])
-                and address.version == match.network.version
-                and (address in match.network)
-            ):
+            if match.port in (0, port) and address.version == match.network.version and address in match.network:
                 return match.trunk
         return None
 

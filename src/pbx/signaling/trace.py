@@ -44,19 +44,21 @@ class Traced:
         return f"{method} (SDP)" if b"application/sdp" in self.data.lower() else method
 
 
+Noted = tuple[float, bool, Flow, bytes]
+
+
 class Segment:
     """Some hundred messages, one after the other in one piece of memory."""
 
     __slots__ = ("data", "flows")
 
-    def __init__(self) -> None:
-        self.data = bytearray()
+    def __init__(self, messages: Sequence[Noted]) -> None:
         self.flows: dict[Flow, int] = {}
-
-    def add(self, at_wall: float, received: bool, flow: Flow, data: bytes) -> None:
-        number = self.flows.setdefault(flow, len(self.flows))
-        self.data += HEAD.pack(at_wall, received, number, len(data))
-        self.data += data
+        pieces: list[bytes] = []
+        for at_wall, received, flow, data in messages:
+            number = self.flows.setdefault(flow, len(self.flows))
+            pieces += (HEAD.pack(at_wall, received, number, len(data)), data)
+        self.data = b"".join(pieces)
 
     def __iter__(self) -> Iterator[tuple[float, bool, Flow, bytes]]:
         flows, at, end = list(self.flows), 0, len(self.data)
@@ -70,29 +72,30 @@ class Segment:
 class Trace:
     """A bounded ring: the oldest segment goes first. Noting costs next to nothing; asking looks through all.
 
-    Messages are copied, for the small objects of a rush would otherwise keep all of its memory from being given back.
+    Messages are copied, a segment at once, for the small objects of a rush would otherwise keep all of its memory from
+    being given back.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._last = Segment()
-        self._segments = deque([self._last])
+        self._last: list[Noted] = []  # not copied yet
+        self._size = 0
+        self._segments: deque[Segment] = deque(maxlen=SEGMENTS)
 
-    def note(self, data: bytes, flow: Flow, *, received: bool) -> None:
+    def note(self, data: bytes, flow: Flow, received: bool) -> None:
         """Keep a message."""
-        if len(self._last.data) > SEGMENT_BYTES:
-            self._last = Segment()
-            self._segments.append(self._last)
-            if len(self._segments) > SEGMENTS:
-                self._segments.popleft()
-        self._last.add(self._wall(), received, flow, data)
+        self._last.append((self._wall(), received, flow, data))
+        self._size += len(data)
+        if self._size > SEGMENT_BYTES:
+            self._segments.append(Segment(self._last))
+            self._last, self._size = [], 0
 
     def of(self, call_ids: Sequence[str]) -> list[Traced]:
         """Return the messages of some SIP Call-IDs in order of time, secrets masked."""
         wanted = {call_id.encode("utf-8", "surrogateescape") for call_id in call_ids}
         return [
             Traced(at, received, flow, masked(data))
-            for segment in self._segments
+            for segment in (*self._segments, Segment(self._last))
             if any(name in segment.data for name in wanted)
             for at, received, flow, data in segment
             if any(name in data for name in wanted) and call_id_of(data) in wanted
@@ -101,7 +104,7 @@ class Trace:
     @property
     def size(self) -> int:
         """How many bytes are kept."""
-        return sum(len(segment.data) for segment in self._segments)
+        return sum(len(segment.data) for segment in self._segments) + self._size
 
 
 def call_id_of(data: bytes) -> bytes:

@@ -6,34 +6,22 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Protocol
 
-from pbx.config.difference import same
 from pbx.config.endpoints import Trunk as TrunkSpec
 from pbx.errors import Unreachable
 from pbx.events import Event, TrunkState
+from pbx.signaling.line import Line, Proxy, State, differ, expires_of, realm_named
 from pbx.signaling.resolver import Hop, Names, is_address, resolve
-from pbx.sip.digest import realm_of
 from pbx.sip.message import Flow, Request, Response
 from pbx.sip.stack import Stack
-from pbx.sip.uri import Uri, parse_uri
-from pbx.whole import whole
+from pbx.sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 RESOLVE_AGAIN_S = 300.0
 RETRY_S, RETRY_MAX_S = 30.0, 600.0  # after a refusal or when every proxy failed, doubled each time
-
-
-class State(Enum):
-    DOWN = "down"  # refused, or its secret is missing
-    REGISTERING = "registering"
-    UP = "up"
-    UNREACHABLE = "unreachable"  # no proxy answers
-    DISABLED = "disabled"
 
 
 class Ways(Protocol):
@@ -43,49 +31,6 @@ class Ways(Protocol):
     def advertised(self, flow: Flow) -> tuple[str, int]: ...
     def expect(self, remote: tuple[str, int], name: str) -> None: ...
     def widen(self, remote: tuple[str, int]) -> None: ...
-
-
-@dataclass(slots=True)
-class Proxy:
-    """One of a trunk's proxies, and the addresses that its name leads to."""
-
-    uri: Uri
-    hops: list[Hop] = field(default_factory=list)
-    answers: bool = True
-
-
-class Line:
-    """One trunk as it is now."""
-
-    def __init__(self, name: str, spec: TrunkSpec, secret: str | None, token: str) -> None:
-        self.name = name
-        self.spec = spec
-        self.secret = secret
-        self.token = token  # user part of our Contact: calls that come to it are this trunk's
-        self.proxies = [Proxy(parse_uri(text)) for text in spec.proxy]
-        self.hop_uri = parse_uri(spec.outbound_proxy) if spec.outbound_proxy else None
-        self.state = State.DISABLED if not spec.enabled else State.DOWN
-        self.cause = ""
-        self.realm = spec.register_.realm if spec.register_ is not None else ""
-        self.user = spec.register_.user if spec.register_ is not None else spec.user
-        self.current = 0  # the proxy that we register with
-        self.failures = 0
-        self.cseq = 0
-        self.call_id = ""
-        self.register_at = 0.0
-        self.qualify_at = 0.0
-        self.resolve_at = 0.0
-        self.busy = False  # a REGISTER is in flight
-        self.flow: Flow | None = None  # the one that carries our registration
-        self.by_hand = False  # switched off by somebody
-
-    @property
-    def needs_secret(self) -> bool:
-        return self.spec.register_ is not None or self.spec.secret is not None
-
-    @property
-    def credentials(self) -> tuple[str, str, str] | None:
-        return (self.realm, self.user, self.secret) if self.secret is not None and self.user else None
 
 
 class Trunks:
@@ -125,7 +70,7 @@ class Trunks:
         before, self.lines = self.lines, {}
         for name, spec in specs.items():
             line = before.pop(name, None)
-            if line is not None and line.secret == secrets.get(name) and not _differ(line.spec, spec):
+            if line is not None and line.secret == secrets.get(name) and not differ(line.spec, spec):
                 line.spec = spec
                 self.lines[name] = line
                 continue
@@ -283,18 +228,18 @@ class Trunks:
             self._next_proxy(line, str(response.status) if response is not None else "no answer")
         elif response.status < 300:
             line.failures = 0
-            expires_s = _expires_of(response, line)
+            expires_s = expires_of(response, line)
             line.register_at = self._now() + max(10.0, 0.8 * expires_s)
             line.proxies[line.current].answers = True
             self._became(line, State.UP)
-        elif response.status in (401, 407) and not line.realm and (realm := _realm(response)):
+        elif response.status in (401, 407) and not line.realm and (realm := realm_named(response)):
             line.realm = realm
             self._register(line)
             self._pump()
         else:
             cause = f"{response.status} {response.reason}"
-            if response.status in (401, 407) and _realm(response) not in ("", line.realm):
-                cause = f"challenged for the foreign realm {_realm(response)!r}"
+            if response.status in (401, 407) and realm_named(response) not in ("", line.realm):
+                cause = f"challenged for the foreign realm {realm_named(response)!r}"
             self._back_off(line)
             self._became(line, State.DOWN, cause)
 
@@ -355,9 +300,10 @@ class Trunks:
             raise Unreachable(f"trunk {name} is not available", status=503)
         if line.state is not State.UP:
             raise Unreachable(f"trunk {name} is {line.state.value}: {line.cause}", status=503)
-        order = sorted(range(len(line.proxies)), key=lambda i: (not line.proxies[i].answers, i != line.current, i))
-        if line.spec.register_ is None:
-            order = sorted(range(len(line.proxies)), key=lambda i: (not line.proxies[i].answers, i))
+        order: list[int] = list(range(len(line.proxies)))
+        if len(order) > 1:
+            first = line.current if line.spec.register_ is not None else -1
+            order.sort(key=lambda i: (not line.proxies[i].answers, i != first, i))
         found = [flow for i in order for flow in self._flows(line, i)]
         if not found:
             raise Unreachable(f"no way to trunk {name}", status=503)
@@ -372,8 +318,7 @@ class Trunks:
         if line.hop_uri is not None and is_address(line.hop_uri.host):
             transport = line.spec.transport or line.hop_uri.transport
             hops = [Hop(transport, line.hop_uri.host, line.hop_uri.port or (5061 if transport == "tls" else 5060))]
-        made = (self._ways.flow_to(hop.transport, (hop.host, hop.port)) for hop in hops)
-        found = [flow for flow in made if flow is not None]
+        found = [flow for hop in hops if (flow := self._ways.flow_to(hop.transport, (hop.host, hop.port))) is not None]
         for flow in found:
             if flow.transport == "tls":
                 name = (line.hop_uri or line.proxies[index].uri).host
@@ -381,29 +326,3 @@ class Trunks:
             elif flow.transport == "udp" and not line.spec.transport:
                 self._ways.widen(flow.remote)  # nobody insists on UDP: what is large may go by TCP
         return found
-
-
-WAY_THERE = ("proxy", "outbound_proxy", "register_", "user", "secret", "transport", "verify_tls", "enabled")
-
-
-def _differ(one: TrunkSpec, other: TrunkSpec) -> bool:
-    """Tell whether two words for a trunk differ in how it is reached."""
-    return any(not same(getattr(one, key), getattr(other, key)) for key in WAY_THERE)
-
-
-def _realm(response: Response) -> str:
-    for name in ("WWW-Authenticate", "Proxy-Authenticate"):
-        for challenge in response.headers.get(name, ()):
-            if realm := realm_of(challenge):
-                return realm
-    return ""
-
-
-def _expires_of(response: Response, line: Line) -> int:
-    """How long the registrar keeps our binding: its Contact's word, else Expires, else what we asked."""
-    for contact in response.contacts:
-        if contact.uri.user == line.token and (found := whole(contact.param("expires"))) is not None:
-            return found
-    found = whole(response.get("Expires"))
-    asked = line.spec.register_.expires_s if line.spec.register_ is not None else 300
-    return found if found is not None else asked

@@ -1,4 +1,4 @@
-"""SIP over UDP: a socket that is read until it is empty, and written at once."""
+"""SIP over UDP: a socket that is read in handfuls, and written at once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import logging
 import socket
 from collections.abc import Callable
 
+from pbx.signaling.datagrams import Inbox
 from pbx.signaling.stun import answer, is_stun
 from pbx.sip.message import Flow
 
 log = logging.getLogger(__name__)
 
-READ_AT_ONCE = 64  # datagrams before other work gets its turn
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 
 
@@ -36,6 +36,7 @@ class UdpListener:
             raise
         self._receive = receive
         self.local: tuple[str, int] = self._socket.getsockname()[:2]
+        self._inbox = Inbox(self._socket.fileno(), self.local)
         self.refused = 0  # sends that failed
 
     def start(self) -> None:
@@ -58,16 +59,10 @@ class UdpListener:
         return True
 
     def _readable(self) -> None:
-        receive, take = self._receive, self._socket.recvfrom
-        for _ in range(READ_AT_ONCE):
-            try:
-                data, remote = take(65535)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # an ICMP error of an earlier send
+        receive = self._receive
+        for data, flow in self._inbox.take():  # what is left, the loop tells of again after other work
             if data[:1] < b"@" and is_stun(data):
-                if (told := answer(data, remote)) is not None:
-                    self.send(told, Flow("udp", self.local, remote[:2]))
+                if (told := answer(data, flow.remote)) is not None:
+                    self.send(told, flow)
             elif len(data) > 4:  # anything shorter is a keep-alive (RFC 5626 3.5.1 and habits)
-                receive(data, Flow("udp", self.local, remote[:2]))
+                receive(data, flow)

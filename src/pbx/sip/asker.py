@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pbx.sip.again import authorized
 from pbx.sip.dialog import Dialog
 from pbx.sip.message import Request, Response
 from pbx.sip.outputs import ResponseReceived
@@ -38,7 +39,7 @@ class Asker:
             return
         if response.status in (401, 407):
             cseq = self._dialog.local_seq + 1 if self._dialog is not None else 0
-            again = self._stack.authorized(self._request, response, self._credentials, self._tries, cseq)
+            again = authorized(self._request, response, self._stack.ids, self._credentials, self._tries, cseq)
             if again is not None:
                 self._tries += 1
                 self._request = again

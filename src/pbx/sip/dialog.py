@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pbx.errors import RemoteProtocolError
 from pbx.sip.headers import NameAddr, parse_address
 from pbx.sip.message import Flow, Message, Request, Response
@@ -12,20 +10,45 @@ from pbx.sip.uri import Uri
 DialogId = tuple[str, str, str]  # Call-ID, local tag, remote tag
 
 
-@dataclass(slots=True)
 class Dialog:
     """One dialog; *flow* is the way that its peer is known to be reachable."""
 
-    call_id: str
-    local: NameAddr
-    remote: NameAddr
-    local_seq: int
-    remote_seq: int | None
-    route_set: tuple[str, ...]
-    remote_target: Uri
-    flow: Flow
-    early: bool = True
-    direct: bool = False  # the peer is where its Via or Contact says: no NAT in between
+    __slots__ = (
+        "call_id",
+        "direct",
+        "early",
+        "flow",
+        "local",
+        "local_seq",
+        "remote",
+        "remote_seq",
+        "remote_target",
+        "route_set",
+    )
+
+    def __init__(
+        self,
+        call_id: str,
+        local: NameAddr,
+        remote: NameAddr,
+        local_seq: int,
+        remote_seq: int | None,
+        route_set: tuple[str, ...],
+        remote_target: Uri,
+        flow: Flow,
+        early: bool = True,
+        direct: bool = False,
+    ) -> None:
+        self.call_id = call_id
+        self.local = local
+        self.remote = remote
+        self.local_seq = local_seq
+        self.remote_seq = remote_seq
+        self.route_set = route_set
+        self.remote_target = remote_target
+        self.flow = flow
+        self.early = early
+        self.direct = direct  # the peer is where its Via or Contact says: no NAT in between
 
     @property
     def id(self) -> DialogId:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from pbx.errors import ParseError
@@ -147,13 +146,26 @@ def quote(text: str) -> str:
     return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-@dataclass(frozen=True, slots=True)
 class NameAddr:
-    """An address with a display name and header parameters: From, To, Contact, Route, Refer-To …"""
+    """An address with a display name and header parameters: From, To, Contact, Route, Refer-To … A value."""
 
-    uri: Uri
-    name: str = ""
-    params: Params = ()
+    __slots__ = ("name", "params", "uri")
+
+    def __init__(self, uri: Uri, name: str = "", params: Params = ()) -> None:
+        self.uri = uri
+        self.name = name
+        self.params = params
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, NameAddr):
+            return False
+        return self.name == other.name and self.uri == other.uri and self.params == other.params
+
+    def __hash__(self) -> int:
+        return hash((self.uri, self.name, self.params))
+
+    def __repr__(self) -> str:
+        return f"<NameAddr {self}>"
 
     @property
     def tag(self) -> str:
@@ -163,7 +175,7 @@ class NameAddr:
         return param_of(self.params, name)
 
     def with_tag(self, tag: str) -> NameAddr:
-        rest = tuple(p for p in self.params if p[0] != "tag")
+        rest = [p for p in self.params if p[0] != "tag"]
         return NameAddr(self.uri, self.name, (*rest, ("tag", tag)))
 
     def __str__(self) -> str:
@@ -216,14 +228,25 @@ def _parse_address(text: str) -> NameAddr:
     return NameAddr(parse_uri(text[bracket + 1 : end]), name, split_params(tail[1:]) if tail else ())
 
 
-@dataclass(frozen=True, slots=True)
 class Via:
-    """One hop of a request (§20.42)."""
+    """One hop of a request (§20.42). A value."""
 
-    transport: str  # UDP, TCP, TLS
-    host: str
-    port: int | None
-    params: Params
+    __slots__ = ("host", "params", "port", "transport")
+
+    def __init__(self, transport: str, host: str, port: int | None, params: Params) -> None:
+        self.transport = transport  # UDP, TCP, TLS
+        self.host = host
+        self.port = port
+        self.params = params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Via) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __repr__(self) -> str:
+        return f"<Via {self}>"
 
     @property
     def branch(self) -> str:
@@ -267,10 +290,23 @@ def parse_via(text: str) -> Via:
     return Via(match.group(1).upper(), host, port, split_params((match.group(3) or ";")[1:]))
 
 
-@dataclass(frozen=True, slots=True)
 class CSeq:
-    number: int
-    method: str
+    """A request's place in its dialog (§20.16). A value."""
+
+    __slots__ = ("method", "number")
+
+    def __init__(self, number: int, method: str) -> None:
+        self.number = number
+        self.method = method
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CSeq) and self.number == other.number and self.method == other.method
+
+    def __hash__(self) -> int:
+        return hash((self.number, self.method))
+
+    def __repr__(self) -> str:
+        return f"<CSeq {self.number} {self.method}>"
 
 
 def parse_cseq(text: str) -> CSeq:

@@ -1,15 +1,17 @@
 """Types of the compiled twin of message.py."""
 
+from pbx.sip.headers cimport CSeq, NameAddr, Via
+
 cpdef str clean(str line)
 
 
 cdef class Message:
     cdef public dict headers
     cdef public bytes body
-    cdef public object _via
-    cdef public object _from
-    cdef public object _to
-    cdef public object _cseq
+    cdef public Via _via
+    cdef public NameAddr _from
+    cdef public NameAddr _to
+    cdef public CSeq _cseq
 
     cpdef str get(self, str name)
     cpdef list values(self, str name)
@@ -18,7 +20,7 @@ cdef class Message:
     cpdef _forget(self)
     cpdef set tokens(self, str name)
     cpdef str _need(self, str name)
-    cpdef set_top_via(self, via)
+    cpdef set_top_via(self, Via via)
     cpdef bytes _write(self, str first_line)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pbx.errors import ParseError
-from pbx.sip.headers import canonical
+from pbx.sip.headers import canonical, parse_address
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.uri import parse_uri
 from pbx.whole import whole
@@ -136,3 +136,13 @@ def validate_request(request: Request) -> None:
         if error.status == 416:
             raise ParseError(str(error)) from None  # RFC 4475 3.3.5: a foreign scheme in From, To or Contact
         raise
+
+
+def validate_answer(response: Response) -> None:
+    """Read what a dialog will need of an answer to an INVITE; one that cannot be read counts as never received.
+
+    :raises ParseError: for the first that is broken.
+    """
+    _ = response.to
+    for value in response.values("Record-Route"):
+        parse_address(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pbx.errors import LocalProtocolError
+from pbx.sip.again import authorized
 from pbx.sip.message import Request, Response, response_to
 from pbx.sip.outputs import Reoffer, ReofferDone
 from pbx.sip.session_timer import agreed_by_response
@@ -98,8 +99,13 @@ class Renegotiation:
     def _authorized(self, response: Response, transaction: ClientTransaction, now: float) -> bool:
         session = self._session
         assert session.dialog is not None
-        again = self._stack.authorized(
-            transaction.request, response, session.credentials, self.tries, session.dialog.local_seq + 1
+        again = authorized(
+            transaction.request,
+            response,
+            self._stack.ids,
+            session.credentials,
+            self.tries,
+            session.dialog.local_seq + 1,
         )
         if again is None:
             return False

@@ -33,6 +33,3 @@ cdef class Stack:
     cpdef _on_ack(self, Request ack, tuple key, double now)
     cpdef _inside_dialog(self, Request request, tuple key, flow, double now)
     cpdef _outside_dialog(self, Request request, tuple key, flow, double now)
-
-
-cpdef tuple server_key(Request request, str transport)

@@ -7,21 +7,20 @@ One call to :meth:`Stack.receive` or :meth:`Stack.handle_timer` may queue output
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from pbx.errors import ParseError, PbxError, RemoteProtocolError
 from pbx.sip.asker import Asker
 from pbx.sip.dialog import Dialog, DialogId
-from pbx.sip.digest import answer_challenge, realm_of
-from pbx.sip.headers import MAGIC_COOKIE, Via, parse_address
+from pbx.sip.headers import Via
 from pbx.sip.ids import Ids
 from pbx.sip.invite import ALLOW, Phase, Session
+from pbx.sip.machines import On, State, class_of
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.outputs import Invited, Output, RequestReceived, Send
-from pbx.sip.parser import PartialMessage, parse_message, validate_request
+from pbx.sip.parser import PartialMessage, parse_message, validate_answer, validate_request
+from pbx.sip.refusal import answer_to_broken, refusal_of, too_far
 from pbx.sip.replaces import parse_replaces
-from pbx.sip.session_timer import MIN_SE_S, too_brief
+from pbx.sip.roles import Addresses, Admitted, Counters, DialogUser, Gate
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import (
     ClientInvite,
@@ -29,63 +28,14 @@ from pbx.sip.transaction import (
     ClientTransaction,
     ClientUser,
     Key,
-    On,
     ServerInvite,
     ServerOther,
     ServerTransaction,
-    State,
     Transaction,
-    class_of,
 )
-from pbx.whole import whole
+from pbx.sip.ways import flow_for, note_source, return_flow, server_key
 
 LARGE_BYTES = 1300  # more may be fragmented, or lost, on a path whose MTU nobody knows (§18.1.1)
-UNDERSTOOD = frozenset({"replaces", "timer", "path", "outbound", "norefersub", "100rel"})
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """The gate knows who sends this."""
-
-    source: str  # endpoint/1001, trunk/carrier
-
-
-class Gate(Protocol):
-    """Decide, before any state is made, whether a request that starts something may come in."""
-
-    def judge(self, request: Request, flow: Flow, now: float) -> Admitted | Response | None:
-        """Return who it is, the response to send, or None to say nothing at all."""
-
-
-class Addresses(Protocol):
-    """Which of our addresses a peer should use, and the ways out."""
-
-    def advertised(self, flow: Flow) -> tuple[str, int]: ...
-    def flow_to(self, transport: str, remote: tuple[str, int]) -> Flow | None: ...
-
-
-class DialogUser(Protocol):
-    """Who lives in a dialog: a session, a subscription."""
-
-    def dialog_for(self, dialog_id: DialogId) -> Dialog | None: ...
-    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None: ...
-    def on_ack(self, ack: Request, now: float) -> None: ...
-    def lost(self, status: int, now: float) -> None:
-        """The peer does not know the dialog any more (481), or does not answer (408)."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened to messages that went nowhere else."""
-
-    received: int = 0
-    sent: int = 0
-    unparsable: int = 0
-    stray_responses: int = 0
-    stray_acks: int = 0
-    retransmitted: int = 0  # by us
-    absorbed: int = 0  # the peer's retransmissions
-    responses: dict[int, int] = field(default_factory=dict)  # by status, sent or received
 
 
 class Stack:
@@ -275,21 +225,8 @@ class Stack:
         request.headers.setdefault("Supported", [known])
 
     def flow_for(self, dialog: Dialog) -> Flow:
-        """Where the dialog's next request goes.
-
-        The flow that the peer used stands, unless it is where its Via or Contact says, so behind no NAT, and the next
-        hop is an IP address: then that is followed (§12.2.1.1). A phone behind NAT names an address that nobody
-        reaches; a name would need resolving, and the proxy that it stands for is the one that we talk to.
-        """
-        hop = dialog.next_hop
-        if not dialog.direct or not hop.is_address:
-            return dialog.flow
-        transport, remote = hop.transport, (hop.host, hop.port or (5061 if hop.scheme == "sips" else 5060))
-        if dialog.flow.remote == remote and dialog.flow.transport == transport:
-            return dialog.flow
-        if dialog.flow.transport == "udp" == transport:
-            return Flow("udp", dialog.flow.local, remote)
-        return self._addresses.flow_to(transport, remote) or dialog.flow
+        """Where the dialog's next request goes."""
+        return flow_for(dialog, self._addresses)
 
     def add_dialog(self, dialog: Dialog, user: DialogUser) -> None:
         self._dialogs[dialog.id] = user
@@ -313,54 +250,6 @@ class Stack:
             bye.headers["Reason"] = [reason]
         self.request(bye, self.flow_for(dialog), now, None, credentials, dialog)
 
-    def anew(self, request: Request, cseq: int = 0) -> Request:
-        """Return *request* as a new one: another branch, the next CSeq unless *cseq* says which."""
-        again = Request(request.method, request.uri_text, dict(request.headers), request.body)
-        again.headers["CSeq"] = [f"{cseq or request.cseq.number + 1} {request.method}"]
-        again.headers["Via"] = [str(request.via.with_params(branch=self.ids.branch()))]
-        return again
-
-    def authorized(
-        self,
-        request: Request,
-        response: Response,
-        credentials: tuple[str, str, str] | None,
-        tries: int,
-        cseq: int = 0,
-    ) -> Request | None:
-        """Return *request* again with an answer to the challenge, None where we have or want none."""
-        if credentials is None or tries >= 2:
-            return None
-        realm, user, password = credentials
-        proxy = response.status == 407
-        for challenge in response.headers.get("Proxy-Authenticate" if proxy else "WWW-Authenticate", []):
-            if realm and realm_of(challenge) != realm:
-                continue  # never prove our secret to a foreign realm
-            if tries and "stale=true" not in challenge.lower().replace(" ", ""):
-                continue
-            value = answer_challenge(
-                challenge,
-                username=user,
-                password=password,
-                method=request.method,
-                uri=request.uri_text,
-                cnonce=self.ids.token(64),
-            )
-            if value is None:
-                continue
-            again = self.anew(request, cseq)
-            again.headers["Proxy-Authorization" if proxy else "Authorization"] = [value]
-            return again
-        return None
-
-    def return_flow(self, via: Via, flow: Flow) -> Flow:
-        """Where a response goes (§18.2.2, RFC 3581)."""
-        if flow.reliable:
-            return flow
-        if whole(via.param("rport")) is not None:
-            return flow
-        return Flow(flow.transport, flow.local, (flow.remote[0], via.port or 5060))
-
     @property
     def sizes(self) -> dict[str, int]:
         """How much is held: for leak tests and ``pbx show limits``."""
@@ -378,7 +267,7 @@ class Stack:
         try:
             via, cseq = response.via, response.cseq
             if cseq.method == "INVITE":
-                check_answer(response)
+                validate_answer(response)
         except ParseError:
             self.counters.unparsable += 1
             return
@@ -392,7 +281,7 @@ class Stack:
     # ---- requests --------------------------------------------------------------------------------------------------
 
     def _on_request(self, request: Request, flow: Flow, now: float) -> None:
-        self._note_source(request, flow)
+        note_source(request, flow)
         key = server_key(request, flow.transport)
         if request.method == "ACK":
             self._on_ack(request, key, now)
@@ -409,21 +298,9 @@ class Stack:
         else:
             self._outside_dialog(request, key, flow, now)
 
-    @staticmethod
-    def _note_source(request: Request, flow: Flow) -> None:
-        """Fill received and rport (§18.2.1, RFC 3581 §4)."""
-        via = request.via
-        values = {}
-        if via.param("rport") is not None:
-            values = {"received": flow.remote[0], "rport": str(flow.remote[1])}
-        elif via.host != flow.remote[0]:
-            values = {"received": flow.remote[0]}
-        if values:
-            request.set_top_via(via.with_params(**values))
-
     def _new_server(self, request: Request, key: Key, flow: Flow) -> ServerTransaction:
         made = ServerInvite if request.method == "INVITE" else ServerOther
-        transaction = made(key, request, self.return_flow(request.via, flow), self)
+        transaction = made(key, request, return_flow(request.via, flow), self)
         self._servers[key] = transaction
         return transaction
 
@@ -466,7 +343,7 @@ class Stack:
             transaction.respond(self._plain(request, error.status), now)
             return
         dialog.follow(flow)
-        if refusal := self._refused(request):
+        if refusal := refusal_of(request, self.ids):
             transaction.respond(refusal, now)
             return
         if isinstance(user, Session):
@@ -487,7 +364,7 @@ class Stack:
         transaction = self._new_server(request, key, flow)
         transaction.merged = merged
         self._merged.add(merged)
-        refusal = self._refused(request) or self._too_far(request)
+        refusal = refusal_of(request, self.ids) or (self._plain(request, 483) if too_far(request) else None)
         if refusal is not None:
             transaction.respond(refusal, now)
         elif request.method == "INVITE":
@@ -525,45 +402,13 @@ class Stack:
             return 481  # an early dialog that its own caller opened cannot be taken over
         return session
 
-    def _refused(self, request: Request) -> Response | None:
-        """Refuse what we do not understand: extensions (§8.2.2.3), bodies (§8.2.3), intervals (RFC 4028 §8)."""
-        unknown = request.tokens("Require") - UNDERSTOOD
-        if unknown:
-            response = self._plain(request, 420)
-            response.headers["Unsupported"] = [", ".join(sorted(unknown))]
-            return response
-        if request.method not in ("INVITE", "UPDATE"):
-            return None
-        if too_brief(request):
-            response = self._plain(request, 422)
-            response.headers["Min-SE"] = [str(MIN_SE_S)]
-            return response
-        if "Content-Encoding" in request.headers and request.tokens("Content-Encoding") != {"identity"}:
-            response = self._plain(request, 415)
-            response.headers["Accept-Encoding"] = ["identity"]
-            return response
-        if request.body and request.sdp is None and not _optional_body(request):
-            response = self._plain(request, 415)
-            response.headers["Accept"] = ["application/sdp, multipart/mixed"]
-            return response
-        if "Accept" in request.headers and not _accepts_sdp(request):
-            response = self._plain(request, 406)
-            response.headers["Warning"] = ['399 pbx "only application/sdp can be answered"']
-            return response
-        return None
-
-    def _too_far(self, request: Request) -> Response | None:
-        if request.max_forwards == 0 and request.method != "REGISTER":
-            return self._plain(request, 483)
-        return None
-
     def _plain(self, request: Request, status: int) -> Response:
         return response_to(request, status, to_tag=self.ids.tag())
 
     def _send_plain(self, response: Response, flow: Flow) -> None:
         """Send a response without a transaction: nothing is remembered."""
         self._count(response)
-        self.transmit(response.to_bytes(), self.return_flow(response.via, flow))
+        self.transmit(response.to_bytes(), return_flow(response.via, flow))
 
     def _count(self, response: Response) -> None:
         self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
@@ -572,50 +417,9 @@ class Stack:
         """Answer what cannot be understood, where it says enough to be answered; never an ACK."""
         if request.method == "ACK" or not request.headers.get("Via"):
             return
-        clean = "".join(c for c in why if " " <= c < "\x7f")[:80]
-        response = response_to(request, status, f"Bad Request: {clean}" if status == 400 else "")
-        try:
-            self._note_source(request, flow)
-            response.headers["Via"] = request.headers["Via"]
-            flow = self.return_flow(response.via, flow)
-        except ParseError:
-            pass  # the Via itself is broken: back to where it came from
+        response, flow = answer_to_broken(request, status, why, flow)
         self._count(response)
         self.transmit(response.to_bytes(), flow)
-
-
-def check_answer(response: Response) -> None:
-    """Read what a dialog will need of an answer to an INVITE; one that cannot be read counts as never received.
-
-    :raises ParseError: for the first that is broken.
-    """
-    _ = response.to
-    for value in response.values("Record-Route"):
-        parse_address(value)
-
-
-def _optional_body(request: Request) -> bool:
-    return "handling=optional" in (request.get("Content-Disposition") or "").lower().replace(" ", "")
-
-
-def _accepts_sdp(request: Request) -> bool:
-    kinds = {value.partition(";")[0].strip() for value in request.tokens("Accept")}
-    return bool(kinds & {"application/sdp", "application/*", "*/*"})
-
-
-def server_key(request: Request, transport: str) -> Key:
-    """Find a server transaction (§17.2.3); a branch may be reused by the authenticated INVITE, so CSeq counts too."""
-    via = request.via
-    if via.branch.startswith(MAGIC_COOKIE) and len(via.branch) > len(MAGIC_COOKIE):
-        return (transport, via.branch, via.sent_by, str(request.cseq.number), request.method)
-    return (  # RFC 2543 peers
-        transport,
-        request.call_id,
-        request.from_.tag,
-        via.sent_by + via.branch,
-        str(request.cseq.number),
-        request.method,
-    )
 
 
 __all__ = ["ALLOW", "Addresses", "Admitted", "Counters", "DialogUser", "Gate", "Ids", "Stack", "server_key"]

@@ -1,4 +1,18 @@
 """Types of the compiled twin of uri.py."""
 
 cpdef str format_params(tuple params)
-cpdef tuple split_host_port(str text)
+
+
+cdef class Uri:
+    cdef readonly str scheme
+    cdef readonly str user
+    cdef readonly str host
+    cdef readonly object port
+    cdef readonly tuple params
+    cdef readonly str headers
+    cdef readonly str password
+
+    cpdef tuple _values(self)
+    cpdef str param(self, str name)
+    cpdef Uri with_user(self, str user)
+    cpdef Uri bare(self)

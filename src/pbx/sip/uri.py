@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from pbx.errors import ParseError
@@ -38,17 +37,44 @@ def escape_user(text: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Uri:
-    """A SIP, SIPS or TEL URI; *host* is lower case, IPv6 without brackets; *params* keep their order."""
+    """A SIP, SIPS or TEL URI; *host* is lower case, IPv6 without brackets; *params* keep their order.
 
-    scheme: str
-    user: str
-    host: str
-    port: int | None = None
-    params: Params = ()
-    headers: str = ""
-    password: str = ""
+    A value: nothing is assigned after it is made. It is written out, for a compiled class is made in a tenth of the
+    time that a frozen dataclass takes, and each message is read into a dozen of them.
+    """
+
+    __slots__ = ("headers", "host", "params", "password", "port", "scheme", "user")
+
+    def __init__(
+        self,
+        scheme: str,
+        user: str,
+        host: str,
+        port: int | None = None,
+        params: Params = (),
+        headers: str = "",
+        password: str = "",
+    ) -> None:
+        self.scheme = scheme
+        self.user = user
+        self.host = host
+        self.port = port
+        self.params = params
+        self.headers = headers
+        self.password = password
+
+    def _values(self) -> tuple[object, ...]:
+        return (self.scheme, self.user, self.host, self.port, self.params, self.headers, self.password)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Uri) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"<Uri {self}>"
 
     def param(self, name: str) -> str | None:
         """Return the value of a parameter (``""`` for a bare one), or None where it is absent."""

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pbx import events as ev
 from pbx.events import Logged
 
 LOGGED_OUT = "logged-out"
+DIRECT_CALL = "direct-call"  # on a call that no queue gave
+PRODUCTIVE_PAUSE = "productive-pause"
+WORK = ("on-call", "wrap-up")  # for queues
+
+
+def label(event: ev.AgentState) -> str:
+    """Return the state that an agent took, calls and pauses told apart as occupancy and utilisation count them."""
+    if event.doing == "direct":
+        return DIRECT_CALL
+    return PRODUCTIVE_PAUSE if event.doing == "productive" else event.now
+
+
+def occupancy(seconds: Mapping[str, float]) -> float | None:
+    """Return the share of work for queues in the time for it (docs: figures); None: there was none."""
+    busy = sum(seconds.get(state, 0.0) for state in WORK)
+    there = busy + sum(seconds.get(state, 0.0) for state in ("ready", "reserved", "ringing"))
+    return busy / there if there else None
+
+
+def utilisation(seconds: Mapping[str, float]) -> float | None:
+    """Return the share of all work, direct calls and productive pauses included, in the logged-in time."""
+    used = sum(seconds.get(state, 0.0) for state in (*WORK, DIRECT_CALL, PRODUCTIVE_PAUSE))
+    logged_in = sum(seconds.values())
+    return used / logged_in if logged_in else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +68,7 @@ def spells(entries: Iterable[Logged], until_utc: float) -> Iterator[Spell]:
         if isinstance(event, ev.AgentState):
             if (was := current.get(event.agent)) is not None and was[0] != LOGGED_OUT and entry.at_utc > was[2]:
                 yield Spell(event.agent, was[0], was[1], was[2], entry.at_utc)
-            current[event.agent] = (event.now, event.reason, entry.at_utc)
+            current[event.agent] = (label(event), event.reason, entry.at_utc)
     for agent, (state, reason, began) in current.items():
         if state != LOGGED_OUT and until_utc > began:
             yield Spell(agent, state, reason, began, until_utc)

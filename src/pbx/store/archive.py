@@ -26,6 +26,17 @@ EVERY_S = 3600.0  # between two looks for what is too old
 DAY_S = 86_400.0
 ADOPTED_DAYS = 2  # folders in which files of a crash are looked for
 MOST = 1000  # rows of one answer
+SILENT_OCTETS = 60  # no file, or the header of a WAV and nothing after it
+
+
+HEARD = (
+    ev.RecordingStarted,
+    ev.RecordingMarked,
+    ev.RecordingEnded,
+    ev.RecordingSealed,
+    ev.RecordingWritten,
+    ev.RecordingTouched,
+)
 
 
 class Held(StoreError):
@@ -57,7 +68,7 @@ class Archive:
             ).fetchone()
             self._chain = last[0] if last else ""
             left = [r for r in self._rows(database, "sealed_seq = 0 AND deleted_utc IS NULL", ()) if r.recording_id]
-        self._log.listeners.append(self.take)
+        self._log.hear(self.take, HEARD)
         for row in left:
             self._open[row.recording_id] = row
             self._whole.put_nowait((row, "restart"))
@@ -75,14 +86,12 @@ class Archive:
             async with asyncio.timeout(5.0):
                 await self._whole.join()
         self._tasks[0].cancel()
-        self._log.listeners.remove(self.take)
+        self._log.unhear(self.take)
 
     # ---- following the log -----------------------------------------------------------------------------------------
 
     def take(self, entry: Logged) -> None:
         event = entry.event
-        if not event.KIND.startswith("recording."):
-            return
         if isinstance(event, ev.RecordingStarted):
             row = self._open[event.recording_id] = begun(entry)
         elif isinstance(event, ev.RecordingMarked | ev.RecordingEnded | ev.RecordingSealed):
@@ -140,7 +149,11 @@ class Archive:
         days = sorted(folder.glob("[0-9]*/[0-9]*/[0-9]*"))[-ADOPTED_DAYS:]
         for path in (path for day in days for path in sorted(day.glob("*.wav"))):
             name = str(path.relative_to(folder))
-            if name not in known:
+            if name in known:
+                continue
+            if path.stat().st_size <= SILENT_OCTETS:  # killed as it began: there is nothing to keep
+                path.unlink()
+            else:
                 call_id = path.stem if path.stem.count("-") == 1 else path.stem.rpartition("-")[0]
                 log.warning("recording %s has no record: a crash took it; it gets one", name)
                 self._log.append(ev.RecordingStarted(call_id=call_id, recording_id=path.stem, path=name))

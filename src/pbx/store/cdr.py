@@ -9,7 +9,8 @@ from pbx import events as ev
 from pbx.events import Logged
 
 # What a record is made of; the rest of a call's events need not be read for it.
-RECORD_KINDS = ("call.started", "call.routed", "leg.created", "leg.answered", "leg.bridged", "call.ended")
+RECORD_KINDS = ("call.started", "call.routed", "leg.created", "leg.answered", "leg.bridged", "call.ended",
+                "call.disposition", "survey.answered")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class CallRecord:
     cause: str = ""
     status: int = 0
     ended_by: str = ""
+    disposition: str = ""  # what the last agent said that it was about
+    score: str = ""  # of the survey
     legs: list[str] = field(default_factory=list)
 
 
@@ -61,6 +64,10 @@ def call_record(entries: Iterable[Logged]) -> CallRecord:
             record.answered_utc, answered = entry.at_utc, entry.at_mono
         elif isinstance(event, ev.LegBridged) and not record.answered_by:
             record.answered_by = parties.get(event.other, "")
+        elif isinstance(event, ev.CallDisposition):
+            record.disposition = event.code
+        elif isinstance(event, ev.SurveyAnswered):
+            record.score = event.score or record.score
         elif isinstance(event, ev.CallEnded):
             record.ended_utc = entry.at_utc
             record.duration_ms = round((last - started) * 1000)

@@ -37,7 +37,8 @@ def row(record: CallRecord, sequence: int) -> list[str]:
         record.source.removeprefix("endpoint/"), record.caller, record.number or record.dialled, record.context, clid,
         record.source, record.answered_by, "Dial" if record.answered_by else "", "", _stamp(record.started_utc),
         _stamp(record.answered_utc), _stamp(record.ended_utc), str(record.duration_ms // 1000),
-        str(record.talk_ms // 1000), disposition, "DOCUMENTATION", record.call_id, "",
+        str(record.talk_ms // 1000), disposition, "DOCUMENTATION", record.call_id,
+        record.disposition,
         record.answered_by.removeprefix("endpoint/"), record.linked_id, str(sequence),
     ]  # fmt: skip
 

@@ -1,17 +1,18 @@
 """The one writer: events go in as one statement a batch, and are durable when it says so.
 
 ``append`` never blocks and never raises. A batch is written at most 100 ms after its first event, at once when
-somebody waits in ``durable``. One statement with ``json_each`` takes the GIL once, not once a row.
+somebody waits in ``durable``. One statement for many rows takes the GIL once, not once a row.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import orjson
@@ -24,15 +25,11 @@ log = logging.getLogger(__name__)
 
 BATCH_S = 0.1
 MAX_WAITING = 200_000  # events kept in memory while the disk stalls
-INSERT = """
-INSERT INTO events (seq, run, at_utc, at_mono, kind, version, call_id, leg_id, data)
-SELECT json_extract(value, '$[0]'), ?2, json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-       json_extract(value, '$[6]'), json_extract(value, '$[7]')
-FROM json_each(?1)
-"""
+MOST_ROWS = 256  # of one statement; SQLite takes 500
+COLUMNS = 8  # of a row, the run apart
 
 Statement = tuple[str, tuple[object, ...]]
+Listener = Callable[[Logged], None]
 
 
 class Log:
@@ -47,6 +44,7 @@ class Log:
         self._written = 0  # every event up to this one is durable
         self._marks: list[tuple[int, asyncio.Future[None]]] = []
         self._wake = threading.Event()
+        self._woken = False  # what the event says, without asking it for each event of the log
         self._urgent = False
         self._stopping = False
         self._failure: str | None = None
@@ -56,7 +54,8 @@ class Log:
         self.run = 0
         self.unclean = False  # the run before this one did not stop in order
         self.dropped = 0
-        self.listeners: list[Callable[[Logged], None]] = []
+        self.listeners: list[Listener] = []  # of everything
+        self._by_kind: dict[type[Event], tuple[Listener, ...]] = {}
         self.on_written: list[Callable[[], None]] = []  # a batch became durable
 
     # ---- life ------------------------------------------------------------------------------------------------------
@@ -104,11 +103,24 @@ class Log:
         self._waiting.append(logged)
         if len(self._waiting) > MAX_WAITING:
             self._drop_detail()
-        if not self._wake.is_set():
+        if not self._woken:
+            self._woken = True
             self._wake.set()
         for listen in self.listeners:
             listen(logged)
+        for listen in self._by_kind.get(type(event), ()):
+            listen(logged)
         return self._seq
+
+    def hear(self, listener: Listener, kinds: Iterable[type[Event]]) -> None:
+        """Let *listener* hear of some kinds alone: most events of a call are of no interest to most."""
+        for kind in kinds:
+            self._by_kind[kind] = (*self._by_kind.get(kind, ()), listener)
+
+    def unhear(self, listener: Listener) -> None:
+        """Tell *listener* no more of what it wanted to hear."""
+        for kind, listeners in self._by_kind.items():
+            self._by_kind[kind] = tuple(one for one in listeners if one != listener)
 
     async def durable(self, seq: int | None = None) -> None:
         """Wait until everything up to *seq* (None: everything so far) is on the disk.
@@ -174,6 +186,7 @@ class Log:
             if not self._urgent and not self._stopping:
                 threading.Event().wait(BATCH_S)  # let a batch gather
             self._wake.clear()
+            self._woken = False  # who appended before is in the batch that is written now
             self._urgent = False
             stopping = self._stopping
             marks, self._marks = self._marks, []
@@ -194,16 +207,11 @@ class Log:
         """Write everything that waits in one transaction; return what went wrong."""
         batch = list(self._waiting)
         statements = self._statements[:]
-        rows = [
-            (x.seq, x.at_utc, x.at_mono, x.event.KIND, x.event.VERSION, x.event.call_id, x.event.leg_id,
-             orjson.dumps(x.event.payload()).decode())
-            for x in batch
-        ]  # fmt: skip
         assert self._database is not None
         try:
             with self._database:
-                if rows:
-                    self._database.execute(INSERT, (orjson.dumps(rows).decode(), self.run))
+                for first in range(0, len(batch), MOST_ROWS):
+                    self._database.execute(*insertion(batch[first : first + MOST_ROWS], self.run))
                 for sql, values in statements:
                     self._database.execute(sql, values)
         except sqlite3.Error as error:
@@ -248,20 +256,44 @@ class Log:
         return self._seq
 
 
+def insertion(batch: Sequence[Logged], run: int) -> tuple[str, list[object]]:
+    """Return the statement that adds up to MOST_ROWS events, and its values; rows that are missing are NULL."""
+    values: list[object] = [run]
+    for seq, at_utc, at_mono, event in batch:
+        data = orjson.dumps(event.payload()).decode()
+        values += (seq, at_utc, at_mono, event.KIND, event.VERSION, event.call_id, event.leg_id, data)
+    rows = 1 << max(3, (len(batch) - 1).bit_length())  # few sizes, so that SQLite prepares few statements
+    values += [None] * (COLUMNS * (rows - len(batch)))
+    return _insert_of(rows), values
+
+
+@functools.lru_cache(maxsize=16)
+def _insert_of(rows: int) -> str:
+    row = f"({', '.join('?' * COLUMNS)})"
+    columns = ", ".join(f"column{number}" for number in range(1, COLUMNS + 1))
+    return f"""INSERT INTO events (run, seq, at_utc, at_mono, kind, version, call_id, leg_id, data)
+        SELECT ?1, {columns} FROM (VALUES {", ".join([row] * rows)}) WHERE column1 IS NOT NULL"""
+
+
 class MemoryLog:
     """The log's twin in virtual time: everything is durable at once."""
 
     def __init__(self, wall: Callable[[], float], mono: Callable[[], float]) -> None:
         self._wall, self._mono = wall, mono
         self.entries: list[Logged] = []
-        self.listeners: list[Callable[[Logged], None]] = []
+        self.listeners: list[Listener] = []
+        self._by_kind: dict[type[Event], tuple[Listener, ...]] = {}
 
     def append(self, event: Event) -> int:
         logged = Logged(len(self.entries) + 1, self._wall(), self._mono(), event)
         self.entries.append(logged)
-        for listen in self.listeners:
+        for listen in (*self.listeners, *self._by_kind.get(type(event), ())):
             listen(logged)
         return logged.seq
+
+    def hear(self, listener: Listener, kinds: Iterable[type[Event]]) -> None:
+        for kind in kinds:
+            self._by_kind[kind] = (*self._by_kind.get(kind, ()), listener)
 
     async def durable(self, seq: int | None = None) -> None:
         return

@@ -29,6 +29,8 @@ class Entry:
     talk_ms: int = 0
     hold_ms: int = 0
     offers: int = 0
+    disposition: str = ""
+    dropped_utc: float | None = None  # when we, and not one of both, ended it
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class QueueSums:
     exits: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*EXITS, "waiting"), 0))
     short_abandoned: int = 0
     answered_in_time: int = 0
+    abandoned_in_time: int = 0
     left_in_time: int = 0  # by key, overflow, move or callback, within the threshold
     wait_ms_of_answered: int = 0
     longest_wait_ms: int = 0
@@ -55,6 +58,7 @@ class QueueSums:
             self.wait_ms_of_answered += entry.wait_ms
         elif entry.exit == "abandoned":
             self.short_abandoned += entry.wait_ms < short_s * 1000
+            self.abandoned_in_time += in_time
         elif entry.exit in ("timeout", "key", "emptied", "moved", "callback"):
             self.left_in_time += in_time
 
@@ -93,16 +97,20 @@ def follow(found: dict[str, Entry], logged: Logged) -> None:
         found[event.entry_id] = Entry(
             event.entry_id, event.call_id, event.queue, event.source, event.caller, logged.at_utc
         )
-    elif isinstance(event, ev.OfferMade | ev.QueueLeft | ev.QueueServed):
+    elif isinstance(event, ev.OfferMade | ev.QueueLeft | ev.QueueServed | ev.CallDisposition):
         entry = found.get(event.entry_id)
         if entry is None:
             return
         if isinstance(event, ev.OfferMade):
             entry.offers += 1
+        elif isinstance(event, ev.CallDisposition):
+            entry.disposition = event.code
         elif isinstance(event, ev.QueueLeft):
             entry.exit, entry.left_utc = event.exit, logged.at_utc
             entry.wait_ms, entry.agent, entry.key = event.wait_ms, event.agent, event.key
+            entry.dropped_utc = logged.at_utc if event.exit == "lost" else None
         else:
+            entry.dropped_utc = logged.at_utc if event.by == "system" else None
             entry.talk_ms, entry.hold_ms = event.talk_ms, event.hold_ms
 
 

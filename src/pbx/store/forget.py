@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import sqlite3
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,34 +27,60 @@ def pseudonym() -> str:
     return f"anon-{secrets.token_hex(6)}"
 
 
-def spellings(number: str) -> re.Pattern[str]:
+def spellings(number: str, significant: Iterable[str] = (), local: Iterable[str] = ()) -> re.Pattern[str]:
     """Return what matches a number however it was written: with its country's code, with zeros before it, or bare.
+
+    *significant* are its forms without the country's code, *local* those without the area's: these stand alone only,
+    since other towns have numbers that end alike.
 
     :raises PbxError: for a number that is too short to be told from others.
     """
     digits = re.sub(r"\D", "", number)
     if len(digits) < LEAST_DIGITS:
         raise PbxError(f"{number} has fewer than {LEAST_DIGITS} digits: too many others contain it")
-    bare = digits.lstrip("0")
-    return re.compile(rf"(?<![0-9+])(?:\+|%2B)?(?:0{{0,2}}|0{{0,2}}[1-9]\d{{0,2}}){re.escape(bare)}(?!\d)")
+    bare = dict.fromkeys([digits.lstrip("0"), *significant])
+    anyhow = rf"(?:\+|%2B)?(?:0{{0,2}}|0{{0,2}}[1-9]\d{{0,2}})(?:{'|'.join(bare)})"
+    return re.compile(rf"(?<![0-9+])(?:{'|'.join([anyhow, *local])})(?!\d)")
 
 
-def forgetting(path: Path, number: str, name: str) -> tuple[list[Statement], int]:
+def forgetting(
+    path: Path, number: str, name: str, significant: Sequence[str] = (), local: Sequence[str] = ()
+) -> tuple[list[Statement], int]:
     """Return the statements that put *name* where *number* was, and how many events they change.
 
     :raises PbxError: for a number that is too short, or a database that cannot be read.
     """
-    pattern = spellings(number)
-    bare = re.sub(r"\D", "", number).lstrip("0")
+    pattern = spellings(number, significant, local)
+    needles = _needles(number, significant, local)
+    any_of = " OR ".join("instr({0}, ?)" for _ in needles)
     statements: list[Statement] = []
     with closing(open_read_only(path)) as database:
-        for seq, data in database.execute("SELECT seq, data FROM events WHERE instr(data, ?)", (bare,)):
+        where = any_of.format("data")
+        for seq, data in database.execute(f"SELECT seq, data FROM events WHERE {where}", needles):
             changed = orjson.dumps(_replaced(orjson.loads(data), pattern, name)).decode()
             if name in changed:
                 statements.append(("UPDATE events SET data = ? WHERE seq = ?", (changed, seq)))
         events = len(statements)
-        statements += _index(database, pattern, bare, name)
+        statements += _index(database, pattern, needles, name)
     return statements, events
+
+
+def recordings_of(path: Path, number: str, significant: Sequence[str] = (), local: Sequence[str] = ()) -> list[str]:
+    """Return the recordings of a caller, however the number was written.
+
+    :raises PbxError: for a number that is too short, or a database that cannot be read.
+    """
+    pattern, needles = spellings(number, significant, local), _needles(number, significant, local)
+    any_of = " OR ".join("instr(caller, ?)" for _ in needles)
+    with closing(open_read_only(path)) as database:
+        rows = database.execute(f"SELECT recording_id, caller FROM recordings WHERE {any_of}", needles).fetchall()
+    return [recording_id for recording_id, caller in rows if pattern.fullmatch(caller)]
+
+
+def _needles(number: str, significant: Sequence[str], local: Sequence[str]) -> list[str]:
+    """Return the fewest texts of which every spelling contains one."""
+    forms = dict.fromkeys([re.sub(r"\D", "", number).lstrip("0"), *significant, *local])
+    return [form for form in forms if not any(other in form for other in forms if other != form)]
 
 
 def _replaced(value: Any, pattern: re.Pattern[str], name: str) -> Any:
@@ -67,10 +94,11 @@ def _replaced(value: Any, pattern: re.Pattern[str], name: str) -> Any:
     return value
 
 
-def _index(database: sqlite3.Connection, pattern: re.Pattern[str], bare: str, name: str) -> list[Statement]:
-    rows = database.execute(
-        "SELECT recording_id, caller, dialled FROM recordings WHERE instr(caller, ?1) OR instr(dialled, ?1)", (bare,)
-    )
+def _index(
+    database: sqlite3.Connection, pattern: re.Pattern[str], needles: Sequence[str], name: str
+) -> list[Statement]:
+    any_of = " OR ".join("instr(caller || ' ' || dialled, ?)" for _ in needles)
+    rows = database.execute(f"SELECT recording_id, caller, dialled FROM recordings WHERE {any_of}", needles)
     return [
         (
             "UPDATE recordings SET caller = ?, dialled = ? WHERE recording_id = ?",

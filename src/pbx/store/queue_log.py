@@ -7,11 +7,58 @@ data for is empty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from pbx import events as ev
 from pbx.events import Logged
 
 NONE = "NONE"
+# What shows that a transferred call has got somewhere.
+ARRIVALS = (ev.LegBridged, ev.QueueEntered, ev.MenuEntered, ev.VoicemailChanged, ev.CallParked, ev.ConferenceJoined,
+            ev.CallEnded)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _SentOn:
+    """A blind transfer out of a queue call: its line is written once it is known whether it comes back.
+
+    One that comes back was none (FIGURES): the conversation goes on, and ends as any other.
+    """
+
+    who: tuple[object, ...]  # call, queue, agent
+    target: str
+    numbers: tuple[int, int, int]  # wait, talk, position
+    returned: bool = False
+    bridged_at: float | None = None
+    talk_s: float = 0.0
+
+    def take(self, entry: Logged) -> tuple[object, ...] | None:
+        """Hear of an event of the call; return the line that ends this."""
+        event = entry.event
+        if isinstance(event, ev.LegTransferred):
+            if event.outcome == "returned":
+                self.returned = True
+            elif event.outcome == "started" and event.how == "blind":
+                self._pause(entry.at_mono)
+                self.returned, self.target = False, event.target
+        elif isinstance(event, ev.LegBridged) and self.returned:
+            self.bridged_at = entry.at_mono
+        elif isinstance(event, ev.LegUnbridged):
+            self._pause(entry.at_mono)
+        elif isinstance(event, ev.CallEnded) and self.returned:
+            return (*self.who, "COMPLETECALLER" if event.by == "caller" else "COMPLETEAGENT", *self._numbers())
+        elif isinstance(event, ARRIVALS) and not self.returned:
+            return (*self.who, "BLINDTRANSFER", self.target, "", *self._numbers())
+        return None
+
+    def _numbers(self) -> tuple[int, int, int]:
+        wait, talk, position = self.numbers
+        return wait, talk + int(self.talk_s), position
+
+    def _pause(self, at_mono: float) -> None:
+        if self.bridged_at is not None:
+            self.talk_s += at_mono - self.bridged_at
+            self.bridged_at = None
 
 
 class QueueLog:
@@ -23,6 +70,7 @@ class QueueLog:
         self._waits: dict[str, int] = {}
         self._transfers: dict[str, ev.LegTransferred] = {}  # by call, until the conversation is over
         self._logged_in_at: dict[str, float] = {}
+        self._sent_on: dict[str, _SentOn] = {}  # by call: blind transfers that nobody has answered yet
 
     def lines(self, entries: Iterable[Logged]) -> Iterator[str]:
         for entry in entries:
@@ -32,6 +80,9 @@ class QueueLog:
 
     def _of(self, entry: Logged) -> Iterator[tuple[object, ...]]:
         event = entry.event
+        if (sent := self._sent_on.get(event.call_id)) is not None and (line := sent.take(entry)) is not None:
+            yield line
+            del self._sent_on[event.call_id]
         if isinstance(event, ev.QueueEntered):
             self._positions[event.entry_id] = event.position
             yield event.call_id, event.queue, "", "ENTERQUEUE", "", event.caller, event.position
@@ -68,7 +119,7 @@ class QueueLog:
         if event.by != "transfer" or transfer is None:
             yield (*who, "COMPLETECALLER" if event.by == "caller" else "COMPLETEAGENT", *numbers)
         elif transfer.how == "blind":
-            yield (*who, "BLINDTRANSFER", transfer.target, "", *numbers)
+            self._sent_on[event.call_id] = _SentOn(who, transfer.target, numbers)
         else:
             yield (*who, "ATTENDEDTRANSFER", "LINK", transfer.target, "", *numbers)
 

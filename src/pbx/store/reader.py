@@ -93,6 +93,18 @@ class Reader:
             (seq, limit),
         )
 
+    async def last_caller(self, endpoint: str, since_utc: float) -> str:
+        """Return the number that called an endpoint last, "" for none since then."""
+        assert self._database is not None
+        rows = await self._database.execute_fetchall(
+            """SELECT json_extract(data, '$.caller') FROM events
+               WHERE kind = 'leg.created' AND at_utc >= ? AND instr(data, ?)
+               AND json_extract(data, '$.direction') = 'out'
+               AND coalesce(json_extract(data, '$.caller'), '') NOT IN ('', ?) ORDER BY at_utc DESC LIMIT 1""",
+            (since_utc, f'"party":"endpoint/{endpoint}"', endpoint),
+        )
+        return next((str(row[0]) for row in rows), "")
+
     async def oldest(self) -> int:
         """Return the seq of the oldest event that is kept, 1 for an empty log."""
         assert self._database is not None

@@ -53,7 +53,7 @@ class Mark:
     """Up to where it is rolled up, and who was in which state then."""
 
     until_utc: int
-    states: tuple[tuple[str, str, str], ...] = ()  # agent, state, reason
+    states: tuple[tuple[str, str, str, str], ...] = ()  # agent, state, reason, doing
 
 
 def floor(at: float) -> int:
@@ -63,8 +63,13 @@ def floor(at: float) -> int:
 def roll(log: Iterable[Logged], mark: Mark, until_utc: float, thresholds: Thresholds) -> tuple[Rolled, Mark]:
     """Roll up the half-hours from *mark* to *until_utc*, or to the first in which somebody still waits."""
     begin = [
-        Logged(0, float(mark.until_utc), 0.0, ev.AgentState(agent=agent, was=LOGGED_OUT, now=state, reason=reason))
-        for agent, state, reason in mark.states
+        Logged(
+            0,
+            float(mark.until_utc),
+            0.0,
+            ev.AgentState(agent=agent, was=LOGGED_OUT, now=state, reason=reason, doing=doing),
+        )
+        for agent, state, reason, doing in mark.states
     ]
     entries = [*begin, *log]
     waiting = [e.entered_utc for e in entries_of(entries).values() if e.exit == "waiting"]
@@ -85,14 +90,14 @@ def roll(log: Iterable[Logged], mark: Mark, until_utc: float, thresholds: Thresh
     return rolled, Mark(until, tuple(_states(before)))
 
 
-def _states(entries: Iterable[Logged]) -> list[tuple[str, str, str]]:
-    found: dict[str, tuple[str, str, str]] = {}
+def _states(entries: Iterable[Logged]) -> list[tuple[str, str, str, str]]:
+    found: dict[str, tuple[str, str, str, str]] = {}
     for entry in entries:
         event = entry.event
         if isinstance(event, ev.ServerStarted):
             found.clear()
         elif isinstance(event, ev.AgentState):
-            found[event.agent] = (event.agent, event.now, event.reason)
+            found[event.agent] = (event.agent, event.now, event.reason, event.doing)
     return sorted(state for state in found.values() if state[1] != LOGGED_OUT)
 
 
@@ -123,7 +128,7 @@ def read_mark(database: sqlite3.Connection) -> Mark | None:
     row = database.execute("SELECT value FROM settings WHERE name = 'rollup'").fetchone()
     if row is not None:
         until, states = orjson.loads(bytes(row[0]))
-        return Mark(until, tuple((a, s, r) for a, s, r in states))
+        return Mark(until, tuple((a, s, r, doing[0] if doing else "") for a, s, r, *doing in states))
     first = database.execute("SELECT min(at_utc) FROM events").fetchone()[0]
     return Mark(floor(first)) if first is not None else None
 

@@ -30,6 +30,8 @@ class Segment:
     talk_ms: int = 0  # without hold
     hold_ms: int = 0
     ended_by: str = ""  # one, other, transfer, returned (a transfer that nobody took), system
+    disposition: str = ""  # what its agent said that the call was about
+    score: str = ""  # what the caller answered to the survey: the last agent's
 
 
 @dataclass(slots=True)
@@ -96,10 +98,25 @@ class Segmenter:
                 open_.resume(event.leg_id, now)
         elif isinstance(event, ev.LegTransferred):
             self._transfer(event)
+        elif isinstance(event, ev.CallDisposition):
+            self._dispose(event)
+        elif isinstance(event, ev.SurveyAnswered) and event.score:
+            for segment in reversed(self.segments):
+                if segment.agent:
+                    segment.score = event.score
+                    break
         elif isinstance(event, ev.LegEnded):
             self._leg_ended(event)
         elif isinstance(event, ev.LegUnbridged):
             self._end(frozenset((event.leg_id, event.other)), entry)
+
+    def _dispose(self, event: ev.CallDisposition) -> None:
+        """Give a disposition to the agent's newest segment of the call."""
+        open_ = [one.segment for one in self._open.values()]
+        for segment in (*reversed(open_), *reversed(self.segments)):
+            if segment.agent == event.agent:
+                segment.disposition = event.code
+                return
 
     def _transfer(self, event: ev.LegTransferred) -> None:
         """Remember who transfers; a transfer that comes back was none."""

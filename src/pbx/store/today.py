@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pbx import events as ev
 from pbx.events import Logged
+from pbx.store.agent_time import DIRECT_CALL, LOGGED_OUT, PRODUCTIVE_PAUSE, WORK, label
 from pbx.store.entries import Entry, QueueSums, follow
 
-KINDS = (ev.QueueEntered, ev.QueueLeft, ev.QueueServed, ev.OfferMade, ev.OfferEnded, ev.QueueRefused)
+KINDS = (
+    ev.QueueEntered, ev.QueueLeft, ev.QueueServed, ev.OfferMade, ev.OfferEnded, ev.QueueRefused, ev.AgentState,
+    ev.ServerStarted,
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -22,6 +26,24 @@ class AgentDay:
     declined: int = 0
     talk_ms: int = 0
     hold_ms: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)  # by state, calls and pauses told apart
+
+    @property
+    def handling_s(self) -> float | None:
+        """AHT: talk, hold and wrap-up of a queue call; None where there was none."""
+        return sum(self.seconds.get(state, 0.0) for state in WORK) / self.answered if self.answered else None
+
+    @property
+    def on_calls_s(self) -> float:
+        return self.seconds.get("on-call", 0.0) + self.seconds.get(DIRECT_CALL, 0.0)
+
+    @property
+    def paused_s(self) -> float:
+        return self.seconds.get("paused", 0.0) + self.seconds.get(PRODUCTIVE_PAUSE, 0.0)
+
+    @property
+    def logged_in_s(self) -> float:
+        return sum(self.seconds.values())
 
 
 def day_of(at: float, starts: str = "00:00") -> tuple[float, float]:
@@ -50,6 +72,8 @@ class Today:
         self._closed: dict[str, QueueSums] = {}
         self.agents: dict[str, AgentDay] = {}
         self.refused: dict[str, int] = {}
+        self._states: dict[str, tuple[str, float]] = {}  # agent: state and since when
+        self._last_utc = self.begins
 
     def load(self, entries: Iterable[Logged]) -> None:
         """Take the day's events from the log."""
@@ -64,7 +88,9 @@ class Today:
         self._turn(entry.at_utc)
         if entry.at_utc < self.begins:
             return
-        if isinstance(event, ev.QueueRefused):
+        if isinstance(event, ev.AgentState | ev.ServerStarted):
+            self._agent(event, entry.at_utc)
+        elif isinstance(event, ev.QueueRefused):
             self.refused[event.queue] = self.refused.get(event.queue, 0) + 1
         elif isinstance(event, ev.OfferEnded):
             agent = self.agents.setdefault(event.agent, AgentDay())
@@ -72,6 +98,34 @@ class Today:
             agent.declined += event.outcome == "declined"
         else:
             self._entry(entry)
+
+    def _agent(self, event: ev.AgentState | ev.ServerStarted, at_utc: float) -> None:
+        """Follow agents' states; a run of the server ends with the last that is known of it."""
+        if isinstance(event, ev.ServerStarted):
+            for agent, (state, since) in self._states.items():
+                self._spent(agent, state, self._last_utc - since)
+            self._states.clear()
+        else:
+            # Whose state before the day is not known had it since the day began.
+            state, since = self._states.get(event.agent, (event.was, self.begins))
+            self._spent(event.agent, state, at_utc - since)
+            self._states[event.agent] = (label(event), at_utc)
+        self._last_utc = at_utc
+
+    def _spent(self, agent: str, state: str, seconds: float) -> None:
+        if state != LOGGED_OUT and seconds > 0:
+            day = self.agents.setdefault(agent, AgentDay())
+            day.seconds[state] = day.seconds.get(state, 0.0) + seconds
+
+    def agent(self, name: str) -> AgentDay:
+        """Return an agent's day, what they do now included."""
+        self._turn(self._wall())
+        found = self.agents.get(name, AgentDay())
+        state, since = self._states.get(name, (LOGGED_OUT, 0.0))
+        if state == LOGGED_OUT:
+            return found
+        lasted_s = max(0.0, self._wall() - since)
+        return replace(found, seconds={**found.seconds, state: found.seconds.get(state, 0.0) + lasted_s})
 
     def _entry(self, entry: Logged) -> None:
         event = entry.event
@@ -99,6 +153,7 @@ class Today:
             self._closed.clear()
             self.agents.clear()
             self.refused.clear()
+            self._states = {agent: (state, self.begins) for agent, (state, _) in self._states.items()}
 
     def queue(self, name: str) -> QueueSums:
         """Return a queue's counts, those who wait included; someone waiting beyond the threshold already counts."""

@@ -182,6 +182,8 @@ class _Names:
         for endpoint in config.endpoints.values():
             if endpoint.site:
                 yield from self.one(endpoint, "site", "trunk", endpoint.site, config.trunks)
+            for secretary in endpoint.secretary:
+                yield from self.one(endpoint, "secretary", "endpoint", secretary, config.endpoints)
         for phone in config.phones.values():
             yield from self.one(phone, "endpoint", "endpoint", phone.endpoint, config.endpoints)
         for group in config.groups.values():

@@ -67,6 +67,7 @@ def safety(config: Config, routes: Routes) -> Iterator[Finding]:
     """Find what would let a right be escaped, an emergency call fail, or a recording be unlawful."""
     yield from _emergency(config, routes)
     yield from _forwards(config, routes)
+    yield from _filters(config)
     yield from _strangers(config, routes)
     yield from _recording(config)
     yield from _queues(config)
@@ -125,6 +126,17 @@ def _forwards(config: Config, routes: Routes) -> Iterator[Finding]:
                 elif next(routes.find(endpoint.context, number, normalised), None) is None:
                     yield error(where, f"endpoint {owner} forwards to {number}, which no route of "
                                 f"context {endpoint.context} takes")  # fmt: skip
+
+
+def _filters(config: Config) -> Iterator[Finding]:
+    for number, endpoint in config.endpoints.items():
+        if number in endpoint.secretary:
+            yield error(endpoint.where_of("secretary"), f"endpoint {number} is its own secretary",
+                        "name another endpoint")  # fmt: skip
+        elif not endpoint.secretary and (endpoint.filter or endpoint.filter_pass):
+            field = "filter" if endpoint.filter else "filter_pass"
+            yield warning(endpoint.where_of(field), f"endpoint {number} filters calls, and has no secretary",
+                          'add secretary = "1002"')  # fmt: skip
 
 
 def _strangers(config: Config, routes: Routes) -> Iterator[Finding]:
@@ -196,7 +208,7 @@ def _alerts(config: Config) -> Iterator[Finding]:
             yield error(alert.where_of("when"), f'"{alert.when}": {problem} (column {problem.column})')
             continue
         for problem_text in compile_condition(alert.when).problems(known.get):
-            cure = f"there are calls, registrations, trunks-down, queue.F and queue.NAME.F; F: {', '.join(FIGURES)}"
+            cure = f"there are {', '.join(HOUSE)}, queue.F and queue.NAME.F; F: {', '.join(FIGURES)}"
             yield error(alert.where_of("when"), f'"{alert.when}": {problem_text}', cure)
         if not alert.webhook and not alert.mail:
             yield warning(alert.where, "this alert tells nobody", 'add webhook = "…" or mail = "…"')
@@ -205,7 +217,7 @@ def _alerts(config: Config) -> Iterator[Finding]:
 
 
 # What an alert may ask for: of the house, and of a queue (queue.F: of any; queue.NAME.F: of that one).
-HOUSE = ("calls", "registrations", "trunks-down")
+HOUSE = ("calls", "registrations", "trunks-down", "hands-raised")
 FIGURES = (
     "waiting", "longest-wait-s", "callbacks", "ready", "logged-in", "paused", "on-call", "entered", "answered",
     "abandoned", "service-level",
@@ -236,16 +248,6 @@ def _unbuilt(config: Config) -> Iterator[Finding]:
                 told.add(type(step))
                 verb = next((f for f in type(step).model_fields if f in step.model_fields_set), "?")
                 yield warning(step.where, f"the step {verb} is not built yet: a call that reaches it gets 501")
-    if "format" in config.recordings.model_fields_set:
-        yield warning(config.recordings.where_of("format"), "recordings.format: recordings are PCM16 so far")
-    for name, queue in config.queues.items():
-        if queue.group:
-            yield warning(queue.where_of("group"), f"queue {name}: no report counts calls by group so far")
-    productive = [reason for reason in config.pause_reasons.values() if reason.productive]
-    if productive:
-        yield warning(productive[0].where_of("productive"), "productive: no report counts utilisation so far")
-    if config.media.threads != 1:
-        yield warning(config.media.where_of("threads"), "media.threads: one media thread serves every call so far")
 
 
 def today() -> date:
