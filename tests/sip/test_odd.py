@@ -140,3 +140,10 @@ def test_a_reg_id_counts_only_with_outbound() -> None:
     for rest, reg_id in ((contact, 0), (f"Supported: path, outbound\r\n{contact}", 1)):  # RFC 5626 6
         (binding,) = Location().register("1", read(REGISTER.format(cseq=1, rest=rest).encode()), FLOW, 0.0, 1).bindings
         assert binding.reg_id == reg_id
+
+
+def test_letters_of_old_gateways_are_read_and_can_be_written_down() -> None:
+    request = read(PLAIN.replace(b"From: <", b'From: "Jos\xe9" <').replace(b"sip:1002@", b"sip:%ff1002@"))
+    assert request.from_.name == "Jos\u00e9"
+    for text in (request.from_.name, request.dialled, str(request.uri)):
+        assert text.encode()

@@ -128,7 +128,10 @@ class UserAgent:
 
     def _fire(self) -> None:
         self._timer = None
-        self.stack.handle_timer(max(self._loop.time(), self._timer_at))
+        try:
+            self.stack.handle_timer(max(self._loop.time(), self._timer_at))
+        except Exception:  # a bug of ours: the other timers fire all the same
+            log.exception("while a timer fired")
         self.pump()
 
     # ---- outputs ---------------------------------------------------------------------------------------------------

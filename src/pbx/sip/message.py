@@ -225,6 +225,9 @@ class Request(Message):
         _ = self.via, self.from_, self.to, self.max_forwards
         if self.method != "REGISTER" and "Contact" in self.headers:
             _ = self.contacts
+        if "Record-Route" in self.headers:
+            for value in self.values("Record-Route"):
+                parse_address(value)  # what we send inside the dialog has to go by it
 
     @property
     def max_forwards(self) -> int:
