@@ -164,11 +164,16 @@ def test_a_pause_asked_for_in_a_call_begins_after_it() -> None:
     async def body() -> None:
         floor = Floor(centre(), {"endpoint/1002": ANSWERS})
         customer, agent = await served(floor)
-        for heard in ("agent-paused-next", "agent-ready", "agent-paused-next"):
+        for heard, then in (("agent-paused-next", "2"), ("agent-ready", ""), ("agent-paused-next", "")):
             floor.press(agent, "*5")
-            await asyncio.sleep(2)
+            await asyncio.sleep(0.5)
+            floor.press(agent, then)
+            await asyncio.sleep(7)
             assert floor.heard(agent)[-1] == heard
             assert floor.desk.state("zhang") is State.ON_CALL
+            assert floor.desk.agent("zhang").pause == {"2": "training"}.get(
+                then, None if heard == "agent-ready" else ""
+            )
         customer.hangup()
         await asyncio.sleep(31)
         assert floor.desk.state("zhang") is State.PAUSED
