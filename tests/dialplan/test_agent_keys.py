@@ -9,6 +9,7 @@ import pytest
 
 from pbx import events as ev
 from pbx.acd.agent import State
+from pbx.alerts import live_figures
 from pbx.apps.supervision import Mode
 from pbx.call.leg import Leg
 from pbx.config.config import Config
@@ -133,6 +134,8 @@ def test_a_raised_hand_blinks_until_a_supervisor_comes() -> None:
         assert floor.heard(agent)[-1] == "help-called"
         assert lit("*557") == lit("*55") == ["early"]
         assert lit("*55", "1003") == []
+        today = Today(floor.equipment.wall, "00:00", lambda queue: (20.0, 5.0))
+        assert live_figures(floor.desk, today, 1, 0, 0)[""]["hands-raised"] == 1  # what an alert may ask for
         boss, _ = floor.call("endpoint/1005", "*55")  # whose hand has been up longest
         await asyncio.sleep(1)
         assert lit("*55") == []
