@@ -1710,7 +1710,7 @@ struct __pyx_obj_3pbx_3sdp_11description_Description {
 };
 
 
-/* "pbx/sdp/negotiate.py":98
+/* "pbx/sdp/negotiate.py":100
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
@@ -1723,7 +1723,7 @@ struct __pyx_defaults {
 };
 
 
-/* "pbx/sdp/negotiate.py":145
+/* "pbx/sdp/negotiate.py":147
  *     """
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
  *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
@@ -1737,7 +1737,7 @@ struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr {
 };
 
 
-/* "pbx/sdp/negotiate.py":165
+/* "pbx/sdp/negotiate.py":167
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
@@ -1750,7 +1750,7 @@ struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer {
 };
 
 
-/* "pbx/sdp/negotiate.py":181
+/* "pbx/sdp/negotiate.py":183
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)             # <<<<<<<<<<<<<<
@@ -2552,6 +2552,33 @@ static CYTHON_INLINE PyObject* __Pyx_PyLong_RemainderObjC(PyObject *op1, PyObjec
 /* PyLongCompare.proto */
 static CYTHON_INLINE int __Pyx_PyLong_BoolEqObjC(PyObject *op1, PyObject *op2, long intval, long inplace);
 
+/* GetTopmostException.proto (used by SaveResetException) */
+#if CYTHON_USE_EXC_INFO_STACK && CYTHON_FAST_THREAD_STATE
+static _PyErr_StackItem * __Pyx_PyErr_GetTopmostException(PyThreadState *tstate);
+#endif
+
+/* SaveResetException.proto */
+#if CYTHON_FAST_THREAD_STATE
+#define __Pyx_ExceptionSave(type, value, tb)  __Pyx__ExceptionSave(__pyx_tstate, type, value, tb)
+static CYTHON_INLINE void __Pyx__ExceptionSave(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb);
+#define __Pyx_ExceptionReset(type, value, tb)  __Pyx__ExceptionReset(__pyx_tstate, type, value, tb)
+static CYTHON_INLINE void __Pyx__ExceptionReset(PyThreadState *tstate, PyObject *type, PyObject *value, PyObject *tb);
+#else
+#define __Pyx_ExceptionSave(type, value, tb)   PyErr_GetExcInfo(type, value, tb)
+#define __Pyx_ExceptionReset(type, value, tb)  PyErr_SetExcInfo(type, value, tb)
+#endif
+
+/* PyValueError_Check.proto */
+#define __Pyx_PyExc_ValueError_Check(obj)  __Pyx_TypeCheck(obj, PyExc_ValueError)
+
+/* PyUnicode_Substring.proto */
+static CYTHON_INLINE PyObject* __Pyx_PyUnicode_Substring(
+            PyObject* text, Py_ssize_t start, Py_ssize_t stop);
+
+/* PyObjectFormatAndDecref.proto */
+static CYTHON_INLINE PyObject* __Pyx_PyObject_FormatSimpleAndDecref(PyObject* s, PyObject* f);
+static CYTHON_INLINE PyObject* __Pyx_PyObject_FormatAndDecref(PyObject* s, PyObject* f);
+
 /* PyObjectFormatSimple.proto */
 #if CYTHON_COMPILING_IN_PYPY
     #define __Pyx_PyObject_FormatSimple(s, f) (\
@@ -2914,22 +2941,6 @@ static void __Pyx_init_runtime_version(void);
 #endif
 static unsigned long __Pyx_get_runtime_version(void);
 
-/* GetTopmostException.proto (used by SaveResetException) */
-#if CYTHON_USE_EXC_INFO_STACK && CYTHON_FAST_THREAD_STATE
-static _PyErr_StackItem * __Pyx_PyErr_GetTopmostException(PyThreadState *tstate);
-#endif
-
-/* SaveResetException.proto (used by CoroutineBase) */
-#if CYTHON_FAST_THREAD_STATE
-#define __Pyx_ExceptionSave(type, value, tb)  __Pyx__ExceptionSave(__pyx_tstate, type, value, tb)
-static CYTHON_INLINE void __Pyx__ExceptionSave(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb);
-#define __Pyx_ExceptionReset(type, value, tb)  __Pyx__ExceptionReset(__pyx_tstate, type, value, tb)
-static CYTHON_INLINE void __Pyx__ExceptionReset(PyThreadState *tstate, PyObject *type, PyObject *value, PyObject *tb);
-#else
-#define __Pyx_ExceptionSave(type, value, tb)   PyErr_GetExcInfo(type, value, tb)
-#define __Pyx_ExceptionReset(type, value, tb)  PyErr_SetExcInfo(type, value, tb)
-#endif
-
 /* SwapException.proto (used by CoroutineBase) */
 #if CYTHON_FAST_THREAD_STATE
 #define __Pyx_ExceptionSwap(type, value, tb)  __Pyx__ExceptionSwap(__pyx_tstate, type, value, tb)
@@ -3146,11 +3157,11 @@ static const char __pyx_k_Offer_and_answer_for_one_audio_s[] = "Offer and answer
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_self); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_audio_of(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_v_description); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_v_media); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_30__defaults__(CYTHON_UNUSED PyObject *__pyx_self); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_32__defaults__(CYTHON_UNUSED PyObject *__pyx_self); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_direction, PyObject *__pyx_v_layout, PyObject *__pyx_v_cryptos, int __pyx_v_events); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_genexpr_arg_0); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_offer, PyObject *__pyx_v_address, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_willing, PyObject *__pyx_v_srtp, PyObject *__pyx_v_make_key, int __pyx_v_events, PyObject *__pyx_v_digits, PyObject *__pyx_v_before); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_32__defaults__(CYTHON_UNUSED PyObject *__pyx_self); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_34__defaults__(CYTHON_UNUSED PyObject *__pyx_self); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(PyObject *__pyx_self, PyObject *__pyx_genexpr_arg_0); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_answer, PyObject *__pyx_v_codecs, PyObject *__pyx_v_willing, PyObject *__pyx_v_layout, PyObject *__pyx_v_cryptos, PyObject *__pyx_v_digits); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_10_their_crypto(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_v_audio, PyObject *__pyx_v_srtp); /* proto */
@@ -3160,9 +3171,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_16_refusal(CYTHON_UNUSED PyObject
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_3pbx_3sdp_11description_Description *__pyx_v_theirs, struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_v_audio, PyObject *__pyx_v_ours, PyObject *__pyx_v_direction, PyObject *__pyx_v_cryptos, PyObject *__pyx_v_layout, PyObject *__pyx_v_digits, int __pyx_v_theirs_first, int __pyx_v_takes_events); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_named, PyObject *__pyx_v_ours, int __pyx_v_theirs_first); /* proto */
 static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(CYTHON_UNUSED PyObject *__pyx_self, struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_v_audio); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_both(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_one, PyObject *__pyx_v_other); /* proto */
-static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negotiate_26_audio(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_events_pt, PyObject *__pyx_v_direction, PyObject *__pyx_v_ptime_ms, PyObject *__pyx_v_protocol, PyObject *__pyx_v_cryptos); /* proto */
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_media); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_sendable(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_26_both(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_one, PyObject *__pyx_v_other); /* proto */
+static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negotiate_28_audio(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_events_pt, PyObject *__pyx_v_direction, PyObject *__pyx_v_ptime_ms, PyObject *__pyx_v_protocol, PyObject *__pyx_v_cryptos); /* proto */
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_30_write(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_media); /* proto */
 static PyObject *__pyx_tp_new__initialisation_3pbx_3sdp_9negotiate___pyx_defaults(PyObject *o, 
 #if CYTHON_VECTORCALL_TPNEW
     PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames
@@ -3293,8 +3305,8 @@ namespace {
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_pop;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_values;
     PyObject *__pyx_tuple[12];
-    PyObject *__pyx_codeobj_tab[18];
-    PyObject *__pyx_string_tab[221];
+    PyObject *__pyx_codeobj_tab[19];
+    PyObject *__pyx_string_tab[232];
     PyObject *__pyx_number_tab[7];
 /* #### Code section: module_state_contents ### */
 /* PyFrozenDict.module_state_decls */
@@ -3373,221 +3385,232 @@ static __pyx_mstatetype * const __pyx_mstate_global = &__pyx_mstate_global_stati
 #define __pyx_kp_u__2 __pyx_string_tab[3]
 #define __pyx_kp_u_0 __pyx_string_tab[4]
 #define __pyx_kp_u_0_0_0_0 __pyx_string_tab[5]
-#define __pyx_kp_u__6 __pyx_string_tab[6]
-#define __pyx_kp_u__3 __pyx_string_tab[7]
-#define __pyx_kp_u_Agreed_None __pyx_string_tab[8]
-#define __pyx_kp_u_An_m_line_that_is_not_ours_every __pyx_string_tab[9]
-#define __pyx_kp_u_Codec_None __pyx_string_tab[10]
-#define __pyx_kp_u_Crypto_None __pyx_string_tab[11]
-#define __pyx_kp_u_MakeKey_None __pyx_string_tab[12]
-#define __pyx_kp_u_Note_that_Cython_is_deliberately __pyx_string_tab[13]
-#define __pyx_kp_u_RTP_AVP __pyx_string_tab[14]
-#define __pyx_kp_u_RTP_AVPF __pyx_string_tab[15]
-#define __pyx_kp_u_RTP_SAVP __pyx_string_tab[16]
-#define __pyx_kp_u_RTP_SAVPF __pyx_string_tab[17]
-#define __pyx_kp_u_Sequence_Codec __pyx_string_tab[18]
-#define __pyx_kp_u_Sequence_Crypto __pyx_string_tab[19]
-#define __pyx_kp_u_The_m_lines_of_a_session_in_orde __pyx_string_tab[20]
-#define __pyx_kp_u_What_both_sides_will_send_the_re __pyx_string_tab[21]
-#define __pyx_kp_u_add_note __pyx_string_tab[22]
-#define __pyx_kp_u_bytes_Description __pyx_string_tab[23]
-#define __pyx_kp_u_disable __pyx_string_tab[24]
-#define __pyx_kp_u_enable __pyx_string_tab[25]
-#define __pyx_kp_u_gc __pyx_string_tab[26]
-#define __pyx_kp_u_int_None __pyx_string_tab[27]
-#define __pyx_kp_u_isenabled __pyx_string_tab[28]
-#define __pyx_kp_u_list_Codec __pyx_string_tab[29]
-#define __pyx_kp_u_list_Media __pyx_string_tab[30]
-#define __pyx_kp_u_list_str __pyx_string_tab[31]
-#define __pyx_kp_u_no_audio_stream_that_we_can_take __pyx_string_tab[32]
-#define __pyx_kp_u_no_codec_in_common __pyx_string_tab[33]
-#define __pyx_kp_u_no_way_of_encryption_in_common __pyx_string_tab[34]
-#define __pyx_kp_u_rtcp_mux __pyx_string_tab[35]
-#define __pyx_kp_u_src_pbx_sdp_negotiate_py __pyx_string_tab[36]
-#define __pyx_kp_u_telephone_event __pyx_string_tab[37]
-#define __pyx_kp_u_the_answer_takes_none_of_our_key __pyx_string_tab[38]
-#define __pyx_kp_u_tuple_Crypto_None_Crypto_None __pyx_string_tab[39]
-#define __pyx_kp_u_tuple_Line __pyx_string_tab[40]
-#define __pyx_kp_u_tuple_bytes_Agreed __pyx_string_tab[41]
-#define __pyx_kp_u_tuple_str_int __pyx_string_tab[42]
-#define __pyx_n_u_ALONE __pyx_string_tab[43]
-#define __pyx_n_u_Agreed __pyx_string_tab[44]
-#define __pyx_n_u_Agreed_we_send __pyx_string_tab[45]
-#define __pyx_n_u_BY_NAME __pyx_string_tab[46]
-#define __pyx_n_u_Codec __pyx_string_tab[47]
-#define __pyx_n_u_Crypto __pyx_string_tab[48]
-#define __pyx_n_u_Description __pyx_string_tab[49]
-#define __pyx_n_u_EVENTS __pyx_string_tab[50]
-#define __pyx_n_u_Layout __pyx_string_tab[51]
-#define __pyx_n_u_Line __pyx_string_tab[52]
-#define __pyx_n_u_MakeKey __pyx_string_tab[53]
-#define __pyx_n_u_Media __pyx_string_tab[54]
-#define __pyx_n_u_NegotiationError __pyx_string_tab[55]
-#define __pyx_n_u_STATIC __pyx_string_tab[56]
-#define __pyx_n_u_Sequence __pyx_string_tab[57]
-#define __pyx_n_u__7 __pyx_string_tab[58]
-#define __pyx_n_u_PLAIN __pyx_string_tab[59]
-#define __pyx_n_u_REVERSED __pyx_string_tab[60]
-#define __pyx_n_u_SECURE __pyx_string_tab[61]
-#define __pyx_n_u_UNSPECIFIED __pyx_string_tab[62]
-#define __pyx_n_u_Pyx_PyDict_NextRef __pyx_string_tab[63]
-#define __pyx_n_u_annotate __pyx_string_tab[64]
-#define __pyx_n_u_annotations __pyx_string_tab[65]
-#define __pyx_n_u_class_getitem __pyx_string_tab[66]
-#define __pyx_n_u_doc __pyx_string_tab[67]
-#define __pyx_n_u_func __pyx_string_tab[68]
-#define __pyx_n_u_main __pyx_string_tab[69]
-#define __pyx_n_u_metaclass __pyx_string_tab[70]
-#define __pyx_n_u_module __pyx_string_tab[71]
-#define __pyx_n_u_name_2 __pyx_string_tab[72]
-#define __pyx_n_u_prepare __pyx_string_tab[73]
-#define __pyx_n_u_pyx_capi __pyx_string_tab[74]
-#define __pyx_n_u_pyx_vtable __pyx_string_tab[75]
-#define __pyx_n_u_qualname __pyx_string_tab[76]
-#define __pyx_n_u_test __pyx_string_tab[77]
-#define __pyx_n_u_agree __pyx_string_tab[78]
-#define __pyx_n_u_audio_2 __pyx_string_tab[79]
-#define __pyx_n_u_both __pyx_string_tab[80]
-#define __pyx_n_u_direction_2 __pyx_string_tab[81]
-#define __pyx_n_u_first_of __pyx_string_tab[82]
-#define __pyx_n_u_is_coroutine __pyx_string_tab[83]
-#define __pyx_n_u_line_2 __pyx_string_tab[84]
-#define __pyx_n_u_refusal __pyx_string_tab[85]
-#define __pyx_n_u_rtcp_2 __pyx_string_tab[86]
-#define __pyx_n_u_their_crypto __pyx_string_tab[87]
-#define __pyx_n_u_write __pyx_string_tab[88]
-#define __pyx_n_u_address __pyx_string_tab[89]
-#define __pyx_n_u_agreed __pyx_string_tab[90]
-#define __pyx_n_u_answer __pyx_string_tab[91]
-#define __pyx_n_u_append __pyx_string_tab[92]
-#define __pyx_n_u_asyncio_coroutines __pyx_string_tab[93]
-#define __pyx_n_u_at __pyx_string_tab[94]
-#define __pyx_n_u_attribute __pyx_string_tab[95]
-#define __pyx_n_u_attributes __pyx_string_tab[96]
-#define __pyx_n_u_audio __pyx_string_tab[97]
-#define __pyx_n_u_audio_of __pyx_string_tab[98]
-#define __pyx_n_u_before __pyx_string_tab[99]
-#define __pyx_n_u_bool __pyx_string_tab[100]
-#define __pyx_n_u_bytes __pyx_string_tab[101]
-#define __pyx_n_u_c __pyx_string_tab[102]
-#define __pyx_n_u_chosen __pyx_string_tab[103]
-#define __pyx_n_u_cline_in_traceback __pyx_string_tab[104]
-#define __pyx_n_u_clock_hz __pyx_string_tab[105]
-#define __pyx_n_u_close __pyx_string_tab[106]
-#define __pyx_n_u_codec __pyx_string_tab[107]
-#define __pyx_n_u_codecs __pyx_string_tab[108]
-#define __pyx_n_u_codecs_of __pyx_string_tab[109]
-#define __pyx_n_u_collections_abc __pyx_string_tab[110]
-#define __pyx_n_u_crypto __pyx_string_tab[111]
-#define __pyx_n_u_crypto_in __pyx_string_tab[112]
-#define __pyx_n_u_crypto_out __pyx_string_tab[113]
-#define __pyx_n_u_cryptos __pyx_string_tab[114]
-#define __pyx_n_u_cryptos_of __pyx_string_tab[115]
-#define __pyx_n_u_dataclass __pyx_string_tab[116]
-#define __pyx_n_u_dataclasses __pyx_string_tab[117]
-#define __pyx_n_u_description __pyx_string_tab[118]
-#define __pyx_n_u_digits __pyx_string_tab[119]
-#define __pyx_n_u_direction __pyx_string_tab[120]
-#define __pyx_n_u_enumerate __pyx_string_tab[121]
-#define __pyx_n_u_events __pyx_string_tab[122]
-#define __pyx_n_u_events_pt __pyx_string_tab[123]
-#define __pyx_n_u_fmtp __pyx_string_tab[124]
-#define __pyx_n_u_format __pyx_string_tab[125]
-#define __pyx_n_u_formats __pyx_string_tab[126]
-#define __pyx_n_u_frozen __pyx_string_tab[127]
-#define __pyx_n_u_genexpr __pyx_string_tab[128]
-#define __pyx_n_u_get __pyx_string_tab[129]
-#define __pyx_n_u_held __pyx_string_tab[130]
-#define __pyx_n_u_inactive __pyx_string_tab[131]
-#define __pyx_n_u_index __pyx_string_tab[132]
-#define __pyx_n_u_int __pyx_string_tab[133]
-#define __pyx_n_u_items __pyx_string_tab[134]
-#define __pyx_n_u_kind __pyx_string_tab[135]
-#define __pyx_n_u_layout __pyx_string_tab[136]
-#define __pyx_n_u_line __pyx_string_tab[137]
-#define __pyx_n_u_lower __pyx_string_tab[138]
-#define __pyx_n_u_make_answer __pyx_string_tab[139]
-#define __pyx_n_u_make_answer_locals_genexpr __pyx_string_tab[140]
-#define __pyx_n_u_make_key __pyx_string_tab[141]
-#define __pyx_n_u_make_offer __pyx_string_tab[142]
-#define __pyx_n_u_media __pyx_string_tab[143]
-#define __pyx_n_u_name __pyx_string_tab[144]
-#define __pyx_n_u_named __pyx_string_tab[145]
-#define __pyx_n_u_next __pyx_string_tab[146]
-#define __pyx_n_u_off __pyx_string_tab[147]
-#define __pyx_n_u_offer __pyx_string_tab[148]
-#define __pyx_n_u_one __pyx_string_tab[149]
-#define __pyx_n_u_other __pyx_string_tab[150]
-#define __pyx_n_u_others __pyx_string_tab[151]
-#define __pyx_n_u_ours __pyx_string_tab[152]
-#define __pyx_n_u_parse_description __pyx_string_tab[153]
-#define __pyx_n_u_partition __pyx_string_tab[154]
-#define __pyx_n_u_payload_type __pyx_string_tab[155]
-#define __pyx_n_u_pbx __pyx_string_tab[156]
-#define __pyx_n_u_pbx_errors __pyx_string_tab[157]
-#define __pyx_n_u_pbx_sdp_codec __pyx_string_tab[158]
-#define __pyx_n_u_pbx_sdp_crypto __pyx_string_tab[159]
-#define __pyx_n_u_pbx_sdp_description __pyx_string_tab[160]
-#define __pyx_n_u_pbx_sdp_negotiate __pyx_string_tab[161]
-#define __pyx_n_u_pbx_whole __pyx_string_tab[162]
-#define __pyx_n_u_pick __pyx_string_tab[163]
-#define __pyx_n_u_place __pyx_string_tab[164]
-#define __pyx_n_u_pop __pyx_string_tab[165]
-#define __pyx_n_u_port __pyx_string_tab[166]
-#define __pyx_n_u_property __pyx_string_tab[167]
-#define __pyx_n_u_protocol __pyx_string_tab[168]
-#define __pyx_n_u_ptime __pyx_string_tab[169]
-#define __pyx_n_u_ptime_ms __pyx_string_tab[170]
-#define __pyx_n_u_recvonly __pyx_string_tab[171]
-#define __pyx_n_u_remote __pyx_string_tab[172]
-#define __pyx_n_u_replace __pyx_string_tab[173]
-#define __pyx_n_u_required __pyx_string_tab[174]
-#define __pyx_n_u_return __pyx_string_tab[175]
-#define __pyx_n_u_rtcp __pyx_string_tab[176]
-#define __pyx_n_u_rtpmap __pyx_string_tab[177]
-#define __pyx_n_u_self __pyx_string_tab[178]
-#define __pyx_n_u_send __pyx_string_tab[179]
-#define __pyx_n_u_sendonly __pyx_string_tab[180]
-#define __pyx_n_u_sendrecv __pyx_string_tab[181]
-#define __pyx_n_u_session_id __pyx_string_tab[182]
-#define __pyx_n_u_setdefault __pyx_string_tab[183]
-#define __pyx_n_u_slots __pyx_string_tab[184]
-#define __pyx_n_u_srtp __pyx_string_tab[185]
-#define __pyx_n_u_str __pyx_string_tab[186]
-#define __pyx_n_u_strip __pyx_string_tab[187]
-#define __pyx_n_u_suite __pyx_string_tab[188]
-#define __pyx_n_u_tag __pyx_string_tab[189]
-#define __pyx_n_u_take_answer __pyx_string_tab[190]
-#define __pyx_n_u_take_answer_locals_genexpr __pyx_string_tab[191]
-#define __pyx_n_u_takes_events __pyx_string_tab[192]
-#define __pyx_n_u_theirs __pyx_string_tab[193]
-#define __pyx_n_u_theirs_first __pyx_string_tab[194]
-#define __pyx_n_u_throw __pyx_string_tab[195]
-#define __pyx_n_u_value __pyx_string_tab[196]
-#define __pyx_n_u_values __pyx_string_tab[197]
-#define __pyx_n_u_version __pyx_string_tab[198]
-#define __pyx_n_u_we_send __pyx_string_tab[199]
-#define __pyx_n_u_whole __pyx_string_tab[200]
-#define __pyx_n_u_willing __pyx_string_tab[201]
-#define __pyx_kp_b_PyObject_PyObject_PyObject_int __pyx_string_tab[202]
-#define __pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa __pyx_string_tab[203]
-#define __pyx_kp_b_iso88591_Q_a_A_A_A_az_1G_q_wgU_fG4_1_axq __pyx_string_tab[204]
-#define __pyx_kp_b_iso88591_IQa_YawauF_iwa_wc_aq_5_c_vU_E_E __pyx_string_tab[205]
-#define __pyx_kp_b_iso88591_Q_Q_Q_A_aq_xxq_AZq_R_rrs_xt_c_a __pyx_string_tab[206]
-#define __pyx_kp_b_iso88591_q_Q_Q_A_vQ_xt9Cq_1_AXQfIT_q_hfA __pyx_string_tab[207]
-#define __pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a __pyx_string_tab[208]
-#define __pyx_kp_b_iso88591_A_t_d_a __pyx_string_tab[209]
-#define __pyx_kp_b_iso88591_q __pyx_string_tab[210]
-#define __pyx_kp_b_iso88591_1 __pyx_string_tab[211]
-#define __pyx_kp_b_iso88591_4q_WE_E_ST __pyx_string_tab[212]
-#define __pyx_kp_b_iso88591_uJa_7_ZuA_U_AXS_6_vU_s_q_Qe7_t5 __pyx_string_tab[213]
-#define __pyx_kp_b_iso88591_5_WCt_at_Q __pyx_string_tab[214]
-#define __pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX __pyx_string_tab[215]
-#define __pyx_kp_b_iso88591_Q_1_d_1_7_z_AV6_t6_AU_AT_e_Qd_2 __pyx_string_tab[216]
-#define __pyx_kp_b_iso88591_A_q_IQ_uF_Q_q_q_IQ_uF_Q_q_1 __pyx_string_tab[217]
-#define __pyx_kp_b_iso88591_1_Qa_5_O5_Na __pyx_string_tab[218]
-#define __pyx_kp_b_iso88591_a_D_1KuC_vS_U_z_HCuCq_aq_1 __pyx_string_tab[219]
-#define __pyx_kp_b_iso88591_y_Q_5_c_U_E_4q_QR_7_1 __pyx_string_tab[220]
+#define __pyx_kp_u_255_255_255_255 __pyx_string_tab[6]
+#define __pyx_kp_u__6 __pyx_string_tab[7]
+#define __pyx_kp_u__3 __pyx_string_tab[8]
+#define __pyx_kp_u_Agreed_None __pyx_string_tab[9]
+#define __pyx_kp_u_An_m_line_that_is_not_ours_every __pyx_string_tab[10]
+#define __pyx_kp_u_Codec_None __pyx_string_tab[11]
+#define __pyx_kp_u_Crypto_None __pyx_string_tab[12]
+#define __pyx_kp_u_MakeKey_None __pyx_string_tab[13]
+#define __pyx_kp_u_Note_that_Cython_is_deliberately __pyx_string_tab[14]
+#define __pyx_kp_u_RTP_AVP __pyx_string_tab[15]
+#define __pyx_kp_u_RTP_AVPF __pyx_string_tab[16]
+#define __pyx_kp_u_RTP_SAVP __pyx_string_tab[17]
+#define __pyx_kp_u_RTP_SAVPF __pyx_string_tab[18]
+#define __pyx_kp_u_Sequence_Codec __pyx_string_tab[19]
+#define __pyx_kp_u_Sequence_Crypto __pyx_string_tab[20]
+#define __pyx_kp_u_The_m_lines_of_a_session_in_orde __pyx_string_tab[21]
+#define __pyx_kp_u_What_both_sides_will_send_the_re __pyx_string_tab[22]
+#define __pyx_kp_u_add_note __pyx_string_tab[23]
+#define __pyx_kp_u_bytes_Description __pyx_string_tab[24]
+#define __pyx_kp_u_disable __pyx_string_tab[25]
+#define __pyx_kp_u_enable __pyx_string_tab[26]
+#define __pyx_kp_u_gc __pyx_string_tab[27]
+#define __pyx_kp_u_int_None __pyx_string_tab[28]
+#define __pyx_kp_u_isenabled __pyx_string_tab[29]
+#define __pyx_kp_u_list_Codec __pyx_string_tab[30]
+#define __pyx_kp_u_list_Media __pyx_string_tab[31]
+#define __pyx_kp_u_list_str __pyx_string_tab[32]
+#define __pyx_kp_u_no_address_to_send_to __pyx_string_tab[33]
+#define __pyx_kp_u_no_audio_stream_that_we_can_take __pyx_string_tab[34]
+#define __pyx_kp_u_no_codec_in_common __pyx_string_tab[35]
+#define __pyx_kp_u_no_way_of_encryption_in_common __pyx_string_tab[36]
+#define __pyx_kp_u_not_one_address_but_many __pyx_string_tab[37]
+#define __pyx_kp_u_rtcp_mux __pyx_string_tab[38]
+#define __pyx_kp_u_src_pbx_sdp_negotiate_py __pyx_string_tab[39]
+#define __pyx_kp_u_telephone_event __pyx_string_tab[40]
+#define __pyx_kp_u_the_answer_takes_none_of_our_key __pyx_string_tab[41]
+#define __pyx_kp_u_tuple_Crypto_None_Crypto_None __pyx_string_tab[42]
+#define __pyx_kp_u_tuple_Line __pyx_string_tab[43]
+#define __pyx_kp_u_tuple_bytes_Agreed __pyx_string_tab[44]
+#define __pyx_kp_u_tuple_str_int __pyx_string_tab[45]
+#define __pyx_n_u_ALONE __pyx_string_tab[46]
+#define __pyx_n_u_Agreed __pyx_string_tab[47]
+#define __pyx_n_u_Agreed_we_send __pyx_string_tab[48]
+#define __pyx_n_u_BY_NAME __pyx_string_tab[49]
+#define __pyx_n_u_Codec __pyx_string_tab[50]
+#define __pyx_n_u_Crypto __pyx_string_tab[51]
+#define __pyx_n_u_Description __pyx_string_tab[52]
+#define __pyx_n_u_EVENTS __pyx_string_tab[53]
+#define __pyx_n_u_IPv4Address __pyx_string_tab[54]
+#define __pyx_n_u_Layout __pyx_string_tab[55]
+#define __pyx_n_u_Line __pyx_string_tab[56]
+#define __pyx_n_u_MakeKey __pyx_string_tab[57]
+#define __pyx_n_u_Media __pyx_string_tab[58]
+#define __pyx_n_u_NegotiationError __pyx_string_tab[59]
+#define __pyx_n_u_STATIC __pyx_string_tab[60]
+#define __pyx_n_u_Sequence __pyx_string_tab[61]
+#define __pyx_n_u__7 __pyx_string_tab[62]
+#define __pyx_n_u_BROADCAST __pyx_string_tab[63]
+#define __pyx_n_u_PLAIN __pyx_string_tab[64]
+#define __pyx_n_u_REVERSED __pyx_string_tab[65]
+#define __pyx_n_u_SECURE __pyx_string_tab[66]
+#define __pyx_n_u_UNSPECIFIED __pyx_string_tab[67]
+#define __pyx_n_u_Pyx_PyDict_NextRef __pyx_string_tab[68]
+#define __pyx_n_u_annotate __pyx_string_tab[69]
+#define __pyx_n_u_annotations __pyx_string_tab[70]
+#define __pyx_n_u_class_getitem __pyx_string_tab[71]
+#define __pyx_n_u_doc __pyx_string_tab[72]
+#define __pyx_n_u_func __pyx_string_tab[73]
+#define __pyx_n_u_main __pyx_string_tab[74]
+#define __pyx_n_u_metaclass __pyx_string_tab[75]
+#define __pyx_n_u_module __pyx_string_tab[76]
+#define __pyx_n_u_name_2 __pyx_string_tab[77]
+#define __pyx_n_u_prepare __pyx_string_tab[78]
+#define __pyx_n_u_pyx_capi __pyx_string_tab[79]
+#define __pyx_n_u_pyx_vtable __pyx_string_tab[80]
+#define __pyx_n_u_qualname __pyx_string_tab[81]
+#define __pyx_n_u_test __pyx_string_tab[82]
+#define __pyx_n_u_agree __pyx_string_tab[83]
+#define __pyx_n_u_audio_2 __pyx_string_tab[84]
+#define __pyx_n_u_both __pyx_string_tab[85]
+#define __pyx_n_u_direction_2 __pyx_string_tab[86]
+#define __pyx_n_u_first_of __pyx_string_tab[87]
+#define __pyx_n_u_is_coroutine __pyx_string_tab[88]
+#define __pyx_n_u_line_2 __pyx_string_tab[89]
+#define __pyx_n_u_refusal __pyx_string_tab[90]
+#define __pyx_n_u_rtcp_2 __pyx_string_tab[91]
+#define __pyx_n_u_sendable __pyx_string_tab[92]
+#define __pyx_n_u_their_crypto __pyx_string_tab[93]
+#define __pyx_n_u_write __pyx_string_tab[94]
+#define __pyx_n_u_address __pyx_string_tab[95]
+#define __pyx_n_u_agreed __pyx_string_tab[96]
+#define __pyx_n_u_answer __pyx_string_tab[97]
+#define __pyx_n_u_append __pyx_string_tab[98]
+#define __pyx_n_u_asyncio_coroutines __pyx_string_tab[99]
+#define __pyx_n_u_at __pyx_string_tab[100]
+#define __pyx_n_u_attribute __pyx_string_tab[101]
+#define __pyx_n_u_attributes __pyx_string_tab[102]
+#define __pyx_n_u_audio __pyx_string_tab[103]
+#define __pyx_n_u_audio_of __pyx_string_tab[104]
+#define __pyx_n_u_before __pyx_string_tab[105]
+#define __pyx_n_u_bool __pyx_string_tab[106]
+#define __pyx_n_u_bytes __pyx_string_tab[107]
+#define __pyx_n_u_c __pyx_string_tab[108]
+#define __pyx_n_u_chosen __pyx_string_tab[109]
+#define __pyx_n_u_cline_in_traceback __pyx_string_tab[110]
+#define __pyx_n_u_clock_hz __pyx_string_tab[111]
+#define __pyx_n_u_close __pyx_string_tab[112]
+#define __pyx_n_u_codec __pyx_string_tab[113]
+#define __pyx_n_u_codecs __pyx_string_tab[114]
+#define __pyx_n_u_codecs_of __pyx_string_tab[115]
+#define __pyx_n_u_collections_abc __pyx_string_tab[116]
+#define __pyx_n_u_crypto __pyx_string_tab[117]
+#define __pyx_n_u_crypto_in __pyx_string_tab[118]
+#define __pyx_n_u_crypto_out __pyx_string_tab[119]
+#define __pyx_n_u_cryptos __pyx_string_tab[120]
+#define __pyx_n_u_cryptos_of __pyx_string_tab[121]
+#define __pyx_n_u_dataclass __pyx_string_tab[122]
+#define __pyx_n_u_dataclasses __pyx_string_tab[123]
+#define __pyx_n_u_description __pyx_string_tab[124]
+#define __pyx_n_u_digits __pyx_string_tab[125]
+#define __pyx_n_u_direction __pyx_string_tab[126]
+#define __pyx_n_u_enumerate __pyx_string_tab[127]
+#define __pyx_n_u_events __pyx_string_tab[128]
+#define __pyx_n_u_events_pt __pyx_string_tab[129]
+#define __pyx_n_u_fmtp __pyx_string_tab[130]
+#define __pyx_n_u_format __pyx_string_tab[131]
+#define __pyx_n_u_formats __pyx_string_tab[132]
+#define __pyx_n_u_found __pyx_string_tab[133]
+#define __pyx_n_u_frozen __pyx_string_tab[134]
+#define __pyx_n_u_genexpr __pyx_string_tab[135]
+#define __pyx_n_u_get __pyx_string_tab[136]
+#define __pyx_n_u_held __pyx_string_tab[137]
+#define __pyx_n_u_inactive __pyx_string_tab[138]
+#define __pyx_n_u_index __pyx_string_tab[139]
+#define __pyx_n_u_int __pyx_string_tab[140]
+#define __pyx_n_u_ip_address __pyx_string_tab[141]
+#define __pyx_n_u_ipaddress __pyx_string_tab[142]
+#define __pyx_n_u_is_multicast __pyx_string_tab[143]
+#define __pyx_n_u_items __pyx_string_tab[144]
+#define __pyx_n_u_kind __pyx_string_tab[145]
+#define __pyx_n_u_layout __pyx_string_tab[146]
+#define __pyx_n_u_line __pyx_string_tab[147]
+#define __pyx_n_u_lower __pyx_string_tab[148]
+#define __pyx_n_u_make_answer __pyx_string_tab[149]
+#define __pyx_n_u_make_answer_locals_genexpr __pyx_string_tab[150]
+#define __pyx_n_u_make_key __pyx_string_tab[151]
+#define __pyx_n_u_make_offer __pyx_string_tab[152]
+#define __pyx_n_u_media __pyx_string_tab[153]
+#define __pyx_n_u_name __pyx_string_tab[154]
+#define __pyx_n_u_named __pyx_string_tab[155]
+#define __pyx_n_u_next __pyx_string_tab[156]
+#define __pyx_n_u_off __pyx_string_tab[157]
+#define __pyx_n_u_offer __pyx_string_tab[158]
+#define __pyx_n_u_one __pyx_string_tab[159]
+#define __pyx_n_u_other __pyx_string_tab[160]
+#define __pyx_n_u_others __pyx_string_tab[161]
+#define __pyx_n_u_ours __pyx_string_tab[162]
+#define __pyx_n_u_parse_description __pyx_string_tab[163]
+#define __pyx_n_u_partition __pyx_string_tab[164]
+#define __pyx_n_u_payload_type __pyx_string_tab[165]
+#define __pyx_n_u_pbx __pyx_string_tab[166]
+#define __pyx_n_u_pbx_errors __pyx_string_tab[167]
+#define __pyx_n_u_pbx_sdp_codec __pyx_string_tab[168]
+#define __pyx_n_u_pbx_sdp_crypto __pyx_string_tab[169]
+#define __pyx_n_u_pbx_sdp_description __pyx_string_tab[170]
+#define __pyx_n_u_pbx_sdp_negotiate __pyx_string_tab[171]
+#define __pyx_n_u_pbx_whole __pyx_string_tab[172]
+#define __pyx_n_u_pick __pyx_string_tab[173]
+#define __pyx_n_u_place __pyx_string_tab[174]
+#define __pyx_n_u_pop __pyx_string_tab[175]
+#define __pyx_n_u_port __pyx_string_tab[176]
+#define __pyx_n_u_property __pyx_string_tab[177]
+#define __pyx_n_u_protocol __pyx_string_tab[178]
+#define __pyx_n_u_ptime __pyx_string_tab[179]
+#define __pyx_n_u_ptime_ms __pyx_string_tab[180]
+#define __pyx_n_u_recvonly __pyx_string_tab[181]
+#define __pyx_n_u_remote __pyx_string_tab[182]
+#define __pyx_n_u_replace __pyx_string_tab[183]
+#define __pyx_n_u_required __pyx_string_tab[184]
+#define __pyx_n_u_return __pyx_string_tab[185]
+#define __pyx_n_u_rtcp __pyx_string_tab[186]
+#define __pyx_n_u_rtpmap __pyx_string_tab[187]
+#define __pyx_n_u_self __pyx_string_tab[188]
+#define __pyx_n_u_send __pyx_string_tab[189]
+#define __pyx_n_u_sendonly __pyx_string_tab[190]
+#define __pyx_n_u_sendrecv __pyx_string_tab[191]
+#define __pyx_n_u_session_id __pyx_string_tab[192]
+#define __pyx_n_u_setdefault __pyx_string_tab[193]
+#define __pyx_n_u_slots __pyx_string_tab[194]
+#define __pyx_n_u_srtp __pyx_string_tab[195]
+#define __pyx_n_u_str __pyx_string_tab[196]
+#define __pyx_n_u_strip __pyx_string_tab[197]
+#define __pyx_n_u_suite __pyx_string_tab[198]
+#define __pyx_n_u_tag __pyx_string_tab[199]
+#define __pyx_n_u_take_answer __pyx_string_tab[200]
+#define __pyx_n_u_take_answer_locals_genexpr __pyx_string_tab[201]
+#define __pyx_n_u_takes_events __pyx_string_tab[202]
+#define __pyx_n_u_theirs __pyx_string_tab[203]
+#define __pyx_n_u_theirs_first __pyx_string_tab[204]
+#define __pyx_n_u_throw __pyx_string_tab[205]
+#define __pyx_n_u_value __pyx_string_tab[206]
+#define __pyx_n_u_values __pyx_string_tab[207]
+#define __pyx_n_u_version __pyx_string_tab[208]
+#define __pyx_n_u_we_send __pyx_string_tab[209]
+#define __pyx_n_u_whole __pyx_string_tab[210]
+#define __pyx_n_u_willing __pyx_string_tab[211]
+#define __pyx_kp_b_PyObject_PyObject_PyObject_int __pyx_string_tab[212]
+#define __pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa __pyx_string_tab[213]
+#define __pyx_kp_b_iso88591_Q_a_A_A_A_az_1G_q_wgU_fG4_1_axq __pyx_string_tab[214]
+#define __pyx_kp_b_iso88591_IQa_YawauF_iwa_wc_aq_5_c_vU_E_E __pyx_string_tab[215]
+#define __pyx_kp_b_iso88591_Q_Q_Q_A_aq_xxq_AZq_R_rrs_xt_c_a __pyx_string_tab[216]
+#define __pyx_kp_b_iso88591_q_Q_Q_A_vQ_xt9Cq_1_AXQfIT_q_hfA __pyx_string_tab[217]
+#define __pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a __pyx_string_tab[218]
+#define __pyx_kp_b_iso88591_A_t_d_a __pyx_string_tab[219]
+#define __pyx_kp_b_iso88591_q __pyx_string_tab[220]
+#define __pyx_kp_b_iso88591_1 __pyx_string_tab[221]
+#define __pyx_kp_b_iso88591_4q_WE_E_ST __pyx_string_tab[222]
+#define __pyx_kp_b_iso88591_uJa_7_ZuA_U_AXS_6_vU_s_q_Qe7_t5 __pyx_string_tab[223]
+#define __pyx_kp_b_iso88591_5_WCt_at_Q __pyx_string_tab[224]
+#define __pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX __pyx_string_tab[225]
+#define __pyx_kp_b_iso88591_Q_1_d_1_7_z_AV6_t6_AU_AT_e_Qd_2 __pyx_string_tab[226]
+#define __pyx_kp_b_iso88591_A_q_IQ_uF_Q_q_q_IQ_uF_Q_q_1 __pyx_string_tab[227]
+#define __pyx_kp_b_iso88591_xq_xs_q_AQ_a_8_PQ_uN_V3a_a_A_3a __pyx_string_tab[228]
+#define __pyx_kp_b_iso88591_1_Qa_5_O5_Na __pyx_string_tab[229]
+#define __pyx_kp_b_iso88591_a_D_1KuC_vS_U_z_HCuCq_aq_1 __pyx_string_tab[230]
+#define __pyx_kp_b_iso88591_y_Q_5_c_U_E_4q_QR_7_1 __pyx_string_tab[231]
 #define __pyx_int_0 __pyx_number_tab[0]
 #define __pyx_int_1 __pyx_number_tab[1]
 #define __pyx_int_10 __pyx_number_tab[2]
@@ -3624,8 +3647,8 @@ static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<12; ++i) { Py_CLEAR(clear_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<18; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<221; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<19; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
+  for (int i=0; i<232; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
   for (int i=0; i<7; ++i) { Py_CLEAR(clear_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_clear_contents ### */
 /* CommonTypesMetaclass.module_state_clear */
@@ -3667,8 +3690,8 @@ static CYTHON_SMALL_CODE int __pyx_m_traverse(PyObject *m, visitproc visit, void
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<12; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_tuple[i]); }
-  for (int i=0; i<18; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<221; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<19; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
+  for (int i=0; i<232; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
   for (int i=0; i<7; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_number_tab[i]); }
 /* #### Code section: module_state_traverse_contents ### */
 /* CommonTypesMetaclass.module_state_traverse */
@@ -3686,7 +3709,7 @@ return 0;
 #endif
 /* #### Code section: module_code ### */
 
-/* "pbx/sdp/negotiate.py":57
+/* "pbx/sdp/negotiate.py":59
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
  *     @property             # <<<<<<<<<<<<<<
@@ -3733,32 +3756,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_self,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 57, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 59, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 57, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 59, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "we_send", 0) < (0)) __PYX_ERR(0, 57, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "we_send", 0) < (0)) __PYX_ERR(0, 59, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, i); __PYX_ERR(0, 57, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, i); __PYX_ERR(0, 59, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 57, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 59, __pyx_L3_error)
     }
     __pyx_v_self = values[0];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 57, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("we_send", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 59, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -3790,16 +3813,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("we_send", 0);
 
-  /* "pbx/sdp/negotiate.py":59
+  /* "pbx/sdp/negotiate.py":61
  *     @property
  *     def we_send(self) -> bool:
  *         return self.direction in ("sendrecv", "sendonly")             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_self, __pyx_mstate_global->__pyx_n_u_direction); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 59, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_self, __pyx_mstate_global->__pyx_n_u_direction); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 61, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 59, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 61, __pyx_L1_error)
   if (!__pyx_t_3) {
 
   } else {
@@ -3808,13 +3831,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
 
     goto __pyx_L3_bool_binop_done;
   }
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 59, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 61, __pyx_L1_error)
 
   __pyx_t_2 = __pyx_t_3;
 
   __pyx_L3_bool_binop_done:;
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = __Pyx_PyBool_FromLong(__pyx_t_2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 59, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyBool_FromLong(__pyx_t_2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 61, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
 
   {
@@ -3828,7 +3851,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":57
+  /* "pbx/sdp/negotiate.py":59
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
  *     @property             # <<<<<<<<<<<<<<
@@ -3847,7 +3870,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6Agreed_we_send(CYTHON_UNUSED PyO
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":62
+/* "pbx/sdp/negotiate.py":64
  * 
  * 
  * def audio_of(description: Description) -> tuple[int, Media]:             # <<<<<<<<<<<<<<
@@ -3881,7 +3904,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("audio_of", 0);
 
-  /* "pbx/sdp/negotiate.py":67
+  /* "pbx/sdp/negotiate.py":69
  *     :raises NegotiationError: where there is none.
  *     """
  *     for index, media in enumerate(description.media):             # <<<<<<<<<<<<<<
@@ -3896,34 +3919,34 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 67, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 69, __pyx_L1_error)
       #endif
       if (__pyx_t_3 >= __pyx_temp) break;
     }
     __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_3;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 67, __pyx_L1_error)
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 69, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_XDECREF_SET(__pyx_v_media, __pyx_t_4);
     __pyx_t_4 = 0;
     __Pyx_INCREF(__pyx_t_1);
     __Pyx_XDECREF_SET(__pyx_v_index, __pyx_t_1);
-    __pyx_t_4 = __Pyx_PyLong_AddObjC(__pyx_t_1, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 67, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyLong_AddObjC(__pyx_t_1, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 69, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_DECREF(__pyx_t_1);
     __pyx_t_1 = __pyx_t_4;
     __pyx_t_4 = 0;
 
-    /* "pbx/sdp/negotiate.py":68
+    /* "pbx/sdp/negotiate.py":70
  *     """
  *     for index, media in enumerate(description.media):
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):             # <<<<<<<<<<<<<<
  *             return index, media
  *     raise NegotiationError("no audio stream that we can take")
 */
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 68, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_6 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 68, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_6) {
 
@@ -3933,9 +3956,9 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
 
       goto __pyx_L6_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 68, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 68, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_6) {
 
@@ -3945,24 +3968,24 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
 
       goto __pyx_L6_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 68, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 68, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
-    __pyx_t_7 = __Pyx_PySequence_ListKeepNew(__pyx_t_8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 68, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PySequence_ListKeepNew(__pyx_t_8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 68, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
-    if (__Pyx_PyList_Extend(__pyx_t_7, __pyx_t_8) < (0)) __PYX_ERR(0, 68, __pyx_L1_error)
+    if (__Pyx_PyList_Extend(__pyx_t_7, __pyx_t_8) < (0)) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     {
       PyObject *__pyx_temp = PyList_AsTuple(__pyx_t_7);
       __Pyx_DECREF(__pyx_t_7);
-      __pyx_t_7 = __pyx_temp; if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 68, __pyx_L1_error)
+      __pyx_t_7 = __pyx_temp; if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 70, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
-    __pyx_t_6 = (__Pyx_PySequence_ContainsTF(__pyx_t_4, __pyx_t_7, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 68, __pyx_L1_error)
+    __pyx_t_6 = (__Pyx_PySequence_ContainsTF(__pyx_t_4, __pyx_t_7, Py_EQ)); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 70, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
 
@@ -3972,21 +3995,21 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
     if (__pyx_t_5) {
 
 
-      /* "pbx/sdp/negotiate.py":69
+      /* "pbx/sdp/negotiate.py":71
  *     for index, media in enumerate(description.media):
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):
  *             return index, media             # <<<<<<<<<<<<<<
  *     raise NegotiationError("no audio stream that we can take")
  * 
 */
-      __pyx_t_7 = PyTuple_New(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 69, __pyx_L1_error)
+      __pyx_t_7 = PyTuple_New(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 71, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
       __Pyx_INCREF(__pyx_v_index);
       __Pyx_GIVEREF(__pyx_v_index);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 0, __pyx_v_index) != (0)) __PYX_ERR(0, 69, __pyx_L1_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 0, __pyx_v_index) != (0)) __PYX_ERR(0, 71, __pyx_L1_error);
       __Pyx_INCREF(__pyx_v_media);
       __Pyx_GIVEREF(__pyx_v_media);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 1, __pyx_v_media) != (0)) __PYX_ERR(0, 69, __pyx_L1_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_7, 1, __pyx_v_media) != (0)) __PYX_ERR(0, 71, __pyx_L1_error);
       {
         PyObject *__pyx_temp;
         {
@@ -4000,7 +4023,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
       __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
       goto __pyx_L0;
 
-      /* "pbx/sdp/negotiate.py":68
+      /* "pbx/sdp/negotiate.py":70
  *     """
  *     for index, media in enumerate(description.media):
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):             # <<<<<<<<<<<<<<
@@ -4009,7 +4032,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
 */
     }
 
-    /* "pbx/sdp/negotiate.py":67
+    /* "pbx/sdp/negotiate.py":69
  *     :raises NegotiationError: where there is none.
  *     """
  *     for index, media in enumerate(description.media):             # <<<<<<<<<<<<<<
@@ -4020,7 +4043,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":70
+  /* "pbx/sdp/negotiate.py":72
  *         if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):
  *             return index, media
  *     raise NegotiationError("no audio stream that we can take")             # <<<<<<<<<<<<<<
@@ -4028,7 +4051,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
  * 
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 70, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 72, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   __pyx_t_9 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -4047,14 +4070,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_audio_of(struct __pyx_obj_3pbx_3sd
     __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_7, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 70, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 72, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __Pyx_Raise(__pyx_t_1, 0, 0, 0);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __PYX_ERR(0, 70, __pyx_L1_error)
+  __PYX_ERR(0, 72, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":62
+  /* "pbx/sdp/negotiate.py":64
  * 
  * 
  * def audio_of(description: Description) -> tuple[int, Media]:             # <<<<<<<<<<<<<<
@@ -4119,32 +4142,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_description,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 62, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 64, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 62, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 64, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "audio_of", 0) < (0)) __PYX_ERR(0, 62, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "audio_of", 0) < (0)) __PYX_ERR(0, 64, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, i); __PYX_ERR(0, 62, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, i); __PYX_ERR(0, 64, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 62, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 64, __pyx_L3_error)
     }
     __pyx_v_description = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 62, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("audio_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 64, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -4155,7 +4178,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_description), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "description", 0))) __PYX_ERR(0, 62, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_description), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "description", 0))) __PYX_ERR(0, 64, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_audio_of(__pyx_self, __pyx_v_description);
 
   /* function exit code */
@@ -4183,7 +4206,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_audio_of(CYTHON_UNUSED PyObject *
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("audio_of", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(__pyx_v_description, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 62, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(__pyx_v_description, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 64, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -4207,7 +4230,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_audio_of(CYTHON_UNUSED PyObject *
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":73
+/* "pbx/sdp/negotiate.py":75
  * 
  * 
  * def codecs_of(media: Media) -> list[Codec]:             # <<<<<<<<<<<<<<
@@ -4256,30 +4279,30 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("codecs_of", 0);
 
-  /* "pbx/sdp/negotiate.py":75
+  /* "pbx/sdp/negotiate.py":77
  * def codecs_of(media: Media) -> list[Codec]:
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}             # <<<<<<<<<<<<<<
  *     for value in media.all("rtpmap"):
  *         number, _, rest = value.partition(" ")
 */
-  __pyx_t_1 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 75, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 77, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_v_maps = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":76
+  /* "pbx/sdp/negotiate.py":78
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}
  *     for value in media.all("rtpmap"):             # <<<<<<<<<<<<<<
  *         number, _, rest = value.partition(" ")
  *         maps[number.strip()] = rest.strip()
 */
-  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_rtpmap, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 76, __pyx_L1_error)
+  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_rtpmap, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   if (unlikely(__pyx_t_1 == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 76, __pyx_L1_error)
+    __PYX_ERR(0, 78, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1; __Pyx_INCREF(__pyx_t_2);
   __pyx_t_3 = 0;
@@ -4288,18 +4311,18 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 76, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 78, __pyx_L1_error)
       #endif
       if (__pyx_t_3 >= __pyx_temp) break;
     }
     __pyx_t_1 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_3;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 76, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_XDECREF_SET(__pyx_v_value, __pyx_t_1);
     __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":77
+    /* "pbx/sdp/negotiate.py":79
  *     maps = {}
  *     for value in media.all("rtpmap"):
  *         number, _, rest = value.partition(" ")             # <<<<<<<<<<<<<<
@@ -4313,7 +4336,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_mstate_global->__pyx_kp_u_};
       __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 77, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     if ((likely(PyTuple_CheckExact(__pyx_t_1))) || (PyList_CheckExact(__pyx_t_1))) {
@@ -4322,7 +4345,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       if (unlikely(size != 3)) {
         if (size > 3) __Pyx_RaiseTooManyValuesError(3);
         else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-        __PYX_ERR(0, 77, __pyx_L1_error)
+        __PYX_ERR(0, 79, __pyx_L1_error)
       }
       #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
       if (likely(PyTuple_CheckExact(sequence))) {
@@ -4334,27 +4357,27 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __Pyx_INCREF(__pyx_t_7);
       } else {
         __pyx_t_4 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 77, __pyx_L1_error)
+        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_4);
         __pyx_t_6 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 77, __pyx_L1_error)
+        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 79, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_6);
         __pyx_t_7 = __Pyx_PyList_GET_ITEM_REF(sequence, 2, __Pyx_ReferenceSharing_SharedReference);
-        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 77, __pyx_L1_error)
+        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 79, __pyx_L1_error)
         __Pyx_XGOTREF(__pyx_t_7);
       }
       #else
-      __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 77, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 79, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 77, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 79, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 77, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 79, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
       #endif
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
     } else {
       Py_ssize_t index = -1;
-      __pyx_t_8 = PyObject_GetIter(__pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 77, __pyx_L1_error)
+      __pyx_t_8 = PyObject_GetIter(__pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 79, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_8);
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       __pyx_t_9 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_8);
@@ -4364,7 +4387,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __Pyx_GOTREF(__pyx_t_6);
       index = 2; __pyx_t_7 = __pyx_t_9(__pyx_t_8); if (unlikely(!__pyx_t_7)) goto __pyx_L5_unpacking_failed;
       __Pyx_GOTREF(__pyx_t_7);
-      if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_8), 3) < (0)) __PYX_ERR(0, 77, __pyx_L1_error)
+      if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_8), 3) < (0)) __PYX_ERR(0, 79, __pyx_L1_error)
       __pyx_t_9 = NULL;
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
       goto __pyx_L6_unpacking_done;
@@ -4372,7 +4395,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
       __pyx_t_9 = NULL;
       if (__Pyx_IterFinish() == 0) __Pyx_RaiseNeedMoreValuesError(index);
-      __PYX_ERR(0, 77, __pyx_L1_error)
+      __PYX_ERR(0, 79, __pyx_L1_error)
       __pyx_L6_unpacking_done:;
     }
     __Pyx_XDECREF_SET(__pyx_v_number, __pyx_t_4);
@@ -4382,7 +4405,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     __Pyx_XDECREF_SET(__pyx_v_rest, __pyx_t_7);
     __pyx_t_7 = 0;
 
-    /* "pbx/sdp/negotiate.py":78
+    /* "pbx/sdp/negotiate.py":80
  *     for value in media.all("rtpmap"):
  *         number, _, rest = value.partition(" ")
  *         maps[number.strip()] = rest.strip()             # <<<<<<<<<<<<<<
@@ -4396,7 +4419,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       PyObject *__pyx_callargs[2] = {__pyx_t_7, NULL};
       __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_strip, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 78, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 80, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __pyx_t_6 = __pyx_v_number;
@@ -4406,14 +4429,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       PyObject *__pyx_callargs[2] = {__pyx_t_6, NULL};
       __pyx_t_7 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_strip, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 78, __pyx_L1_error)
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 80, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
-    if (unlikely((PyDict_SetItem(__pyx_v_maps, __pyx_t_7, __pyx_t_1) < 0))) __PYX_ERR(0, 78, __pyx_L1_error)
+    if (unlikely((PyDict_SetItem(__pyx_v_maps, __pyx_t_7, __pyx_t_1) < 0))) __PYX_ERR(0, 80, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":76
+    /* "pbx/sdp/negotiate.py":78
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}
  *     for value in media.all("rtpmap"):             # <<<<<<<<<<<<<<
@@ -4423,7 +4446,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":79
+  /* "pbx/sdp/negotiate.py":81
  *         number, _, rest = value.partition(" ")
  *         maps[number.strip()] = rest.strip()
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}             # <<<<<<<<<<<<<<
@@ -4431,13 +4454,13 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
  *     for text in media.formats:
 */
   { /* enter inner scope */
-    __pyx_t_2 = PyDict_New(); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 79, __pyx_L10_error)
+    __pyx_t_2 = PyDict_New(); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 81, __pyx_L10_error)
     __Pyx_GOTREF(__pyx_t_2);
-    __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_fmtp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
+    __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_media->__pyx_vtab)->all(__pyx_v_media, __pyx_mstate_global->__pyx_n_u_fmtp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 81, __pyx_L10_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (unlikely(__pyx_t_1 == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-      __PYX_ERR(0, 79, __pyx_L10_error)
+      __PYX_ERR(0, 81, __pyx_L10_error)
     }
     __pyx_t_7 = __pyx_t_1; __Pyx_INCREF(__pyx_t_7);
     __pyx_t_3 = 0;
@@ -4446,13 +4469,13 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_7);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 79, __pyx_L10_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 81, __pyx_L10_error)
         #endif
         if (__pyx_t_3 >= __pyx_temp) break;
       }
       __pyx_t_1 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_7, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_3;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 81, __pyx_L10_error)
       __Pyx_GOTREF(__pyx_t_1);
       __Pyx_XDECREF_SET(__pyx_7genexpr__pyx_v_value, __pyx_t_1);
       __pyx_t_1 = 0;
@@ -4463,10 +4486,10 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_mstate_global->__pyx_kp_u_};
         __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
+        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 81, __pyx_L10_error)
         __Pyx_GOTREF(__pyx_t_1);
       }
-      __pyx_t_6 = __Pyx_GetItemInt(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 79, __pyx_L10_error)
+      __pyx_t_6 = __Pyx_GetItemInt(__pyx_t_1, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 81, __pyx_L10_error)
       __Pyx_GOTREF(__pyx_t_6);
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
       __pyx_t_10 = __pyx_7genexpr__pyx_v_value;
@@ -4476,10 +4499,10 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         PyObject *__pyx_callargs[2] = {__pyx_t_10, __pyx_mstate_global->__pyx_kp_u_};
         __pyx_t_8 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
-        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 79, __pyx_L10_error)
+        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 81, __pyx_L10_error)
         __Pyx_GOTREF(__pyx_t_8);
       }
-      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_8, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 79, __pyx_L10_error)
+      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_8, 2, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 81, __pyx_L10_error)
       __Pyx_GOTREF(__pyx_t_10);
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
       __pyx_t_4 = __pyx_t_10;
@@ -4490,10 +4513,10 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_strip, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
         __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
-        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 79, __pyx_L10_error)
+        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 81, __pyx_L10_error)
         __Pyx_GOTREF(__pyx_t_1);
       }
-      if (unlikely(PyDict_SetItem(__pyx_t_2, __pyx_t_6, __pyx_t_1))) __PYX_ERR(0, 79, __pyx_L10_error)
+      if (unlikely(PyDict_SetItem(__pyx_t_2, __pyx_t_6, __pyx_t_1))) __PYX_ERR(0, 81, __pyx_L10_error)
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
     }
@@ -4508,19 +4531,19 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   __pyx_v_fmtps = ((PyObject*)__pyx_t_2);
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":80
+  /* "pbx/sdp/negotiate.py":82
  *         maps[number.strip()] = rest.strip()
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
  *     found = []             # <<<<<<<<<<<<<<
  *     for text in media.formats:
  *         pt = whole(text)
 */
-  __pyx_t_2 = PyList_New(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 80, __pyx_L1_error)
+  __pyx_t_2 = PyList_New(0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 82, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __pyx_v_found = ((PyObject*)__pyx_t_2);
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":81
+  /* "pbx/sdp/negotiate.py":83
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
  *     found = []
  *     for text in media.formats:             # <<<<<<<<<<<<<<
@@ -4529,7 +4552,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
   if (unlikely(__pyx_v_media->formats == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 81, __pyx_L1_error)
+    __PYX_ERR(0, 83, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_v_media->formats; __Pyx_INCREF(__pyx_t_2);
   __pyx_t_3 = 0;
@@ -4537,18 +4560,18 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 81, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 83, __pyx_L1_error)
       #endif
       if (__pyx_t_3 >= __pyx_temp) break;
     }
     __pyx_t_7 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_2, __pyx_t_3, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_3;
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 81, __pyx_L1_error)
+    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 83, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     __Pyx_XDECREF_SET(__pyx_v_text, __pyx_t_7);
     __pyx_t_7 = 0;
 
-    /* "pbx/sdp/negotiate.py":82
+    /* "pbx/sdp/negotiate.py":84
  *     found = []
  *     for text in media.formats:
  *         pt = whole(text)             # <<<<<<<<<<<<<<
@@ -4556,7 +4579,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
  *             continue
 */
     __pyx_t_1 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 82, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 84, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_5 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -4575,13 +4598,13 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __pyx_t_7 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (__pyx_t_5*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 82, __pyx_L1_error)
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 84, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
     __Pyx_XDECREF_SET(__pyx_v_pt, __pyx_t_7);
     __pyx_t_7 = 0;
 
-    /* "pbx/sdp/negotiate.py":83
+    /* "pbx/sdp/negotiate.py":85
  *     for text in media.formats:
  *         pt = whole(text)
  *         if pt is None or pt > 127:             # <<<<<<<<<<<<<<
@@ -4597,7 +4620,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 
       goto __pyx_L18_bool_binop_done;
     }
-    __pyx_t_12 = __Pyx_PyObject_CompareBoolGt_object_int(__pyx_v_pt, __pyx_mstate_global->__pyx_int_127, Py_GT); if (unlikely((__pyx_t_12 < 0))) __PYX_ERR(0, 83, __pyx_L1_error)
+    __pyx_t_12 = __Pyx_PyObject_CompareBoolGt_object_int(__pyx_v_pt, __pyx_mstate_global->__pyx_int_127, Py_GT); if (unlikely((__pyx_t_12 < 0))) __PYX_ERR(0, 85, __pyx_L1_error)
 
     __pyx_t_11 = __pyx_t_12;
 
@@ -4605,7 +4628,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     if (__pyx_t_11) {
 
 
-      /* "pbx/sdp/negotiate.py":84
+      /* "pbx/sdp/negotiate.py":86
  *         pt = whole(text)
  *         if pt is None or pt > 127:
  *             continue             # <<<<<<<<<<<<<<
@@ -4614,7 +4637,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
       goto __pyx_L15_continue;
 
-      /* "pbx/sdp/negotiate.py":83
+      /* "pbx/sdp/negotiate.py":85
  *     for text in media.formats:
  *         pt = whole(text)
  *         if pt is None or pt > 127:             # <<<<<<<<<<<<<<
@@ -4623,25 +4646,25 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
     }
 
-    /* "pbx/sdp/negotiate.py":85
+    /* "pbx/sdp/negotiate.py":87
  *         if pt is None or pt > 127:
  *             continue
  *         if text in maps:             # <<<<<<<<<<<<<<
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
 */
-    __pyx_t_11 = (__Pyx_PyDict_ContainsTF(__pyx_v_text, __pyx_v_maps, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 85, __pyx_L1_error)
+    __pyx_t_11 = (__Pyx_PyDict_ContainsTF(__pyx_v_text, __pyx_v_maps, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 87, __pyx_L1_error)
     if (__pyx_t_11) {
 
 
-      /* "pbx/sdp/negotiate.py":86
+      /* "pbx/sdp/negotiate.py":88
  *             continue
  *         if text in maps:
  *             name, _, clock = maps[text].partition("/")             # <<<<<<<<<<<<<<
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
 */
-      __pyx_t_1 = __Pyx_PyDict_GetItem(__pyx_v_maps, __pyx_v_text); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 86, __pyx_L1_error)
+      __pyx_t_1 = __Pyx_PyDict_GetItem(__pyx_v_maps, __pyx_v_text); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 88, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
       __pyx_t_6 = __pyx_t_1;
       __Pyx_INCREF(__pyx_t_6);
@@ -4651,7 +4674,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __pyx_t_7 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
         __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 86, __pyx_L1_error)
+        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 88, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_7);
       }
       if ((likely(PyTuple_CheckExact(__pyx_t_7))) || (PyList_CheckExact(__pyx_t_7))) {
@@ -4660,7 +4683,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         if (unlikely(size != 3)) {
           if (size > 3) __Pyx_RaiseTooManyValuesError(3);
           else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-          __PYX_ERR(0, 86, __pyx_L1_error)
+          __PYX_ERR(0, 88, __pyx_L1_error)
         }
         #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
         if (likely(PyTuple_CheckExact(sequence))) {
@@ -4672,27 +4695,27 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
           __Pyx_INCREF(__pyx_t_10);
         } else {
           __pyx_t_1 = __Pyx_PyList_GET_ITEM_REF(sequence, 0, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 86, __pyx_L1_error)
+          if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 88, __pyx_L1_error)
           __Pyx_XGOTREF(__pyx_t_1);
           __pyx_t_6 = __Pyx_PyList_GET_ITEM_REF(sequence, 1, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
+          if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 88, __pyx_L1_error)
           __Pyx_XGOTREF(__pyx_t_6);
           __pyx_t_10 = __Pyx_PyList_GET_ITEM_REF(sequence, 2, __Pyx_ReferenceSharing_SharedReference);
-          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
+          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 88, __pyx_L1_error)
           __Pyx_XGOTREF(__pyx_t_10);
         }
         #else
-        __pyx_t_1 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __pyx_t_1 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 88, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_1);
-        __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __pyx_t_6 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 88, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_6);
-        __pyx_t_10 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __pyx_t_10 = __Pyx_PySequence_ITEM(sequence, 2); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 88, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_10);
         #endif
         __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       } else {
         Py_ssize_t index = -1;
-        __pyx_t_4 = PyObject_GetIter(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 86, __pyx_L1_error)
+        __pyx_t_4 = PyObject_GetIter(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 88, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_4);
         __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
         __pyx_t_9 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_4);
@@ -4702,7 +4725,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __Pyx_GOTREF(__pyx_t_6);
         index = 2; __pyx_t_10 = __pyx_t_9(__pyx_t_4); if (unlikely(!__pyx_t_10)) goto __pyx_L21_unpacking_failed;
         __Pyx_GOTREF(__pyx_t_10);
-        if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_4), 3) < (0)) __PYX_ERR(0, 86, __pyx_L1_error)
+        if (__Pyx_IternextUnpackEndCheck(__pyx_t_9(__pyx_t_4), 3) < (0)) __PYX_ERR(0, 88, __pyx_L1_error)
         __pyx_t_9 = NULL;
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
         goto __pyx_L22_unpacking_done;
@@ -4710,7 +4733,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
         __pyx_t_9 = NULL;
         if (__Pyx_IterFinish() == 0) __Pyx_RaiseNeedMoreValuesError(index);
-        __PYX_ERR(0, 86, __pyx_L1_error)
+        __PYX_ERR(0, 88, __pyx_L1_error)
         __pyx_L22_unpacking_done:;
       }
       __Pyx_XDECREF_SET(__pyx_v_name, __pyx_t_1);
@@ -4720,7 +4743,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __Pyx_XDECREF_SET(__pyx_v_clock, __pyx_t_10);
       __pyx_t_10 = 0;
 
-      /* "pbx/sdp/negotiate.py":87
+      /* "pbx/sdp/negotiate.py":89
  *         if text in maps:
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())             # <<<<<<<<<<<<<<
@@ -4734,21 +4757,21 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         PyObject *__pyx_callargs[2] = {__pyx_t_6, NULL};
         __pyx_t_10 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_lower, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-        if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
+        if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 89, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_10);
       }
-      __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_10, __pyx_mstate_global->__pyx_kp_u_telephone_event, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 87, __pyx_L1_error)
+      __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_10, __pyx_mstate_global->__pyx_kp_u_telephone_event, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 89, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
       if (__pyx_t_11) {
-        __Pyx_GetModuleGlobalName(__pyx_t_10, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
+        __Pyx_GetModuleGlobalName(__pyx_t_10, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 89, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_10);
         __pyx_t_7 = __pyx_t_10;
         __pyx_t_10 = 0;
       } else {
         __pyx_t_6 = NULL;
-        __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_BY_NAME); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 87, __pyx_L1_error)
+        __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_BY_NAME); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 89, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_1);
-        __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_get); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 87, __pyx_L1_error)
+        __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_get); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 89, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_4);
         __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
         __pyx_t_8 = __pyx_v_name;
@@ -4758,7 +4781,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
           PyObject *__pyx_callargs[2] = {__pyx_t_8, NULL};
           __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_lower, __pyx_callargs+__pyx_t_5, (1-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
           __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
-          if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 87, __pyx_L1_error)
+          if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 89, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_1);
         }
         __pyx_t_5 = 1;
@@ -4779,7 +4802,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
           __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
           __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
           __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 87, __pyx_L1_error)
+          if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 89, __pyx_L1_error)
           __Pyx_GOTREF(__pyx_t_10);
         }
         __pyx_t_7 = __pyx_t_10;
@@ -4789,7 +4812,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_7);
       __pyx_t_7 = 0;
 
-      /* "pbx/sdp/negotiate.py":88
+      /* "pbx/sdp/negotiate.py":90
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):             # <<<<<<<<<<<<<<
@@ -4812,18 +4835,18 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
         PyObject *__pyx_callargs[2] = {__pyx_t_10, __pyx_mstate_global->__pyx_kp_u__2};
         __pyx_t_7 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_partition, __pyx_callargs+__pyx_t_5, (2-__pyx_t_5) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
         __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
-        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 88, __pyx_L1_error)
+        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 90, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_7);
       }
-      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_7, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 88, __pyx_L1_error)
+      __pyx_t_10 = __Pyx_GetItemInt(__pyx_t_7, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 90, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_10);
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-      __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 88, __pyx_L1_error)
+      __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 90, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
-      __pyx_t_4 = __Pyx_PyObject_Unicode(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 88, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_Unicode(__pyx_t_7); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 90, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-      __pyx_t_12 = __Pyx_PyObject_CompareBoolNe_object_str(__pyx_t_10, __pyx_t_4, Py_NE); if (unlikely((__pyx_t_12 < 0))) __PYX_ERR(0, 88, __pyx_L1_error)
+      __pyx_t_12 = __Pyx_PyObject_CompareBoolNe_object_str(__pyx_t_10, __pyx_t_4, Py_NE); if (unlikely((__pyx_t_12 < 0))) __PYX_ERR(0, 90, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
@@ -4833,7 +4856,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       if (__pyx_t_11) {
 
 
-        /* "pbx/sdp/negotiate.py":89
+        /* "pbx/sdp/negotiate.py":91
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
  *                 continue             # <<<<<<<<<<<<<<
@@ -4842,7 +4865,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
         goto __pyx_L15_continue;
 
-        /* "pbx/sdp/negotiate.py":88
+        /* "pbx/sdp/negotiate.py":90
  *             name, _, clock = maps[text].partition("/")
  *             codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):             # <<<<<<<<<<<<<<
@@ -4851,7 +4874,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
       }
 
-      /* "pbx/sdp/negotiate.py":85
+      /* "pbx/sdp/negotiate.py":87
  *         if pt is None or pt > 127:
  *             continue
  *         if text in maps:             # <<<<<<<<<<<<<<
@@ -4861,36 +4884,36 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       goto __pyx_L20;
     }
 
-    /* "pbx/sdp/negotiate.py":90
+    /* "pbx/sdp/negotiate.py":92
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
  *                 continue
  *         elif pt in STATIC:             # <<<<<<<<<<<<<<
  *             codec = STATIC[pt]
  *         else:
 */
-    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 90, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 92, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_pt, __pyx_t_4, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 90, __pyx_L1_error)
+    __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_pt, __pyx_t_4, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 92, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_11) {
 
 
-      /* "pbx/sdp/negotiate.py":91
+      /* "pbx/sdp/negotiate.py":93
  *                 continue
  *         elif pt in STATIC:
  *             codec = STATIC[pt]             # <<<<<<<<<<<<<<
  *         else:
  *             continue
 */
-      __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 91, __pyx_L1_error)
+      __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_STATIC); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 93, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_10 = __Pyx_PyObject_GetItem(__pyx_t_4, __pyx_v_pt); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 91, __pyx_L1_error)
+      __pyx_t_10 = __Pyx_PyObject_GetItem(__pyx_t_4, __pyx_v_pt); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 93, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_10);
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_10);
       __pyx_t_10 = 0;
 
-      /* "pbx/sdp/negotiate.py":90
+      /* "pbx/sdp/negotiate.py":92
  *             if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
  *                 continue
  *         elif pt in STATIC:             # <<<<<<<<<<<<<<
@@ -4900,7 +4923,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       goto __pyx_L20;
     }
 
-    /* "pbx/sdp/negotiate.py":93
+    /* "pbx/sdp/negotiate.py":95
  *             codec = STATIC[pt]
  *         else:
  *             continue             # <<<<<<<<<<<<<<
@@ -4912,7 +4935,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
     }
     __pyx_L20:;
 
-    /* "pbx/sdp/negotiate.py":94
+    /* "pbx/sdp/negotiate.py":96
  *         else:
  *             continue
  *         found.append(codec.at(pt, fmtp=fmtps.get(text, "")))             # <<<<<<<<<<<<<<
@@ -4921,7 +4944,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
 */
     __pyx_t_4 = __pyx_v_codec;
     __Pyx_INCREF(__pyx_t_4);
-    __pyx_t_7 = __Pyx_PyDict_GetItemDefault(__pyx_v_fmtps, __pyx_v_text, __pyx_mstate_global->__pyx_kp_u__4); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 94, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PyDict_GetItemDefault(__pyx_v_fmtps, __pyx_v_text, __pyx_mstate_global->__pyx_kp_u__4); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 96, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
     #if CYTHON_VECTORCALL
     #endif
@@ -4930,13 +4953,13 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       PyObject *__pyx_callargs[3] = {__pyx_t_4, __pyx_v_pt, __pyx_t_7};
       #if CYTHON_VECTORCALL
       __pyx_t_1 = __pyx_mstate_global->__pyx_tuple[0];
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 94, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 96, __pyx_L1_error)
       __Pyx_INCREF(__pyx_t_1);
       #else
       {
         PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_fmtp};
         __pyx_t_1 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+2, 1);
-        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 94, __pyx_L1_error)
+        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 96, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_1);
       }
       #endif
@@ -4946,14 +4969,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
       #endif
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-      if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 94, __pyx_L1_error)
+      if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 96, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_10);
     }
-    __pyx_t_13 = __Pyx_PyList_Append(__pyx_v_found, __pyx_t_10); if (unlikely(__pyx_t_13 == ((int)-1))) __PYX_ERR(0, 94, __pyx_L1_error)
+    __pyx_t_13 = __Pyx_PyList_Append(__pyx_v_found, __pyx_t_10); if (unlikely(__pyx_t_13 == ((int)-1))) __PYX_ERR(0, 96, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
 
 
-    /* "pbx/sdp/negotiate.py":81
+    /* "pbx/sdp/negotiate.py":83
  *     fmtps = {value.partition(" ")[0]: value.partition(" ")[2].strip() for value in media.all("fmtp")}
  *     found = []
  *     for text in media.formats:             # <<<<<<<<<<<<<<
@@ -4964,7 +4987,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":95
+  /* "pbx/sdp/negotiate.py":97
  *             continue
  *         found.append(codec.at(pt, fmtp=fmtps.get(text, "")))
  *     return found             # <<<<<<<<<<<<<<
@@ -4982,7 +5005,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate_codecs_of(struct __pyx_obj_3pbx_3s
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":73
+  /* "pbx/sdp/negotiate.py":75
  * 
  * 
  * def codecs_of(media: Media) -> list[Codec]:             # <<<<<<<<<<<<<<
@@ -5060,32 +5083,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_media,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 73, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 75, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 73, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 75, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "codecs_of", 0) < (0)) __PYX_ERR(0, 73, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "codecs_of", 0) < (0)) __PYX_ERR(0, 75, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, i); __PYX_ERR(0, 73, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, i); __PYX_ERR(0, 75, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 73, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 75, __pyx_L3_error)
     }
     __pyx_v_media = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 73, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("codecs_of", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 75, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5096,7 +5119,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 73, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 75, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(__pyx_self, __pyx_v_media);
 
   /* function exit code */
@@ -5124,7 +5147,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(CYTHON_UNUSED PyObject
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("codecs_of", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 73, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 75, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -5148,7 +5171,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(CYTHON_UNUSED PyObject
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":98
+/* "pbx/sdp/negotiate.py":100
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
@@ -5156,7 +5179,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_2codecs_of(CYTHON_UNUSED PyObject
  *     port: int,
 */
 
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_30__defaults__(CYTHON_UNUSED PyObject *__pyx_self) {
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_32__defaults__(CYTHON_UNUSED PyObject *__pyx_self) {
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -5165,46 +5188,46 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_30__defaults__(CYTHON_UNUSED PyOb
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("__defaults__", 0);
-  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 98, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 100, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_direction, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_direction, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":107
+  /* "pbx/sdp/negotiate.py":109
  *     direction: str = "sendrecv",
  *     layout: Layout = ALONE,
  *     cryptos: Sequence[Crypto] = (),             # <<<<<<<<<<<<<<
  *     events: bool = True,
  * ) -> bytes:
 */
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":108
+  /* "pbx/sdp/negotiate.py":110
  *     layout: Layout = ALONE,
  *     cryptos: Sequence[Crypto] = (),
  *     events: bool = True,             # <<<<<<<<<<<<<<
  * ) -> bytes:
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
 */
-  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 108, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 110, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":98
+  /* "pbx/sdp/negotiate.py":100
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
  *     address: str,
  *     port: int,
 */
-  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 98, __pyx_L1_error)
+  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 100, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_INCREF(Py_None);
   __Pyx_GIVEREF(Py_None);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 98, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 100, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_1);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 98, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 100, __pyx_L1_error);
   __pyx_t_1 = 0;
   {
     PyObject *__pyx_temp;
@@ -5278,60 +5301,60 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_direction,&__pyx_mstate_global->__pyx_n_u_layout,&__pyx_mstate_global->__pyx_n_u_cryptos,&__pyx_mstate_global->__pyx_n_u_events,0};
     struct __pyx_defaults *__pyx_dynamic_args = __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self);
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 98, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 100, __pyx_L3_error)
     if (likely(__pyx_kwds_len > 0)) {
       switch (__pyx_nargs) {
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 98, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 100, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 98, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 100, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 98, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 100, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_offer", 0) < (0)) __PYX_ERR(0, 98, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_offer", 0) < (0)) __PYX_ERR(0, 100, __pyx_L3_error)
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[6]) values[6] = __Pyx_NewRef(__pyx_dynamic_args->arg0);
       if (!values[7]) values[7] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
       for (Py_ssize_t i = __pyx_nargs; i < 3; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, i); __PYX_ERR(0, 98, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, i); __PYX_ERR(0, 100, __pyx_L3_error) }
       }
       for (Py_ssize_t i = 3; i < 5; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_offer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 98, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_offer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 100, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 3)) {
       goto __pyx_L5_argtuple_error;
     } else {
-      __Pyx_RaiseKeywordRequired("make_offer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 98, __pyx_L3_error)
+      __Pyx_RaiseKeywordRequired("make_offer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 100, __pyx_L3_error)
     }
     __pyx_v_address = ((PyObject*)values[0]);
-    if (__Pyx_PyInt_FromNumber(&values[1], "port", 0) < (0)) __PYX_ERR(0, 100, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[1], "port", 0) < (0)) __PYX_ERR(0, 102, __pyx_L3_error)
     __pyx_v_port = ((PyObject*)values[1]);
     __pyx_v_codecs = values[2];
-    if (__Pyx_PyInt_FromNumber(&values[3], "session_id", 0) < (0)) __PYX_ERR(0, 103, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[3], "session_id", 0) < (0)) __PYX_ERR(0, 105, __pyx_L3_error)
     __pyx_v_session_id = ((PyObject*)values[3]);
-    if (__Pyx_PyInt_FromNumber(&values[4], "version", 0) < (0)) __PYX_ERR(0, 104, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[4], "version", 0) < (0)) __PYX_ERR(0, 106, __pyx_L3_error)
     __pyx_v_version = ((PyObject*)values[4]);
     __pyx_v_direction = ((PyObject*)values[5]);
     __pyx_v_layout = values[6];
     __pyx_v_cryptos = values[7];
     if (values[8]) {
-      __pyx_v_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 108, __pyx_L3_error)
+      __pyx_v_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 110, __pyx_L3_error)
     } else {
       __pyx_v_events = ((int)((int)1));
     }
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 98, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("make_offer", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 100, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5342,11 +5365,11 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 99, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 100, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 103, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 104, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 105, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 101, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 102, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 105, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 106, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 107, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_4make_offer(__pyx_self, __pyx_v_address, __pyx_v_port, __pyx_v_codecs, __pyx_v_session_id, __pyx_v_version, __pyx_v_direction, __pyx_v_layout, __pyx_v_cryptos, __pyx_v_events);
 
   /* function exit code */
@@ -5390,26 +5413,26 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("make_offer", 0);
 
-  /* "pbx/sdp/negotiate.py":111
+  /* "pbx/sdp/negotiate.py":113
  * ) -> bytes:
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
  *     protocol = layout.protocol             # <<<<<<<<<<<<<<
  *     if cryptos and protocol in _PLAIN:
  *         protocol = "RTP/SAVP"
 */
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 111, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 113, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_v_protocol = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":112
+  /* "pbx/sdp/negotiate.py":114
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
  *     protocol = layout.protocol
  *     if cryptos and protocol in _PLAIN:             # <<<<<<<<<<<<<<
  *         protocol = "RTP/SAVP"
  *     media = [_refusal(line, address) for line in layout.others]
 */
-  __pyx_t_3 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 112, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 114, __pyx_L1_error)
   if (__pyx_t_3) {
 
   } else {
@@ -5418,9 +5441,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
 
     goto __pyx_L4_bool_binop_done;
   }
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 112, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_PLAIN); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 114, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_3 = (__Pyx_PySequence_ContainsTF(__pyx_v_protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 112, __pyx_L1_error)
+  __pyx_t_3 = (__Pyx_PySequence_ContainsTF(__pyx_v_protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 114, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
   __pyx_t_2 = __pyx_t_3;
@@ -5429,7 +5452,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":113
+    /* "pbx/sdp/negotiate.py":115
  *     protocol = layout.protocol
  *     if cryptos and protocol in _PLAIN:
  *         protocol = "RTP/SAVP"             # <<<<<<<<<<<<<<
@@ -5439,7 +5462,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
     __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u_RTP_SAVP);
     __Pyx_DECREF_SET(__pyx_v_protocol, __pyx_mstate_global->__pyx_kp_u_RTP_SAVP);
 
-    /* "pbx/sdp/negotiate.py":112
+    /* "pbx/sdp/negotiate.py":114
  *     """Write an offer of one audio stream, the session's other m= lines kept in place."""
  *     protocol = layout.protocol
  *     if cryptos and protocol in _PLAIN:             # <<<<<<<<<<<<<<
@@ -5448,7 +5471,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
 */
   }
 
-  /* "pbx/sdp/negotiate.py":114
+  /* "pbx/sdp/negotiate.py":116
  *     if cryptos and protocol in _PLAIN:
  *         protocol = "RTP/SAVP"
  *     media = [_refusal(line, address) for line in layout.others]             # <<<<<<<<<<<<<<
@@ -5456,18 +5479,18 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 114, __pyx_L8_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 116, __pyx_L8_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 114, __pyx_L8_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 116, __pyx_L8_error)
     __Pyx_GOTREF(__pyx_t_4);
     if (likely(PyList_CheckExact(__pyx_t_4)) || PyTuple_CheckExact(__pyx_t_4)) {
       __pyx_t_5 = __pyx_t_4; __Pyx_INCREF(__pyx_t_5);
       __pyx_t_6 = 0;
       __pyx_t_7 = NULL;
     } else {
-      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 114, __pyx_L8_error)
+      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_t_4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 116, __pyx_L8_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 114, __pyx_L8_error)
+      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 116, __pyx_L8_error)
     }
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     for (;;) {
@@ -5476,7 +5499,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 114, __pyx_L8_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 116, __pyx_L8_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -5486,7 +5509,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 114, __pyx_L8_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 116, __pyx_L8_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -5497,13 +5520,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
           #endif
           ++__pyx_t_6;
         }
-        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 114, __pyx_L8_error)
+        if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 116, __pyx_L8_error)
       } else {
         __pyx_t_4 = __pyx_t_7(__pyx_t_5);
         if (unlikely(!__pyx_t_4)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 114, __pyx_L8_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 116, __pyx_L8_error)
             PyErr_Clear();
           }
           break;
@@ -5512,10 +5535,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_XDECREF_SET(__pyx_8genexpr1__pyx_v_line, __pyx_t_4);
       __pyx_t_4 = 0;
-      __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr1__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 114, __pyx_L8_error)
+      __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr1__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 116, __pyx_L8_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_GIVEREF(__pyx_t_4);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 114, __pyx_L8_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 116, __pyx_L8_error)
       __pyx_t_4 = 0;
     }
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
@@ -5529,24 +5552,24 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   __pyx_v_media = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":116
+  /* "pbx/sdp/negotiate.py":118
  *     media = [_refusal(line, address) for line in layout.others]
  *     media.insert(
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)             # <<<<<<<<<<<<<<
  *     )
  *     return _write(address, session_id, version, media)
 */
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 116, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 118, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_6 = __Pyx_PyIndex_AsSsize_t(__pyx_t_1); if (unlikely((__pyx_t_6 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 116, __pyx_L1_error)
+  __pyx_t_6 = __Pyx_PyIndex_AsSsize_t(__pyx_t_1); if (unlikely((__pyx_t_6 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 118, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_t_5 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 116, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 118, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   if (__pyx_v_events) {
-    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 116, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 118, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_9);
-    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 116, __pyx_L1_error)
+    __pyx_t_10 = __Pyx_PyObject_GetAttrStr(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 118, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_10);
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
     __pyx_t_8 = __pyx_t_10;
@@ -5573,23 +5596,23 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
     __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 116, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 118, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
 
-  /* "pbx/sdp/negotiate.py":115
+  /* "pbx/sdp/negotiate.py":117
  *         protocol = "RTP/SAVP"
  *     media = [_refusal(line, address) for line in layout.others]
  *     media.insert(             # <<<<<<<<<<<<<<
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
  *     )
 */
-  __pyx_t_12 = PyList_Insert(__pyx_v_media, __pyx_t_6, __pyx_t_1); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 115, __pyx_L1_error)
+  __pyx_t_12 = PyList_Insert(__pyx_v_media, __pyx_t_6, __pyx_t_1); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 117, __pyx_L1_error)
 
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
 
-  /* "pbx/sdp/negotiate.py":118
+  /* "pbx/sdp/negotiate.py":120
  *         layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
  *     )
  *     return _write(address, session_id, version, media)             # <<<<<<<<<<<<<<
@@ -5597,7 +5620,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
  * 
 */
   __pyx_t_4 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 118, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 120, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __pyx_t_11 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -5616,10 +5639,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
     __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_11, (5-__pyx_t_11) | (__pyx_t_11*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 118, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 120, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
-  if (!(likely(PyBytes_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_1))) __PYX_ERR(0, 118, __pyx_L1_error)
+  if (!(likely(PyBytes_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("bytes", __pyx_t_1))) __PYX_ERR(0, 120, __pyx_L1_error)
   {
     PyObject *__pyx_temp;
     {
@@ -5631,7 +5654,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":98
+  /* "pbx/sdp/negotiate.py":100
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
@@ -5658,7 +5681,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_4make_offer(CYTHON_UNUSED PyObjec
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":121
+/* "pbx/sdp/negotiate.py":123
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
@@ -5717,34 +5740,34 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_offer,&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_willing,&__pyx_mstate_global->__pyx_n_u_srtp,&__pyx_mstate_global->__pyx_n_u_make_key,&__pyx_mstate_global->__pyx_n_u_events,&__pyx_mstate_global->__pyx_n_u_digits,&__pyx_mstate_global->__pyx_n_u_before,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 121, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 123, __pyx_L3_error)
     if (likely(__pyx_kwds_len > 0)) {
       switch (__pyx_nargs) {
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 121, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 123, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 121, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 123, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 121, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 123, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 121, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 123, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_answer", 0) < (0)) __PYX_ERR(0, 121, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "make_answer", 0) < (0)) __PYX_ERR(0, 123, __pyx_L3_error)
       if (!values[6]) values[6] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[7]) values[7] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_off)));
 
-      /* "pbx/sdp/negotiate.py":131
+      /* "pbx/sdp/negotiate.py":133
  *     willing: str = "sendrecv",
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,             # <<<<<<<<<<<<<<
@@ -5754,7 +5777,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
       if (!values[8]) values[8] = __Pyx_NewRef(((PyObject *)Py_None));
       if (!values[10]) values[10] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)));
 
-      /* "pbx/sdp/negotiate.py":134
+      /* "pbx/sdp/negotiate.py":136
  *     events: bool = True,
  *     digits: str = "",
  *     before: Agreed | None = None,             # <<<<<<<<<<<<<<
@@ -5763,33 +5786,33 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 */
       if (!values[11]) values[11] = __Pyx_NewRef(((PyObject *)Py_None));
       for (Py_ssize_t i = __pyx_nargs; i < 4; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, i); __PYX_ERR(0, 121, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, i); __PYX_ERR(0, 123, __pyx_L3_error) }
       }
       for (Py_ssize_t i = 4; i < 6; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_answer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 121, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseKeywordRequired("make_answer", *(__pyx_pyargnames[i - 0])); __PYX_ERR(0, 123, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 4)) {
       goto __pyx_L5_argtuple_error;
     } else {
-      __Pyx_RaiseKeywordRequired("make_answer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 121, __pyx_L3_error)
+      __Pyx_RaiseKeywordRequired("make_answer", __pyx_mstate_global->__pyx_n_u_session_id); __PYX_ERR(0, 123, __pyx_L3_error)
     }
     __pyx_v_offer = values[0];
     __pyx_v_address = ((PyObject*)values[1]);
-    if (__Pyx_PyInt_FromNumber(&values[2], "port", 0) < (0)) __PYX_ERR(0, 124, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[2], "port", 0) < (0)) __PYX_ERR(0, 126, __pyx_L3_error)
     __pyx_v_port = ((PyObject*)values[2]);
     __pyx_v_codecs = values[3];
-    if (__Pyx_PyInt_FromNumber(&values[4], "session_id", 0) < (0)) __PYX_ERR(0, 127, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[4], "session_id", 0) < (0)) __PYX_ERR(0, 129, __pyx_L3_error)
     __pyx_v_session_id = ((PyObject*)values[4]);
-    if (__Pyx_PyInt_FromNumber(&values[5], "version", 0) < (0)) __PYX_ERR(0, 128, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[5], "version", 0) < (0)) __PYX_ERR(0, 130, __pyx_L3_error)
     __pyx_v_version = ((PyObject*)values[5]);
     __pyx_v_willing = ((PyObject*)values[6]);
     __pyx_v_srtp = ((PyObject*)values[7]);
     __pyx_v_make_key = values[8];
     if (values[9]) {
-      __pyx_v_events = __Pyx_PyObject_IsTrue(values[9]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 132, __pyx_L3_error)
+      __pyx_v_events = __Pyx_PyObject_IsTrue(values[9]); if (unlikely((__pyx_v_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 134, __pyx_L3_error)
     } else {
 
-      /* "pbx/sdp/negotiate.py":132
+      /* "pbx/sdp/negotiate.py":134
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,
  *     events: bool = True,             # <<<<<<<<<<<<<<
@@ -5803,7 +5826,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 121, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("make_answer", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 123, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -5814,16 +5837,16 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 123, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 124, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 127, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 128, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 129, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 130, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 133, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 125, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 126, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 129, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 130, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 131, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 132, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 135, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_6make_answer(__pyx_self, __pyx_v_offer, __pyx_v_address, __pyx_v_port, __pyx_v_codecs, __pyx_v_session_id, __pyx_v_version, __pyx_v_willing, __pyx_v_srtp, __pyx_v_make_key, __pyx_v_events, __pyx_v_digits, __pyx_v_before);
 
-  /* "pbx/sdp/negotiate.py":121
+  /* "pbx/sdp/negotiate.py":123
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
@@ -5850,7 +5873,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 }
 static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value); /* proto */
 
-/* "pbx/sdp/negotiate.py":145
+/* "pbx/sdp/negotiate.py":147
  *     """
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
  *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
@@ -5870,7 +5893,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(CYTHON_UNUS
   if (unlikely(!__pyx_cur_scope)) {
     __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr *)Py_None);
     __Pyx_INCREF(Py_None);
-    __PYX_ERR(0, 145, __pyx_L1_error)
+    __PYX_ERR(0, 147, __pyx_L1_error)
   } else {
     __Pyx_GOTREF((PyObject *)__pyx_cur_scope);
   }
@@ -5878,7 +5901,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(CYTHON_UNUS
   __Pyx_INCREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
   __Pyx_GIVEREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
   {
-    __pyx_CoroutineObject *gen = __Pyx_Generator_New((__pyx_coroutine_body_t) __pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[0]), (PyObject *) __pyx_cur_scope, __pyx_mstate_global->__pyx_n_u_genexpr, __pyx_mstate_global->__pyx_n_u_make_answer_locals_genexpr, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate); if (unlikely(!gen)) __PYX_ERR(0, 145, __pyx_L1_error)
+    __pyx_CoroutineObject *gen = __Pyx_Generator_New((__pyx_coroutine_body_t) __pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[0]), (PyObject *) __pyx_cur_scope, __pyx_mstate_global->__pyx_n_u_genexpr, __pyx_mstate_global->__pyx_n_u_make_answer_locals_genexpr, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate); if (unlikely(!gen)) __PYX_ERR(0, 147, __pyx_L1_error)
     __Pyx_DECREF(__pyx_cur_scope);
     __Pyx_RefNannyFinishContext();
     return (PyObject *) gen;
@@ -5915,16 +5938,16 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_Co
     return NULL;
   }
   __pyx_L3_first_run:;
-  if (unlikely(!__pyx_sent_value)) __PYX_ERR(0, 145, __pyx_L1_error)
-  if (unlikely(!__pyx_cur_scope->__pyx_genexpr_arg_0)) { __Pyx_RaiseUnboundLocalError(".0"); __PYX_ERR(0, 145, __pyx_L1_error) }
+  if (unlikely(!__pyx_sent_value)) __PYX_ERR(0, 147, __pyx_L1_error)
+  if (unlikely(!__pyx_cur_scope->__pyx_genexpr_arg_0)) { __Pyx_RaiseUnboundLocalError(".0"); __PYX_ERR(0, 147, __pyx_L1_error) }
   if (likely(PyList_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) || PyTuple_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) {
     __pyx_t_1 = __pyx_cur_scope->__pyx_genexpr_arg_0; __Pyx_INCREF(__pyx_t_1);
     __pyx_t_2 = 0;
     __pyx_t_3 = NULL;
   } else {
-    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_cur_scope->__pyx_genexpr_arg_0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_cur_scope->__pyx_genexpr_arg_0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 147, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 145, __pyx_L1_error)
+    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 147, __pyx_L1_error)
   }
   for (;;) {
     if (likely(!__pyx_t_3)) {
@@ -5932,7 +5955,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_Co
         {
           Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 147, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -5942,7 +5965,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_Co
         {
           Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 147, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -5953,13 +5976,13 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_Co
         #endif
         ++__pyx_t_2;
       }
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
     } else {
       __pyx_t_4 = __pyx_t_3(__pyx_t_1);
       if (unlikely(!__pyx_t_4)) {
         PyObject* exc_type = PyErr_Occurred();
         if (exc_type) {
-          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 145, __pyx_L1_error)
+          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 147, __pyx_L1_error)
           PyErr_Clear();
         }
         break;
@@ -5970,9 +5993,9 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_Co
     __Pyx_XDECREF_SET(__pyx_cur_scope->__pyx_v_line, __pyx_t_4);
     __Pyx_GIVEREF(__pyx_t_4);
     __pyx_t_4 = 0;
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_line, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 145, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_line, __pyx_mstate_global->__pyx_n_u_port); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_5 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_5 < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_5 < 0))) __PYX_ERR(0, 147, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_5) {
 
@@ -6024,7 +6047,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11make_answer_2generator(__pyx_Co
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":121
+/* "pbx/sdp/negotiate.py":123
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
@@ -6071,7 +6094,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("make_answer", 0);
 
-  /* "pbx/sdp/negotiate.py":144
+  /* "pbx/sdp/negotiate.py":146
  *     :raises NegotiationError: where nothing fits.
  *     """
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer             # <<<<<<<<<<<<<<
@@ -6081,7 +6104,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __pyx_t_2 = PyBytes_Check(__pyx_v_offer); 
   if (__pyx_t_2) {
     __pyx_t_4 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 144, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 146, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_6 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -6100,7 +6123,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 144, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
     }
     __pyx_t_1 = __pyx_t_3;
@@ -6113,7 +6136,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __pyx_v_theirs = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":145
+  /* "pbx/sdp/negotiate.py":147
  *     """
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
  *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
@@ -6129,9 +6152,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
 
     goto __pyx_L4_bool_binop_done;
   }
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 147, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 147, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   if (__pyx_t_7) {
 
@@ -6141,15 +6164,15 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
 
     goto __pyx_L4_bool_binop_done;
   }
-  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 147, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_3 = __pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(NULL, __pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_3 = __pyx_pf_3pbx_3sdp_9negotiate_11make_answer_genexpr(NULL, __pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 147, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = __Pyx_Generator_GetInlinedResult(__pyx_t_3); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_Generator_GetInlinedResult(__pyx_t_3); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 147, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-  __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 147, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_t_8 = (!__pyx_t_7);
 
@@ -6161,7 +6184,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":146
+    /* "pbx/sdp/negotiate.py":148
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
  *     if before is not None and theirs.media and not any(line.port for line in theirs.media):
  *         off = [_refusal(_line(line), address) for line in theirs.media]             # <<<<<<<<<<<<<<
@@ -6169,18 +6192,18 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     place, audio = audio_of(theirs)
 */
     { /* enter inner scope */
-      __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 146, __pyx_L9_error)
+      __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 148, __pyx_L9_error)
       __Pyx_GOTREF(__pyx_t_1);
-      __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L9_error)
+      __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L9_error)
       __Pyx_GOTREF(__pyx_t_3);
       if (likely(PyList_CheckExact(__pyx_t_3)) || PyTuple_CheckExact(__pyx_t_3)) {
         __pyx_t_5 = __pyx_t_3; __Pyx_INCREF(__pyx_t_5);
         __pyx_t_9 = 0;
         __pyx_t_10 = NULL;
       } else {
-        __pyx_t_9 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_t_3); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 146, __pyx_L9_error)
+        __pyx_t_9 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_t_3); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 148, __pyx_L9_error)
         __Pyx_GOTREF(__pyx_t_5);
-        __pyx_t_10 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 146, __pyx_L9_error)
+        __pyx_t_10 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 148, __pyx_L9_error)
       }
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
       for (;;) {
@@ -6189,7 +6212,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
             {
               Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_5);
               #if !CYTHON_ASSUME_SAFE_SIZE
-              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 146, __pyx_L9_error)
+              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 148, __pyx_L9_error)
               #endif
               if (__pyx_t_9 >= __pyx_temp) break;
             }
@@ -6199,7 +6222,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
             {
               Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_5);
               #if !CYTHON_ASSUME_SAFE_SIZE
-              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 146, __pyx_L9_error)
+              if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 148, __pyx_L9_error)
               #endif
               if (__pyx_t_9 >= __pyx_temp) break;
             }
@@ -6210,13 +6233,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
             #endif
             ++__pyx_t_9;
           }
-          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L9_error)
+          if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L9_error)
         } else {
           __pyx_t_3 = __pyx_t_10(__pyx_t_5);
           if (unlikely(!__pyx_t_3)) {
             PyObject* exc_type = PyErr_Occurred();
             if (exc_type) {
-              if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 146, __pyx_L9_error)
+              if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 148, __pyx_L9_error)
               PyErr_Clear();
             }
             break;
@@ -6225,14 +6248,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
         __Pyx_GOTREF(__pyx_t_3);
         __Pyx_XDECREF_SET(__pyx_8genexpr3__pyx_v_line, __pyx_t_3);
         __pyx_t_3 = 0;
-        if (!(likely(((__pyx_8genexpr3__pyx_v_line) == Py_None) || likely(__Pyx_TypeTest(__pyx_8genexpr3__pyx_v_line, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 146, __pyx_L9_error)
-        __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate__line(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_8genexpr3__pyx_v_line), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 146, __pyx_L9_error)
+        if (!(likely(((__pyx_8genexpr3__pyx_v_line) == Py_None) || likely(__Pyx_TypeTest(__pyx_8genexpr3__pyx_v_line, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 148, __pyx_L9_error)
+        __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate__line(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_8genexpr3__pyx_v_line), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L9_error)
         __Pyx_GOTREF(__pyx_t_3);
-        __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_t_3, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 146, __pyx_L9_error)
+        __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_t_3, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 148, __pyx_L9_error)
         __Pyx_GOTREF(__pyx_t_4);
         __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
         __Pyx_GIVEREF(__pyx_t_4);
-        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 146, __pyx_L9_error)
+        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 148, __pyx_L9_error)
         __pyx_t_4 = 0;
       }
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
@@ -6246,7 +6269,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __pyx_v_off = ((PyObject*)__pyx_t_1);
     __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":147
+    /* "pbx/sdp/negotiate.py":149
  *     if before is not None and theirs.media and not any(line.port for line in theirs.media):
  *         off = [_refusal(_line(line), address) for line in theirs.media]
  *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)             # <<<<<<<<<<<<<<
@@ -6254,7 +6277,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
 */
     __pyx_t_5 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 149, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __pyx_t_6 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -6273,11 +6296,11 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_6, (5-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 147, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 149, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __pyx_t_5 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_replace); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_replace); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 149, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
     #if CYTHON_VECTORCALL
     #endif
@@ -6297,13 +6320,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       PyObject *__pyx_callargs[4] = {__pyx_t_5, __pyx_v_before, __pyx_mstate_global->__pyx_n_u_inactive, Py_True};
       #if CYTHON_VECTORCALL
       __pyx_t_11 = __pyx_mstate_global->__pyx_tuple[1];
-      if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 147, __pyx_L1_error)
+      if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 149, __pyx_L1_error)
       __Pyx_INCREF(__pyx_t_11);
       #else
       {
         PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_held};
         __pyx_t_11 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+2, 2);
-        if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 147, __pyx_L1_error)
+        if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 149, __pyx_L1_error)
         __Pyx_GOTREF(__pyx_t_11);
       }
       #endif
@@ -6313,15 +6336,15 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       #endif
       __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 147, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 149, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
     }
-    __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 149, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 147, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 149, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_4);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_4) != (0)) __PYX_ERR(0, 147, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_4) != (0)) __PYX_ERR(0, 149, __pyx_L1_error);
     __pyx_t_1 = 0;
     __pyx_t_4 = 0;
     {
@@ -6335,7 +6358,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __pyx_t_3 = 0;
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":145
+    /* "pbx/sdp/negotiate.py":147
  *     """
  *     theirs = parse_description(offer) if isinstance(offer, bytes) else offer
  *     if before is not None and theirs.media and not any(line.port for line in theirs.media):             # <<<<<<<<<<<<<<
@@ -6344,15 +6367,15 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
 */
   }
 
-  /* "pbx/sdp/negotiate.py":148
+  /* "pbx/sdp/negotiate.py":150
  *         off = [_refusal(_line(line), address) for line in theirs.media]
  *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
  *     place, audio = audio_of(theirs)             # <<<<<<<<<<<<<<
  *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
  *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 148, __pyx_L1_error)
-  __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 148, __pyx_L1_error)
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 150, __pyx_L1_error)
+  __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 150, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   if (likely(__pyx_t_3 != Py_None)) {
     PyObject* sequence = __pyx_t_3;
@@ -6360,7 +6383,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     if (unlikely(size != 2)) {
       if (size > 2) __Pyx_RaiseTooManyValuesError(2);
       else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-      __PYX_ERR(0, 148, __pyx_L1_error)
+      __PYX_ERR(0, 150, __pyx_L1_error)
     }
     #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
     __pyx_t_4 = PyTuple_GET_ITEM(sequence, 0);
@@ -6368,28 +6391,28 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __pyx_t_1 = PyTuple_GET_ITEM(sequence, 1);
     __Pyx_INCREF(__pyx_t_1);
     #else
-    __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 148, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 150, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_1 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 148, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 150, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     #endif
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   } else {
-    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 148, __pyx_L1_error)
+    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 150, __pyx_L1_error)
   }
   __pyx_v_place = __pyx_t_4;
   __pyx_t_4 = 0;
   __pyx_v_audio = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":149
+  /* "pbx/sdp/negotiate.py":151
  *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
  *     place, audio = audio_of(theirs)
  *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")             # <<<<<<<<<<<<<<
  *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
  *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
 */
-  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 149, __pyx_L1_error)
+  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 151, __pyx_L1_error)
   __pyx_t_2 = (__pyx_v_make_key != Py_None);
   if (__pyx_t_2) {
     __Pyx_INCREF(__pyx_v_srtp);
@@ -6399,13 +6422,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __pyx_t_3 = __pyx_mstate_global->__pyx_n_u_off;
   }
 
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), ((PyObject*)__pyx_t_3), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 149, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), ((PyObject*)__pyx_t_3), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 151, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   __pyx_v_crypto_in = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":150
+  /* "pbx/sdp/negotiate.py":152
  *     place, audio = audio_of(theirs)
  *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
  *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None             # <<<<<<<<<<<<<<
@@ -6430,9 +6453,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __pyx_t_4 = NULL;
     __Pyx_INCREF(__pyx_v_make_key);
     __pyx_t_11 = __pyx_v_make_key; 
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 150, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 152, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __pyx_t_12 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 150, __pyx_L1_error)
+    __pyx_t_12 = __Pyx_PyObject_GetAttrStr(__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 152, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_12);
     __pyx_t_6 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -6453,7 +6476,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
       __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 150, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 152, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
     }
     __pyx_t_1 = __pyx_t_3;
@@ -6466,7 +6489,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __pyx_v_crypto_out = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":151
+  /* "pbx/sdp/negotiate.py":153
  *     crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
  *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
  *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])             # <<<<<<<<<<<<<<
@@ -6474,20 +6497,20 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     layout = Layout(place, others, audio.protocol)
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 151, __pyx_L18_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 153, __pyx_L18_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_INCREF(__pyx_mstate_global->__pyx_int_0);
     __pyx_t_3 = __pyx_mstate_global->__pyx_int_0;
-    __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
+    __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_theirs, __pyx_mstate_global->__pyx_n_u_media); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 153, __pyx_L18_error)
     __Pyx_GOTREF(__pyx_t_11);
     if (likely(PyList_CheckExact(__pyx_t_11)) || PyTuple_CheckExact(__pyx_t_11)) {
       __pyx_t_12 = __pyx_t_11; __Pyx_INCREF(__pyx_t_12);
       __pyx_t_9 = 0;
       __pyx_t_10 = NULL;
     } else {
-      __pyx_t_9 = -1; __pyx_t_12 = PyObject_GetIter(__pyx_t_11); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 151, __pyx_L18_error)
+      __pyx_t_9 = -1; __pyx_t_12 = PyObject_GetIter(__pyx_t_11); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 153, __pyx_L18_error)
       __Pyx_GOTREF(__pyx_t_12);
-      __pyx_t_10 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_12); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 151, __pyx_L18_error)
+      __pyx_t_10 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_12); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 153, __pyx_L18_error)
     }
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
     for (;;) {
@@ -6496,7 +6519,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_12);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 151, __pyx_L18_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 153, __pyx_L18_error)
             #endif
             if (__pyx_t_9 >= __pyx_temp) break;
           }
@@ -6506,7 +6529,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_12);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 151, __pyx_L18_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 153, __pyx_L18_error)
             #endif
             if (__pyx_t_9 >= __pyx_temp) break;
           }
@@ -6517,13 +6540,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
           #endif
           ++__pyx_t_9;
         }
-        if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
+        if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 153, __pyx_L18_error)
       } else {
         __pyx_t_11 = __pyx_t_10(__pyx_t_12);
         if (unlikely(!__pyx_t_11)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 151, __pyx_L18_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 153, __pyx_L18_error)
             PyErr_Clear();
           }
           break;
@@ -6534,19 +6557,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       __pyx_t_11 = 0;
       __Pyx_INCREF(__pyx_t_3);
       __Pyx_XDECREF_SET(__pyx_8genexpr4__pyx_v_index, __pyx_t_3);
-      __pyx_t_11 = __Pyx_PyLong_AddObjC(__pyx_t_3, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
+      __pyx_t_11 = __Pyx_PyLong_AddObjC(__pyx_t_3, __pyx_mstate_global->__pyx_int_1, 1, 0, 0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 153, __pyx_L18_error)
       __Pyx_GOTREF(__pyx_t_11);
       __Pyx_DECREF(__pyx_t_3);
       __pyx_t_3 = __pyx_t_11;
       __pyx_t_11 = 0;
-      __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_object_object(__pyx_8genexpr4__pyx_v_index, __pyx_v_place, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 151, __pyx_L18_error)
+      __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_object_object(__pyx_8genexpr4__pyx_v_index, __pyx_v_place, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 153, __pyx_L18_error)
       if (__pyx_t_2) {
 
-        if (!(likely(((__pyx_8genexpr4__pyx_v_line) == Py_None) || likely(__Pyx_TypeTest(__pyx_8genexpr4__pyx_v_line, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 151, __pyx_L18_error)
-        __pyx_t_11 = __pyx_f_3pbx_3sdp_9negotiate__line(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_8genexpr4__pyx_v_line), 0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 151, __pyx_L18_error)
+        if (!(likely(((__pyx_8genexpr4__pyx_v_line) == Py_None) || likely(__Pyx_TypeTest(__pyx_8genexpr4__pyx_v_line, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 153, __pyx_L18_error)
+        __pyx_t_11 = __pyx_f_3pbx_3sdp_9negotiate__line(((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_8genexpr4__pyx_v_line), 0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 153, __pyx_L18_error)
         __Pyx_GOTREF(__pyx_t_11);
         __Pyx_GIVEREF(__pyx_t_11);
-        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_11))) __PYX_ERR(0, 151, __pyx_L18_error)
+        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_11))) __PYX_ERR(0, 153, __pyx_L18_error)
         __pyx_t_11 = 0;
       }
     }
@@ -6561,30 +6584,30 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     goto __pyx_L1_error;
     __pyx_L23_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_3 = PyList_AsTuple(((PyObject*)__pyx_t_1)); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 151, __pyx_L1_error)
+  __pyx_t_3 = PyList_AsTuple(((PyObject*)__pyx_t_1)); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 153, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_v_others = ((PyObject*)__pyx_t_3);
   __pyx_t_3 = 0;
 
-  /* "pbx/sdp/negotiate.py":152
+  /* "pbx/sdp/negotiate.py":154
  *     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
  *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
  *     direction = _both(_direction(theirs, audio), willing)             # <<<<<<<<<<<<<<
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 152, __pyx_L1_error)
-  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 152, __pyx_L1_error)
-  __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 152, __pyx_L1_error)
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 154, __pyx_L1_error)
+  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 154, __pyx_L1_error)
+  __pyx_t_3 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 154, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_3), __pyx_v_willing, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 152, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_3), __pyx_v_willing, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 154, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
   __pyx_v_direction = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":153
+  /* "pbx/sdp/negotiate.py":155
  *     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(place, others, audio.protocol)             # <<<<<<<<<<<<<<
@@ -6592,9 +6615,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     media = [_refusal(line, address) for line in others]
 */
   __pyx_t_3 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_12, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 153, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_12, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 155, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_12);
-  __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 153, __pyx_L1_error)
+  __pyx_t_11 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 155, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_11);
   __pyx_t_6 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -6614,13 +6637,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
     __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 153, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 155, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __pyx_v_layout = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":154
+  /* "pbx/sdp/negotiate.py":156
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)             # <<<<<<<<<<<<<<
@@ -6628,17 +6651,17 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     ours = [crypto_out] if crypto_out is not None else []
 */
   __pyx_t_12 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_11, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 154, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_11, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 156, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_11);
-  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 154, __pyx_L1_error)
+  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 156, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_INCREF(__pyx_v_crypto_in);
   __Pyx_GIVEREF(__pyx_v_crypto_in);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_crypto_in) != (0)) __PYX_ERR(0, 154, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_crypto_in) != (0)) __PYX_ERR(0, 156, __pyx_L1_error);
   __Pyx_INCREF(__pyx_v_crypto_out);
   __Pyx_GIVEREF(__pyx_v_crypto_out);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 154, __pyx_L1_error);
-  __pyx_t_5 = __Pyx_PyBool_FromLong(__pyx_v_events); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 154, __pyx_L1_error)
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 156, __pyx_L1_error);
+  __pyx_t_5 = __Pyx_PyBool_FromLong(__pyx_v_events); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 156, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   #if CYTHON_VECTORCALL
   #endif
@@ -6658,13 +6681,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     PyObject *__pyx_callargs[9] = {__pyx_t_12, __pyx_v_theirs, __pyx_v_audio, __pyx_v_codecs, __pyx_v_direction, __pyx_t_3, __pyx_v_layout, __pyx_v_digits, __pyx_t_5};
     #if CYTHON_VECTORCALL
     __pyx_t_4 = __pyx_mstate_global->__pyx_tuple[2];
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 154, __pyx_L1_error)
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 156, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_4);
     #else
     {
       PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_takes_events};
       __pyx_t_4 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+8, 1);
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 154, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 156, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
     }
     #endif
@@ -6676,13 +6699,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 154, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 156, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __pyx_v_agreed = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":155
+  /* "pbx/sdp/negotiate.py":157
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
  *     media = [_refusal(line, address) for line in others]             # <<<<<<<<<<<<<<
@@ -6690,7 +6713,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     media.insert(
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 155, __pyx_L26_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 157, __pyx_L26_error)
     __Pyx_GOTREF(__pyx_t_1);
     __pyx_t_11 = __pyx_v_others; __Pyx_INCREF(__pyx_t_11);
     __pyx_t_9 = 0;
@@ -6698,7 +6721,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       {
         Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_11);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 155, __pyx_L26_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 157, __pyx_L26_error)
         #endif
         if (__pyx_t_9 >= __pyx_temp) break;
       }
@@ -6708,14 +6731,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
       __pyx_t_4 = __Pyx_PySequence_ITEM(__pyx_t_11, __pyx_t_9);
       #endif
       ++__pyx_t_9;
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 155, __pyx_L26_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 157, __pyx_L26_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_XDECREF_SET(__pyx_8genexpr5__pyx_v_line, __pyx_t_4);
       __pyx_t_4 = 0;
-      __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr5__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 155, __pyx_L26_error)
+      __pyx_t_4 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_8genexpr5__pyx_v_line, __pyx_v_address, 0)); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 157, __pyx_L26_error)
       __Pyx_GOTREF(__pyx_t_4);
       __Pyx_GIVEREF(__pyx_t_4);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 155, __pyx_L26_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_4))) __PYX_ERR(0, 157, __pyx_L26_error)
       __pyx_t_4 = 0;
     }
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
@@ -6729,7 +6752,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __pyx_v_media = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":156
+  /* "pbx/sdp/negotiate.py":158
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
  *     media = [_refusal(line, address) for line in others]
  *     ours = [crypto_out] if crypto_out is not None else []             # <<<<<<<<<<<<<<
@@ -6738,15 +6761,15 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
 */
   __pyx_t_2 = (__pyx_v_crypto_out != Py_None);
   if (__pyx_t_2) {
-    __pyx_t_11 = PyList_New(1); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 156, __pyx_L1_error)
+    __pyx_t_11 = PyList_New(1); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 158, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_11);
     __Pyx_INCREF(__pyx_v_crypto_out);
     __Pyx_GIVEREF(__pyx_v_crypto_out);
-    if (__Pyx_PyList_SET_ITEM(__pyx_t_11, 0, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 156, __pyx_L1_error);
+    if (__Pyx_PyList_SET_ITEM(__pyx_t_11, 0, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 158, __pyx_L1_error);
     __pyx_t_1 = __pyx_t_11;
     __pyx_t_11 = 0;
   } else {
-    __pyx_t_11 = PyList_New(0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 156, __pyx_L1_error)
+    __pyx_t_11 = PyList_New(0); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 158, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_11);
     __pyx_t_1 = __pyx_t_11;
     __pyx_t_11 = 0;
@@ -6755,29 +6778,29 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __pyx_v_ours = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":158
+  /* "pbx/sdp/negotiate.py":160
  *     ours = [crypto_out] if crypto_out is not None else []
  *     media.insert(
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)             # <<<<<<<<<<<<<<
  *     )
  *     if audio.attribute("rtcp-mux") is not None:
 */
-  __pyx_t_9 = __Pyx_PyIndex_AsSsize_t(__pyx_v_place); if (unlikely((__pyx_t_9 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_9 = __Pyx_PyIndex_AsSsize_t(__pyx_v_place); if (unlikely((__pyx_t_9 == (Py_ssize_t)-1) && PyErr_Occurred())) __PYX_ERR(0, 160, __pyx_L1_error)
   __pyx_t_11 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_audio_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 160, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_codec); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_codec); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 160, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_3 = PyList_New(1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_3 = PyList_New(1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 160, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_GIVEREF(__pyx_t_5);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_3, 0, __pyx_t_5) != (0)) __PYX_ERR(0, 158, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_3, 0, __pyx_t_5) != (0)) __PYX_ERR(0, 160, __pyx_L1_error);
   __pyx_t_5 = 0;
-  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_events_pt); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_events_pt); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 160, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_12 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_ptime_ms); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_12 = __Pyx_PyObject_GetAttrStr(__pyx_v_agreed, __pyx_mstate_global->__pyx_n_u_ptime_ms); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 160, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_12);
-  __pyx_t_13 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 158, __pyx_L1_error)
+  __pyx_t_13 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 160, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
   __pyx_t_6 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -6800,23 +6823,23 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
     __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 158, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 160, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
 
-  /* "pbx/sdp/negotiate.py":157
+  /* "pbx/sdp/negotiate.py":159
  *     media = [_refusal(line, address) for line in others]
  *     ours = [crypto_out] if crypto_out is not None else []
  *     media.insert(             # <<<<<<<<<<<<<<
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
  *     )
 */
-  __pyx_t_14 = PyList_Insert(__pyx_v_media, __pyx_t_9, __pyx_t_1); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 157, __pyx_L1_error)
+  __pyx_t_14 = PyList_Insert(__pyx_v_media, __pyx_t_9, __pyx_t_1); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 159, __pyx_L1_error)
 
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
 
-  /* "pbx/sdp/negotiate.py":160
+  /* "pbx/sdp/negotiate.py":162
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
  *     )
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
@@ -6830,7 +6853,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_mstate_global->__pyx_kp_u_rtcp_mux};
     __pyx_t_1 = __Pyx_PyObject_FastCallMethod((PyObject*)__pyx_mstate_global->__pyx_n_u_attribute, __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (1*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 160, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 162, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __pyx_t_2 = (__pyx_t_1 != Py_None);
@@ -6838,23 +6861,23 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":161
+    /* "pbx/sdp/negotiate.py":163
  *     )
  *     if audio.attribute("rtcp-mux") is not None:
  *         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)             # <<<<<<<<<<<<<<
  *     return _write(address, session_id, version, media), agreed
  * 
 */
-    __pyx_t_1 = __Pyx_PyObject_GetItem(__pyx_v_media, __pyx_v_place); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 161, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_PyObject_GetItem(__pyx_v_media, __pyx_v_place); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 163, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_attributes); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 161, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_attributes); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 163, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __pyx_t_14 = __Pyx_PyObject_Append(__pyx_t_4, __pyx_mstate_global->__pyx_tuple[3]); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 161, __pyx_L1_error)
+    __pyx_t_14 = __Pyx_PyObject_Append(__pyx_t_4, __pyx_mstate_global->__pyx_tuple[3]); if (unlikely(__pyx_t_14 == ((int)-1))) __PYX_ERR(0, 163, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
 
-    /* "pbx/sdp/negotiate.py":160
+    /* "pbx/sdp/negotiate.py":162
  *         place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
  *     )
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
@@ -6863,7 +6886,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
 */
   }
 
-  /* "pbx/sdp/negotiate.py":162
+  /* "pbx/sdp/negotiate.py":164
  *     if audio.attribute("rtcp-mux") is not None:
  *         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)
  *     return _write(address, session_id, version, media), agreed             # <<<<<<<<<<<<<<
@@ -6871,7 +6894,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  * 
 */
   __pyx_t_1 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 162, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_write); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 164, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
   __pyx_t_6 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -6890,16 +6913,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
     __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_13, __pyx_callargs+__pyx_t_6, (5-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
     __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 162, __pyx_L1_error)
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 164, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
   }
-  __pyx_t_13 = PyTuple_New(2); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 162, __pyx_L1_error)
+  __pyx_t_13 = PyTuple_New(2); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 164, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
   __Pyx_GIVEREF(__pyx_t_4);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_13, 0, __pyx_t_4) != (0)) __PYX_ERR(0, 162, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_13, 0, __pyx_t_4) != (0)) __PYX_ERR(0, 164, __pyx_L1_error);
   __Pyx_INCREF(__pyx_v_agreed);
   __Pyx_GIVEREF(__pyx_v_agreed);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_13, 1, __pyx_v_agreed) != (0)) __PYX_ERR(0, 162, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_13, 1, __pyx_v_agreed) != (0)) __PYX_ERR(0, 164, __pyx_L1_error);
   __pyx_t_4 = 0;
   {
     PyObject *__pyx_temp;
@@ -6912,7 +6935,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   __pyx_t_13 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":121
+  /* "pbx/sdp/negotiate.py":123
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
@@ -6954,7 +6977,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":165
+/* "pbx/sdp/negotiate.py":167
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
@@ -6962,7 +6985,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_6make_answer(CYTHON_UNUSED PyObje
  *     codecs: Sequence[Codec],
 */
 
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_32__defaults__(CYTHON_UNUSED PyObject *__pyx_self) {
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_34__defaults__(CYTHON_UNUSED PyObject *__pyx_self) {
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -6971,35 +6994,35 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_32__defaults__(CYTHON_UNUSED PyOb
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("__defaults__", 0);
-  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 165, __pyx_L1_error)
+  __pyx_t_1 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 167, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_layout, __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self)->arg0) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":171
+  /* "pbx/sdp/negotiate.py":173
  *     willing: str = "sendrecv",
  *     layout: Layout = ALONE,
  *     cryptos: Sequence[Crypto] = (),             # <<<<<<<<<<<<<<
  *     digits: str = "",
  * ) -> Agreed:
 */
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_cryptos, ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":165
+  /* "pbx/sdp/negotiate.py":167
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
  *     answer: bytes,
  *     codecs: Sequence[Codec],
 */
-  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 165, __pyx_L1_error)
+  __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 167, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_INCREF(Py_None);
   __Pyx_GIVEREF(Py_None);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 165, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, Py_None) != (0)) __PYX_ERR(0, 167, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_1);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 165, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 167, __pyx_L1_error);
   __pyx_t_1 = 0;
   {
     PyObject *__pyx_temp;
@@ -7070,36 +7093,36 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_answer,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_willing,&__pyx_mstate_global->__pyx_n_u_layout,&__pyx_mstate_global->__pyx_n_u_cryptos,&__pyx_mstate_global->__pyx_n_u_digits,0};
     struct __pyx_defaults *__pyx_dynamic_args = __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_self);
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 165, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 167, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 165, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 167, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 165, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 167, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "take_answer", 0) < (0)) __PYX_ERR(0, 165, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "take_answer", 0) < (0)) __PYX_ERR(0, 167, __pyx_L3_error)
       if (!values[2]) values[2] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[3]) values[3] = __Pyx_NewRef(__pyx_dynamic_args->arg0);
       if (!values[4]) values[4] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)));
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, i); __PYX_ERR(0, 165, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, i); __PYX_ERR(0, 167, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 165, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 167, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 165, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 167, __pyx_L3_error)
       if (!values[2]) values[2] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)));
       if (!values[3]) values[3] = __Pyx_NewRef(__pyx_dynamic_args->arg0);
       if (!values[4]) values[4] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
@@ -7114,7 +7137,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 165, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("take_answer", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 167, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -7125,9 +7148,9 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_answer), (&PyBytes_Type), 0, "answer", 2))) __PYX_ERR(0, 166, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 169, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 172, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_answer), (&PyBytes_Type), 0, "answer", 2))) __PYX_ERR(0, 168, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_willing), (&PyUnicode_Type), 0, "willing", 2))) __PYX_ERR(0, 171, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 174, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_8take_answer(__pyx_self, __pyx_v_answer, __pyx_v_codecs, __pyx_v_willing, __pyx_v_layout, __pyx_v_cryptos, __pyx_v_digits);
 
   /* function exit code */
@@ -7148,7 +7171,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 }
 static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_CoroutineObject *__pyx_generator, CYTHON_UNUSED PyThreadState *__pyx_tstate, PyObject *__pyx_sent_value); /* proto */
 
-/* "pbx/sdp/negotiate.py":181
+/* "pbx/sdp/negotiate.py":183
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)             # <<<<<<<<<<<<<<
@@ -7168,7 +7191,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(PyObject *_
   if (unlikely(!__pyx_cur_scope)) {
     __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr *)Py_None);
     __Pyx_INCREF(Py_None);
-    __PYX_ERR(0, 181, __pyx_L1_error)
+    __PYX_ERR(0, 183, __pyx_L1_error)
   } else {
     __Pyx_GOTREF((PyObject *)__pyx_cur_scope);
   }
@@ -7179,7 +7202,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(PyObject *_
   __Pyx_INCREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
   __Pyx_GIVEREF(__pyx_cur_scope->__pyx_genexpr_arg_0);
   {
-    __pyx_CoroutineObject *gen = __Pyx_Generator_New((__pyx_coroutine_body_t) __pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1]), (PyObject *) __pyx_cur_scope, __pyx_mstate_global->__pyx_n_u_genexpr, __pyx_mstate_global->__pyx_n_u_take_answer_locals_genexpr, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate); if (unlikely(!gen)) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_CoroutineObject *gen = __Pyx_Generator_New((__pyx_coroutine_body_t) __pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1]), (PyObject *) __pyx_cur_scope, __pyx_mstate_global->__pyx_n_u_genexpr, __pyx_mstate_global->__pyx_n_u_take_answer_locals_genexpr, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate); if (unlikely(!gen)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_DECREF(__pyx_cur_scope);
     __Pyx_RefNannyFinishContext();
     return (PyObject *) gen;
@@ -7223,17 +7246,17 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
   __pyx_L3_first_run:;
   if (unlikely(__pyx_sent_value != Py_None)) {
     if (unlikely(__pyx_sent_value)) PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started generator");
-    __PYX_ERR(0, 181, __pyx_L1_error)
+    __PYX_ERR(0, 183, __pyx_L1_error)
   }
-  if (unlikely(!__pyx_cur_scope->__pyx_genexpr_arg_0)) { __Pyx_RaiseUnboundLocalError(".0"); __PYX_ERR(0, 181, __pyx_L1_error) }
+  if (unlikely(!__pyx_cur_scope->__pyx_genexpr_arg_0)) { __Pyx_RaiseUnboundLocalError(".0"); __PYX_ERR(0, 183, __pyx_L1_error) }
   if (likely(PyList_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) || PyTuple_CheckExact(__pyx_cur_scope->__pyx_genexpr_arg_0)) {
     __pyx_t_1 = __pyx_cur_scope->__pyx_genexpr_arg_0; __Pyx_INCREF(__pyx_t_1);
     __pyx_t_2 = 0;
     __pyx_t_3 = NULL;
   } else {
-    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_cur_scope->__pyx_genexpr_arg_0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_t_2 = -1; __pyx_t_1 = PyObject_GetIter(__pyx_cur_scope->__pyx_genexpr_arg_0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_t_3 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_1); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 183, __pyx_L1_error)
   }
   for (;;) {
     if (likely(!__pyx_t_3)) {
@@ -7241,7 +7264,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
         {
           Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 183, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -7251,7 +7274,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
         {
           Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_1);
           #if !CYTHON_ASSUME_SAFE_SIZE
-          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
+          if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 183, __pyx_L1_error)
           #endif
           if (__pyx_t_2 >= __pyx_temp) break;
         }
@@ -7262,13 +7285,13 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
         #endif
         ++__pyx_t_2;
       }
-      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 181, __pyx_L1_error)
+      if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 183, __pyx_L1_error)
     } else {
       __pyx_t_4 = __pyx_t_3(__pyx_t_1);
       if (unlikely(!__pyx_t_4)) {
         PyObject* exc_type = PyErr_Occurred();
         if (exc_type) {
-          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 181, __pyx_L1_error)
+          if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 183, __pyx_L1_error)
           PyErr_Clear();
         }
         break;
@@ -7279,8 +7302,8 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
     __Pyx_XDECREF_SET(__pyx_cur_scope->__pyx_v_c, __pyx_t_4);
     __Pyx_GIVEREF(__pyx_t_4);
     __pyx_t_4 = 0;
-    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 181, __pyx_L1_error) }
-    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
+    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 183, __pyx_L1_error) }
+    __pyx_t_6 = __Pyx_PyObject_IsTrue(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 183, __pyx_L1_error)
     if (__pyx_t_6) {
 
     } else {
@@ -7289,33 +7312,33 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
 
       goto __pyx_L7_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_v_c, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
-    __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_GIVEREF(__pyx_t_4);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_t_4) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_t_4) != (0)) __PYX_ERR(0, 183, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_7);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_7) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_7) != (0)) __PYX_ERR(0, 183, __pyx_L1_error);
     __pyx_t_4 = 0;
     __pyx_t_7 = 0;
-    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 181, __pyx_L1_error) }
-    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 181, __pyx_L1_error)
+    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 183, __pyx_L1_error) }
+    __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_tag); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_7);
-    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 181, __pyx_L1_error) }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 181, __pyx_L1_error)
+    if (unlikely(!__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in)) { __Pyx_RaiseClosureNameError("crypto_in"); __PYX_ERR(0, 183, __pyx_L1_error) }
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_cur_scope->__pyx_outer_scope->__pyx_v_crypto_in, __pyx_mstate_global->__pyx_n_u_suite); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_9 = PyTuple_New(2); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_t_9 = PyTuple_New(2); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_9);
     __Pyx_GIVEREF(__pyx_t_7);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 0, __pyx_t_7) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 0, __pyx_t_7) != (0)) __PYX_ERR(0, 183, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_4);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 1, __pyx_t_4) != (0)) __PYX_ERR(0, 181, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_9, 1, __pyx_t_4) != (0)) __PYX_ERR(0, 183, __pyx_L1_error);
     __pyx_t_7 = 0;
     __pyx_t_4 = 0;
-    __pyx_t_6 = __Pyx_PyObject_RichCompareBool(__pyx_t_8, __pyx_t_9, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 181, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_PyObject_RichCompareBool(__pyx_t_8, __pyx_t_9, Py_EQ); if (unlikely((__pyx_t_6 < 0))) __PYX_ERR(0, 183, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
 
@@ -7344,7 +7367,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
       __Pyx_XGOTREF(__pyx_t_1);
       __pyx_t_2 = __pyx_cur_scope->__pyx_t_1;
       __pyx_t_3 = __pyx_cur_scope->__pyx_t_2;
-      if (unlikely(!__pyx_sent_value)) __PYX_ERR(0, 181, __pyx_L1_error)
+      if (unlikely(!__pyx_sent_value)) __PYX_ERR(0, 183, __pyx_L1_error)
     }
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
@@ -7374,7 +7397,7 @@ static PyObject *__pyx_gb_3pbx_3sdp_9negotiate_11take_answer_2generator1(__pyx_C
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":165
+/* "pbx/sdp/negotiate.py":167
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
@@ -7410,13 +7433,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   if (unlikely(!__pyx_cur_scope)) {
     __pyx_cur_scope = ((struct __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer *)Py_None);
     __Pyx_INCREF(Py_None);
-    __PYX_ERR(0, 165, __pyx_L1_error)
+    __PYX_ERR(0, 167, __pyx_L1_error)
   } else {
     __Pyx_GOTREF((PyObject *)__pyx_cur_scope);
   }
   __Pyx_INCREF(__pyx_v_layout);
 
-  /* "pbx/sdp/negotiate.py":178
+  /* "pbx/sdp/negotiate.py":180
  *     :raises NegotiationError: where it takes nothing that we offered.
  *     """
  *     theirs = parse_description(answer)             # <<<<<<<<<<<<<<
@@ -7424,7 +7447,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 178, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_parse_description); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 180, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __pyx_t_4 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -7443,21 +7466,21 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_3, __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 178, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 180, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __pyx_v_theirs = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":179
+  /* "pbx/sdp/negotiate.py":181
  *     """
  *     theirs = parse_description(answer)
  *     _, audio = audio_of(theirs)             # <<<<<<<<<<<<<<
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 179, __pyx_L1_error)
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 179, __pyx_L1_error)
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 181, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_audio_of(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 181, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   if (likely(__pyx_t_1 != Py_None)) {
     PyObject* sequence = __pyx_t_1;
@@ -7465,7 +7488,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     if (unlikely(size != 2)) {
       if (size > 2) __Pyx_RaiseTooManyValuesError(2);
       else if (size >= 0) __Pyx_RaiseNeedMoreValuesError(size);
-      __PYX_ERR(0, 179, __pyx_L1_error)
+      __PYX_ERR(0, 181, __pyx_L1_error)
     }
     #if CYTHON_ASSUME_SAFE_MACROS && !CYTHON_AVOID_BORROWED_REFS
     __pyx_t_3 = PyTuple_GET_ITEM(sequence, 0);
@@ -7473,34 +7496,34 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     __pyx_t_2 = PyTuple_GET_ITEM(sequence, 1);
     __Pyx_INCREF(__pyx_t_2);
     #else
-    __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 179, __pyx_L1_error)
+    __pyx_t_3 = __Pyx_PySequence_ITEM(sequence, 0); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 179, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_PySequence_ITEM(sequence, 1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 181, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
     #endif
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   } else {
-    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 179, __pyx_L1_error)
+    __Pyx_RaiseNoneNotIterableError(); __PYX_ERR(0, 181, __pyx_L1_error)
   }
   __pyx_v__ = __pyx_t_3;
   __pyx_t_3 = 0;
   __pyx_v_audio = __pyx_t_2;
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":180
+  /* "pbx/sdp/negotiate.py":182
  *     theirs = parse_description(answer)
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None             # <<<<<<<<<<<<<<
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:
 */
-  __pyx_t_5 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_5 < 0))) __PYX_ERR(0, 180, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_5 < 0))) __PYX_ERR(0, 182, __pyx_L1_error)
   if (__pyx_t_5) {
     __pyx_t_3 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 180, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 182, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_8 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 180, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 182, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_9);
     __pyx_t_4 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7519,7 +7542,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
       __pyx_t_7 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_9, __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
       __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 180, __pyx_L1_error)
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 182, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
     __pyx_t_4 = 1;
@@ -7540,7 +7563,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
       __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 180, __pyx_L1_error)
+      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 182, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
     }
     __pyx_t_1 = __pyx_t_2;
@@ -7554,29 +7577,29 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   __pyx_cur_scope->__pyx_v_crypto_in = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":181
+  /* "pbx/sdp/negotiate.py":183
  *     _, audio = audio_of(theirs)
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)             # <<<<<<<<<<<<<<
  *     if cryptos and crypto_out is None:
  *         raise NegotiationError("the answer takes none of our keys")
 */
-  __pyx_t_1 = __pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(((PyObject*)__pyx_cur_scope), __pyx_v_cryptos); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 181, __pyx_L1_error)
+  __pyx_t_1 = __pyx_pf_3pbx_3sdp_9negotiate_11take_answer_genexpr(((PyObject*)__pyx_cur_scope), __pyx_v_cryptos); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 183, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyIter_Next2(__pyx_t_1, Py_None); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 181, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyIter_Next2(__pyx_t_1, Py_None); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 183, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __pyx_v_crypto_out = __pyx_t_2;
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":182
+  /* "pbx/sdp/negotiate.py":184
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:             # <<<<<<<<<<<<<<
  *         raise NegotiationError("the answer takes none of our keys")
  *     direction = _both(_direction(theirs, audio), willing)
 */
-  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 182, __pyx_L1_error)
+  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_v_cryptos); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 184, __pyx_L1_error)
   if (__pyx_t_10) {
 
   } else {
@@ -7593,7 +7616,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   if (unlikely(__pyx_t_5)) {
 
 
-    /* "pbx/sdp/negotiate.py":183
+    /* "pbx/sdp/negotiate.py":185
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:
  *         raise NegotiationError("the answer takes none of our keys")             # <<<<<<<<<<<<<<
@@ -7601,7 +7624,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  *     layout = Layout(layout.place, layout.others, audio.protocol)
 */
     __pyx_t_1 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 183, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 185, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_4 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7620,14 +7643,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
       __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_4, (2-__pyx_t_4) | (__pyx_t_4*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 183, __pyx_L1_error)
+      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 185, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
     }
     __Pyx_Raise(__pyx_t_2, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __PYX_ERR(0, 183, __pyx_L1_error)
+    __PYX_ERR(0, 185, __pyx_L1_error)
 
-    /* "pbx/sdp/negotiate.py":182
+    /* "pbx/sdp/negotiate.py":184
  *     crypto_in = pick(cryptos_of(audio)) if cryptos else None
  *     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
  *     if cryptos and crypto_out is None:             # <<<<<<<<<<<<<<
@@ -7636,24 +7659,24 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
 */
   }
 
-  /* "pbx/sdp/negotiate.py":184
+  /* "pbx/sdp/negotiate.py":186
  *     if cryptos and crypto_out is None:
  *         raise NegotiationError("the answer takes none of our keys")
  *     direction = _both(_direction(theirs, audio), willing)             # <<<<<<<<<<<<<<
  *     layout = Layout(layout.place, layout.others, audio.protocol)
  *     return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)
 */
-  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 184, __pyx_L1_error)
-  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 184, __pyx_L1_error)
-  __pyx_t_2 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 184, __pyx_L1_error)
+  if (!(likely(((__pyx_v_theirs) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_theirs, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description))))) __PYX_ERR(0, 186, __pyx_L1_error)
+  if (!(likely(((__pyx_v_audio) == Py_None) || likely(__Pyx_TypeTest(__pyx_v_audio, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 186, __pyx_L1_error)
+  __pyx_t_2 = __pyx_f_3pbx_3sdp_9negotiate__direction(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_v_theirs), ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_v_audio), 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 186, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_6 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_v_willing, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 184, __pyx_L1_error)
+  __pyx_t_6 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_v_willing, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 186, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __pyx_v_direction = ((PyObject*)__pyx_t_6);
   __pyx_t_6 = 0;
 
-  /* "pbx/sdp/negotiate.py":185
+  /* "pbx/sdp/negotiate.py":187
  *         raise NegotiationError("the answer takes none of our keys")
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(layout.place, layout.others, audio.protocol)             # <<<<<<<<<<<<<<
@@ -7661,13 +7684,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  * 
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 185, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 187, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 185, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_place); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 187, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
-  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 185, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_layout, __pyx_mstate_global->__pyx_n_u_others); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 187, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_9 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 185, __pyx_L1_error)
+  __pyx_t_9 = __Pyx_PyObject_GetAttrStr(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 187, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_9);
   __pyx_t_4 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -7689,13 +7712,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 185, __pyx_L1_error)
+    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 187, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
   }
   __Pyx_DECREF_SET(__pyx_v_layout, __pyx_t_6);
   __pyx_t_6 = 0;
 
-  /* "pbx/sdp/negotiate.py":186
+  /* "pbx/sdp/negotiate.py":188
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(layout.place, layout.others, audio.protocol)
  *     return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)             # <<<<<<<<<<<<<<
@@ -7703,16 +7726,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
  * 
 */
   __pyx_t_1 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 186, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_agree); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 188, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_9);
-  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 186, __pyx_L1_error)
+  __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 188, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_INCREF(__pyx_cur_scope->__pyx_v_crypto_in);
   __Pyx_GIVEREF(__pyx_cur_scope->__pyx_v_crypto_in);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_cur_scope->__pyx_v_crypto_in) != (0)) __PYX_ERR(0, 186, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_cur_scope->__pyx_v_crypto_in) != (0)) __PYX_ERR(0, 188, __pyx_L1_error);
   __Pyx_INCREF(__pyx_v_crypto_out);
   __Pyx_GIVEREF(__pyx_v_crypto_out);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 186, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_v_crypto_out) != (0)) __PYX_ERR(0, 188, __pyx_L1_error);
   #if CYTHON_VECTORCALL
   #endif
   __pyx_t_4 = 1;
@@ -7731,13 +7754,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     PyObject *__pyx_callargs[9] = {__pyx_t_1, __pyx_v_theirs, __pyx_v_audio, __pyx_v_codecs, __pyx_v_direction, __pyx_t_3, __pyx_v_layout, __pyx_v_digits, Py_True};
     #if CYTHON_VECTORCALL
     __pyx_t_7 = __pyx_mstate_global->__pyx_tuple[4];
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 186, __pyx_L1_error)
+    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 188, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_7);
     #else
     {
       PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_theirs_first};
       __pyx_t_7 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+8, 1);
-      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 186, __pyx_L1_error)
+      if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 188, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_7);
     }
     #endif
@@ -7748,7 +7771,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
     #endif
     __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 186, __pyx_L1_error)
+    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 188, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
   }
   {
@@ -7762,7 +7785,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   __pyx_t_6 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":165
+  /* "pbx/sdp/negotiate.py":167
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
@@ -7795,7 +7818,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_8take_answer(CYTHON_UNUSED PyObje
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":189
+/* "pbx/sdp/negotiate.py":191
  * 
  * 
  * def _their_crypto(audio: Media, srtp: str) -> Crypto | None:             # <<<<<<<<<<<<<<
@@ -7829,20 +7852,20 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_their_crypto", 0);
 
-  /* "pbx/sdp/negotiate.py":194
+  /* "pbx/sdp/negotiate.py":196
  *     :raises NegotiationError: where one side insists on encryption and the other has none.
  *     """
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None             # <<<<<<<<<<<<<<
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):
  *         raise NegotiationError("no way of encryption in common")
 */
-  __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_off, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 194, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_CompareBoolNe_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_off, Py_NE); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 196, __pyx_L1_error)
   if (__pyx_t_2) {
     __pyx_t_4 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 194, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_pick); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 196, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_7 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 194, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_cryptos_of); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 196, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __pyx_t_9 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7861,7 +7884,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
       __pyx_t_6 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 194, __pyx_L1_error)
+      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 196, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
     }
     __pyx_t_9 = 1;
@@ -7882,7 +7905,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 194, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 196, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
     }
     __pyx_t_1 = __pyx_t_3;
@@ -7895,7 +7918,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   __pyx_v_found = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":195
+  /* "pbx/sdp/negotiate.py":197
  *     """
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):             # <<<<<<<<<<<<<<
@@ -7911,9 +7934,9 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
 
     goto __pyx_L4_bool_binop_done;
   }
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 195, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_SECURE); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 197, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_10 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 195, __pyx_L1_error)
+  __pyx_t_10 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->protocol, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 197, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   if (!__pyx_t_10) {
 
@@ -7923,7 +7946,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
 
     goto __pyx_L4_bool_binop_done;
   }
-  __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_required, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 195, __pyx_L1_error)
+  __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_v_srtp, __pyx_mstate_global->__pyx_n_u_required, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 197, __pyx_L1_error)
 
   __pyx_t_2 = __pyx_t_10;
 
@@ -7931,7 +7954,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   if (unlikely(__pyx_t_2)) {
 
 
-    /* "pbx/sdp/negotiate.py":196
+    /* "pbx/sdp/negotiate.py":198
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):
  *         raise NegotiationError("no way of encryption in common")             # <<<<<<<<<<<<<<
@@ -7939,7 +7962,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
  * 
 */
     __pyx_t_3 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 196, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 198, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_9 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -7958,14 +7981,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 196, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 198, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 196, __pyx_L1_error)
+    __PYX_ERR(0, 198, __pyx_L1_error)
 
-    /* "pbx/sdp/negotiate.py":195
+    /* "pbx/sdp/negotiate.py":197
  *     """
  *     found = pick(cryptos_of(audio)) if srtp != "off" else None
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):             # <<<<<<<<<<<<<<
@@ -7974,7 +7997,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
 */
   }
 
-  /* "pbx/sdp/negotiate.py":197
+  /* "pbx/sdp/negotiate.py":199
  *     if found is None and (audio.protocol in _SECURE or srtp == "required"):
  *         raise NegotiationError("no way of encryption in common")
  *     return found             # <<<<<<<<<<<<<<
@@ -7992,7 +8015,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__their_crypto(struct __pyx_obj_3pb
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":189
+  /* "pbx/sdp/negotiate.py":191
  * 
  * 
  * def _their_crypto(audio: Media, srtp: str) -> Crypto | None:             # <<<<<<<<<<<<<<
@@ -8059,39 +8082,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_audio,&__pyx_mstate_global->__pyx_n_u_srtp,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 189, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 191, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 189, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 191, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 189, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 191, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_their_crypto", 0) < (0)) __PYX_ERR(0, 189, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_their_crypto", 0) < (0)) __PYX_ERR(0, 191, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, i); __PYX_ERR(0, 189, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, i); __PYX_ERR(0, 191, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 189, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 191, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 189, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 191, __pyx_L3_error)
     }
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
     __pyx_v_srtp = ((PyObject*)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 189, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_their_crypto", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 191, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8102,8 +8125,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 189, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 189, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 191, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_srtp), (&PyUnicode_Type), 0, "srtp", 2))) __PYX_ERR(0, 191, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_10_their_crypto(__pyx_self, __pyx_v_audio, __pyx_v_srtp);
 
   /* function exit code */
@@ -8131,7 +8154,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_10_their_crypto(CYTHON_UNUSED PyO
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_their_crypto", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(__pyx_v_audio, __pyx_v_srtp, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 189, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__their_crypto(__pyx_v_audio, __pyx_v_srtp, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 191, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -8155,7 +8178,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_10_their_crypto(CYTHON_UNUSED PyO
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":200
+/* "pbx/sdp/negotiate.py":202
  * 
  * 
  * def _direction(theirs: Description, audio: Media) -> str:             # <<<<<<<<<<<<<<
@@ -8183,40 +8206,40 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__direction(struct __pyx_obj_3pbx_3
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_direction", 0);
 
-  /* "pbx/sdp/negotiate.py":202
+  /* "pbx/sdp/negotiate.py":204
  * def _direction(theirs: Description, audio: Media) -> str:
  *     """What the peer leaves us to do, seen from here."""
  *     direction = _REVERSED[theirs.direction_of(audio)]             # <<<<<<<<<<<<<<
  *     return _both(direction, "recvonly") if audio.address in _UNSPECIFIED else direction
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_REVERSED); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 202, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_REVERSED); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 204, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 202, __pyx_L1_error)
+  __pyx_t_2 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 204, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_3 = __Pyx_PyObject_Dict_GetItem(__pyx_t_1, __pyx_t_2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 202, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_Dict_GetItem(__pyx_t_1, __pyx_t_2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 204, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __pyx_v_direction = __pyx_t_3;
   __pyx_t_3 = 0;
 
-  /* "pbx/sdp/negotiate.py":203
+  /* "pbx/sdp/negotiate.py":205
  *     """What the peer leaves us to do, seen from here."""
  *     direction = _REVERSED[theirs.direction_of(audio)]
  *     return _both(direction, "recvonly") if audio.address in _UNSPECIFIED else direction             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 203, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 205, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_2, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 203, __pyx_L1_error)
+  __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_2, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 205, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   if (__pyx_t_4) {
     __pyx_t_2 = __pyx_v_direction;
     __Pyx_INCREF(__pyx_t_2);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 203, __pyx_L1_error)
-    __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_mstate_global->__pyx_n_u_recvonly, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 203, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_2))||((__pyx_t_2) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_2))) __PYX_ERR(0, 205, __pyx_L1_error)
+    __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(((PyObject*)__pyx_t_2), __pyx_mstate_global->__pyx_n_u_recvonly, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 205, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
     __pyx_t_3 = __pyx_t_1;
@@ -8224,7 +8247,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__direction(struct __pyx_obj_3pbx_3
   } else {
     __pyx_t_1 = __pyx_v_direction;
     __Pyx_INCREF(__pyx_t_1);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 203, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_1))||((__pyx_t_1) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_1))) __PYX_ERR(0, 205, __pyx_L1_error)
     __pyx_t_3 = __pyx_t_1;
     __pyx_t_1 = 0;
   }
@@ -8240,7 +8263,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__direction(struct __pyx_obj_3pbx_3
   __pyx_t_3 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":200
+  /* "pbx/sdp/negotiate.py":202
  * 
  * 
  * def _direction(theirs: Description, audio: Media) -> str:             # <<<<<<<<<<<<<<
@@ -8303,39 +8326,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_theirs,&__pyx_mstate_global->__pyx_n_u_audio,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 200, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 202, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 200, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 202, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 200, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 202, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_direction", 0) < (0)) __PYX_ERR(0, 200, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_direction", 0) < (0)) __PYX_ERR(0, 202, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, i); __PYX_ERR(0, 200, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, i); __PYX_ERR(0, 202, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 200, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 202, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 200, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 202, __pyx_L3_error)
     }
     __pyx_v_theirs = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)values[0]);
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 200, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_direction", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 202, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8346,8 +8369,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 200, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 200, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 202, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 202, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_12_direction(__pyx_self, __pyx_v_theirs, __pyx_v_audio);
 
   /* function exit code */
@@ -8375,7 +8398,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_12_direction(CYTHON_UNUSED PyObje
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_direction", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__direction(__pyx_v_theirs, __pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 200, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__direction(__pyx_v_theirs, __pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 202, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -8399,7 +8422,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_12_direction(CYTHON_UNUSED PyObje
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":206
+/* "pbx/sdp/negotiate.py":208
  * 
  * 
  * def _line(media: Media) -> Line:             # <<<<<<<<<<<<<<
@@ -8429,7 +8452,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_line", 0);
 
-  /* "pbx/sdp/negotiate.py":207
+  /* "pbx/sdp/negotiate.py":209
  * 
  * def _line(media: Media) -> Line:
  *     return Line(media.kind, media.protocol, media.formats[0] if media.formats else "0")             # <<<<<<<<<<<<<<
@@ -8437,22 +8460,22 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
  * 
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_Line); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 207, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_Line); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 209, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   if (__pyx_v_media->formats == Py_None) __pyx_t_5 = 0;
   else
   {
     Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_media->formats);
-    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 207, __pyx_L1_error)
+    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 209, __pyx_L1_error)
     __pyx_t_5 = (__pyx_temp != 0);
   }
 
   if (__pyx_t_5) {
     if (unlikely(__pyx_v_media->formats == Py_None)) {
       PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not subscriptable");
-      __PYX_ERR(0, 207, __pyx_L1_error)
+      __PYX_ERR(0, 209, __pyx_L1_error)
     }
-    __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_media->formats, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 207, __pyx_L1_error)
+    __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_media->formats, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_SharedReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 209, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_6);
     __pyx_t_4 = __pyx_t_6;
     __pyx_t_6 = 0;
@@ -8479,7 +8502,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
     __Pyx_XDECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 207, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 209, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   {
@@ -8493,7 +8516,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__line(struct __pyx_obj_3pbx_3sdp_1
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":206
+  /* "pbx/sdp/negotiate.py":208
  * 
  * 
  * def _line(media: Media) -> Line:             # <<<<<<<<<<<<<<
@@ -8555,32 +8578,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_media,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 206, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 208, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 206, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 208, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_line", 0) < (0)) __PYX_ERR(0, 206, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_line", 0) < (0)) __PYX_ERR(0, 208, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, i); __PYX_ERR(0, 206, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, i); __PYX_ERR(0, 208, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 206, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 208, __pyx_L3_error)
     }
     __pyx_v_media = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 206, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_line", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 208, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8591,7 +8614,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 206, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "media", 0))) __PYX_ERR(0, 208, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_14_line(__pyx_self, __pyx_v_media);
 
   /* function exit code */
@@ -8619,7 +8642,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_14_line(CYTHON_UNUSED PyObject *_
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_line", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__line(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 206, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__line(__pyx_v_media, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 208, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -8643,7 +8666,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_14_line(CYTHON_UNUSED PyObject *_
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":210
+/* "pbx/sdp/negotiate.py":212
  * 
  * 
  * def _refusal(line: Line, address: str) -> Media:             # <<<<<<<<<<<<<<
@@ -8673,7 +8696,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_refusal", 0);
 
-  /* "pbx/sdp/negotiate.py":211
+  /* "pbx/sdp/negotiate.py":213
  * 
  * def _refusal(line: Line, address: str) -> Media:
  *     return Media(line.kind, 0, line.protocol, [line.format], address)             # <<<<<<<<<<<<<<
@@ -8681,16 +8704,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
  * 
 */
   __pyx_t_2 = NULL;
-  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 211, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_kind); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 213, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 211, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_protocol); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 213, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_format); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 211, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_line, __pyx_mstate_global->__pyx_n_u_format); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 213, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_6 = PyList_New(1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 211, __pyx_L1_error)
+  __pyx_t_6 = PyList_New(1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 213, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
   __Pyx_GIVEREF(__pyx_t_5);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_6, 0, __pyx_t_5) != (0)) __PYX_ERR(0, 211, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_6, 0, __pyx_t_5) != (0)) __PYX_ERR(0, 213, __pyx_L1_error);
   __pyx_t_5 = 0;
   __pyx_t_7 = 1;
   {
@@ -8700,7 +8723,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 211, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 213, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_1);
   }
   {
@@ -8714,7 +8737,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_f_3pbx_3sdp_9negoti
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":210
+  /* "pbx/sdp/negotiate.py":212
  * 
  * 
  * def _refusal(line: Line, address: str) -> Media:             # <<<<<<<<<<<<<<
@@ -8778,39 +8801,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_line,&__pyx_mstate_global->__pyx_n_u_address,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 210, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 212, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 210, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 212, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 210, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 212, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_refusal", 0) < (0)) __PYX_ERR(0, 210, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_refusal", 0) < (0)) __PYX_ERR(0, 212, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, i); __PYX_ERR(0, 210, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, i); __PYX_ERR(0, 212, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 210, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 212, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 210, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 212, __pyx_L3_error)
     }
     __pyx_v_line = values[0];
     __pyx_v_address = ((PyObject*)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 210, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_refusal", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 212, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8821,7 +8844,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 210, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 212, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_16_refusal(__pyx_self, __pyx_v_line, __pyx_v_address);
 
   /* function exit code */
@@ -8849,7 +8872,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_16_refusal(CYTHON_UNUSED PyObject
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_refusal", 0);
-  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_v_line, __pyx_v_address, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 210, __pyx_L1_error)
+  __pyx_t_1 = ((PyObject *)__pyx_f_3pbx_3sdp_9negotiate__refusal(__pyx_v_line, __pyx_v_address, 1)); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 212, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -8873,7 +8896,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_16_refusal(CYTHON_UNUSED PyObject
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":214
+/* "pbx/sdp/negotiate.py":216
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
@@ -8928,62 +8951,62 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_theirs,&__pyx_mstate_global->__pyx_n_u_audio,&__pyx_mstate_global->__pyx_n_u_ours,&__pyx_mstate_global->__pyx_n_u_direction,&__pyx_mstate_global->__pyx_n_u_cryptos,&__pyx_mstate_global->__pyx_n_u_layout,&__pyx_mstate_global->__pyx_n_u_digits,&__pyx_mstate_global->__pyx_n_u_theirs_first,&__pyx_mstate_global->__pyx_n_u_takes_events,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 214, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 216, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  7:
         values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 214, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 216, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 214, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 216, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 214, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 216, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 214, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 216, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 214, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 216, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 214, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 216, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 214, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 216, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_agree", 0) < (0)) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_agree", 0) < (0)) __PYX_ERR(0, 216, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 7; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, i); __PYX_ERR(0, 214, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, i); __PYX_ERR(0, 216, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 7)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 216, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 216, __pyx_L3_error)
       values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 216, __pyx_L3_error)
       values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 216, __pyx_L3_error)
       values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 216, __pyx_L3_error)
       values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 216, __pyx_L3_error)
       values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 214, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 216, __pyx_L3_error)
     }
     __pyx_v_theirs = ((struct __pyx_obj_3pbx_3sdp_11description_Description *)values[0]);
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[1]);
@@ -8993,10 +9016,10 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
     __pyx_v_layout = values[5];
     __pyx_v_digits = ((PyObject*)values[6]);
     if (values[7]) {
-      __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[7]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 223, __pyx_L3_error)
+      __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[7]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 225, __pyx_L3_error)
     } else {
 
-      /* "pbx/sdp/negotiate.py":223
+      /* "pbx/sdp/negotiate.py":225
  *     digits: str,
  *     *,
  *     theirs_first: bool = False,             # <<<<<<<<<<<<<<
@@ -9006,10 +9029,10 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
       __pyx_v_theirs_first = ((int)((int)0));
     }
     if (values[8]) {
-      __pyx_v_takes_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_takes_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 224, __pyx_L3_error)
+      __pyx_v_takes_events = __Pyx_PyObject_IsTrue(values[8]); if (unlikely((__pyx_v_takes_events == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 226, __pyx_L3_error)
     } else {
 
-      /* "pbx/sdp/negotiate.py":224
+      /* "pbx/sdp/negotiate.py":226
  *     *,
  *     theirs_first: bool = False,
  *     takes_events: bool = True,             # <<<<<<<<<<<<<<
@@ -9021,7 +9044,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, __pyx_nargs); __PYX_ERR(0, 214, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_agree", 1, 7, 7, __pyx_nargs); __PYX_ERR(0, 216, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -9032,14 +9055,14 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 215, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 216, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 218, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_cryptos), (&PyTuple_Type), 0, "cryptos", 2))) __PYX_ERR(0, 219, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 221, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_theirs), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Description, 0, "theirs", 0))) __PYX_ERR(0, 217, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 218, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 220, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_cryptos), (&PyTuple_Type), 0, "cryptos", 2))) __PYX_ERR(0, 221, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_digits), (&PyUnicode_Type), 0, "digits", 2))) __PYX_ERR(0, 223, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_18_agree(__pyx_self, __pyx_v_theirs, __pyx_v_audio, __pyx_v_ours, __pyx_v_direction, __pyx_v_cryptos, __pyx_v_layout, __pyx_v_digits, __pyx_v_theirs_first, __pyx_v_takes_events);
 
-  /* "pbx/sdp/negotiate.py":214
+  /* "pbx/sdp/negotiate.py":216
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
@@ -9096,19 +9119,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_agree", 0);
 
-  /* "pbx/sdp/negotiate.py":226
+  /* "pbx/sdp/negotiate.py":228
  *     takes_events: bool = True,
  * ) -> Agreed:
  *     named = codecs_of(audio)             # <<<<<<<<<<<<<<
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:
 */
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_audio, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 226, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate_codecs_of(__pyx_v_audio, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 228, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_v_named = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":227
+  /* "pbx/sdp/negotiate.py":229
  * ) -> Agreed:
  *     named = codecs_of(audio)
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)             # <<<<<<<<<<<<<<
@@ -9116,19 +9139,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
  *         raise NegotiationError("no codec in common")
 */
   __pyx_t_2 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_first_of); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 227, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_first_of); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 229, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
   { /* enter inner scope */
-    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 227, __pyx_L5_error)
+    __pyx_t_4 = PyList_New(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 229, __pyx_L5_error)
     __Pyx_GOTREF(__pyx_t_4);
     if (likely(PyList_CheckExact(__pyx_v_ours)) || PyTuple_CheckExact(__pyx_v_ours)) {
       __pyx_t_5 = __pyx_v_ours; __Pyx_INCREF(__pyx_t_5);
       __pyx_t_6 = 0;
       __pyx_t_7 = NULL;
     } else {
-      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_v_ours); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 227, __pyx_L5_error)
+      __pyx_t_6 = -1; __pyx_t_5 = PyObject_GetIter(__pyx_v_ours); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 229, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 227, __pyx_L5_error)
+      __pyx_t_7 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_5); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 229, __pyx_L5_error)
     }
     for (;;) {
       if (likely(!__pyx_t_7)) {
@@ -9136,7 +9159,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 227, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 229, __pyx_L5_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -9146,7 +9169,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_5);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 227, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 229, __pyx_L5_error)
             #endif
             if (__pyx_t_6 >= __pyx_temp) break;
           }
@@ -9157,13 +9180,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
           #endif
           ++__pyx_t_6;
         }
-        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 227, __pyx_L5_error)
+        if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 229, __pyx_L5_error)
       } else {
         __pyx_t_8 = __pyx_t_7(__pyx_t_5);
         if (unlikely(!__pyx_t_8)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 227, __pyx_L5_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 229, __pyx_L5_error)
             PyErr_Clear();
           }
           break;
@@ -9172,10 +9195,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
       __Pyx_GOTREF(__pyx_t_8);
       __Pyx_XDECREF_SET(__pyx_8genexpr7__pyx_v_codec, __pyx_t_8);
       __pyx_t_8 = 0;
-      __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr7__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 227, __pyx_L5_error)
+      __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr7__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 229, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_8);
       __Pyx_GIVEREF(__pyx_t_8);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_8))) __PYX_ERR(0, 227, __pyx_L5_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_4, __pyx_t_8))) __PYX_ERR(0, 229, __pyx_L5_error)
       __pyx_t_8 = 0;
     }
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
@@ -9186,7 +9209,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     goto __pyx_L1_error;
     __pyx_L9_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_5 = __Pyx_PyBool_FromLong(__pyx_v_theirs_first); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 227, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PyBool_FromLong(__pyx_v_theirs_first); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 229, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __pyx_t_9 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -9207,13 +9230,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 227, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 229, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __pyx_v_chosen = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":228
+  /* "pbx/sdp/negotiate.py":230
  *     named = codecs_of(audio)
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:             # <<<<<<<<<<<<<<
@@ -9224,7 +9247,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   if (unlikely(__pyx_t_10)) {
 
 
-    /* "pbx/sdp/negotiate.py":229
+    /* "pbx/sdp/negotiate.py":231
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:
  *         raise NegotiationError("no codec in common")             # <<<<<<<<<<<<<<
@@ -9232,7 +9255,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
  *     for codec in named:
 */
     __pyx_t_3 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 229, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 231, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_9 = 1;
     #if CYTHON_UNPACK_METHODS
@@ -9251,14 +9274,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
       __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 229, __pyx_L1_error)
+      if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 231, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_1);
     }
     __Pyx_Raise(__pyx_t_1, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __PYX_ERR(0, 229, __pyx_L1_error)
+    __PYX_ERR(0, 231, __pyx_L1_error)
 
-    /* "pbx/sdp/negotiate.py":228
+    /* "pbx/sdp/negotiate.py":230
  *     named = codecs_of(audio)
  *     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
  *     if chosen is None:             # <<<<<<<<<<<<<<
@@ -9267,7 +9290,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
   }
 
-  /* "pbx/sdp/negotiate.py":230
+  /* "pbx/sdp/negotiate.py":232
  *     if chosen is None:
  *         raise NegotiationError("no codec in common")
  *     events: int | None = None             # <<<<<<<<<<<<<<
@@ -9277,7 +9300,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   __Pyx_INCREF(Py_None);
   __pyx_v_events = ((PyObject*)Py_None);
 
-  /* "pbx/sdp/negotiate.py":231
+  /* "pbx/sdp/negotiate.py":233
  *         raise NegotiationError("no codec in common")
  *     events: int | None = None
  *     for codec in named:             # <<<<<<<<<<<<<<
@@ -9286,7 +9309,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
   if (unlikely(__pyx_v_named == Py_None)) {
     PyErr_SetString(PyExc_TypeError, "\047NoneType\047 object is not iterable");
-    __PYX_ERR(0, 231, __pyx_L1_error)
+    __PYX_ERR(0, 233, __pyx_L1_error)
   }
   __pyx_t_1 = __pyx_v_named; __Pyx_INCREF(__pyx_t_1);
   __pyx_t_6 = 0;
@@ -9294,32 +9317,32 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 231, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 233, __pyx_L1_error)
       #endif
       if (__pyx_t_6 >= __pyx_temp) break;
     }
     __pyx_t_5 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_6, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_6;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 231, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 233, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_5);
     __pyx_t_5 = 0;
 
-    /* "pbx/sdp/negotiate.py":232
+    /* "pbx/sdp/negotiate.py":234
  *     events: int | None = None
  *     for codec in named:
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):             # <<<<<<<<<<<<<<
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:
 */
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 232, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 234, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 232, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 234, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 232, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 234, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 232, __pyx_L1_error)
+    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 234, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     if (__pyx_t_11) {
@@ -9339,11 +9362,11 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 
       goto __pyx_L14_bool_binop_done;
     }
-    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 232, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 234, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 232, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 234, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_4, __pyx_t_5, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 232, __pyx_L1_error)
+    __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_4, __pyx_t_5, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 234, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
 
@@ -9353,37 +9376,37 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     if (__pyx_t_10) {
 
 
-      /* "pbx/sdp/negotiate.py":233
+      /* "pbx/sdp/negotiate.py":235
  *     for codec in named:
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
  *             events = codec.payload_type             # <<<<<<<<<<<<<<
  *             if codec.clock_hz == chosen.clock_hz:
  *                 break
 */
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 233, __pyx_L1_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 235, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
-      if (__Pyx_PyInt_FromNumber(&__pyx_t_5, NULL, 1) < (0)) __PYX_ERR(0, 233, __pyx_L1_error)
+      if (__Pyx_PyInt_FromNumber(&__pyx_t_5, NULL, 1) < (0)) __PYX_ERR(0, 235, __pyx_L1_error)
       __Pyx_DECREF_SET(__pyx_v_events, ((PyObject*)__pyx_t_5));
       __pyx_t_5 = 0;
 
-      /* "pbx/sdp/negotiate.py":234
+      /* "pbx/sdp/negotiate.py":236
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:             # <<<<<<<<<<<<<<
  *                 break
  *     ptime = whole(audio.attribute("ptime")) or 0
 */
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 234, __pyx_L1_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 236, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 234, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_GetAttrStr(__pyx_v_chosen, __pyx_mstate_global->__pyx_n_u_clock_hz); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 236, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
-      __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 234, __pyx_L1_error)
+      __pyx_t_10 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_t_5, __pyx_t_4, Py_EQ); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 236, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
       if (__pyx_t_10) {
 
 
-        /* "pbx/sdp/negotiate.py":235
+        /* "pbx/sdp/negotiate.py":237
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:
  *                 break             # <<<<<<<<<<<<<<
@@ -9392,7 +9415,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
         goto __pyx_L12_break;
 
-        /* "pbx/sdp/negotiate.py":234
+        /* "pbx/sdp/negotiate.py":236
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
  *             events = codec.payload_type
  *             if codec.clock_hz == chosen.clock_hz:             # <<<<<<<<<<<<<<
@@ -9401,7 +9424,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
       }
 
-      /* "pbx/sdp/negotiate.py":232
+      /* "pbx/sdp/negotiate.py":234
  *     events: int | None = None
  *     for codec in named:
  *         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):             # <<<<<<<<<<<<<<
@@ -9410,7 +9433,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
     }
 
-    /* "pbx/sdp/negotiate.py":231
+    /* "pbx/sdp/negotiate.py":233
  *         raise NegotiationError("no codec in common")
  *     events: int | None = None
  *     for codec in named:             # <<<<<<<<<<<<<<
@@ -9425,7 +9448,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   goto __pyx_L18_for_end;
   __pyx_L18_for_end:;
 
-  /* "pbx/sdp/negotiate.py":236
+  /* "pbx/sdp/negotiate.py":238
  *             if codec.clock_hz == chosen.clock_hz:
  *                 break
  *     ptime = whole(audio.attribute("ptime")) or 0             # <<<<<<<<<<<<<<
@@ -9433,9 +9456,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
  *     return Agreed(
 */
   __pyx_t_5 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 236, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 238, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
-  __pyx_t_2 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_ptime, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 236, __pyx_L1_error)
+  __pyx_t_2 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_ptime, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 238, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __pyx_t_9 = 1;
   #if CYTHON_UNPACK_METHODS
@@ -9455,10 +9478,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 236, __pyx_L1_error)
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 238, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
   }
-  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 236, __pyx_L1_error)
+  __pyx_t_10 = __Pyx_PyObject_IsTrue(__pyx_t_4); if (unlikely((__pyx_t_10 < 0))) __PYX_ERR(0, 238, __pyx_L1_error)
   if (!__pyx_t_10) {
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   } else {
@@ -9467,7 +9490,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     goto __pyx_L19_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyLong_From_long(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 236, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyLong_From_long(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 238, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   __pyx_t_1 = __pyx_t_4;
   __pyx_t_4 = 0;
@@ -9475,16 +9498,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   __pyx_v_ptime = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":237
+  /* "pbx/sdp/negotiate.py":239
  *                 break
  *     ptime = whole(audio.attribute("ptime")) or 0
  *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20             # <<<<<<<<<<<<<<
  *     return Agreed(
- *         remote=(audio.address, audio.port),
+ *         remote=(_sendable(audio.address), audio.port),
 */
-  __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_int_object(__pyx_mstate_global->__pyx_int_10, __pyx_v_ptime, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 237, __pyx_L1_error)
+  __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_int_object(__pyx_mstate_global->__pyx_int_10, __pyx_v_ptime, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 239, __pyx_L1_error)
   if (__pyx_t_11) {
-    __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_object_int(__pyx_v_ptime, __pyx_mstate_global->__pyx_int_60, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 237, __pyx_L1_error)
+    __pyx_t_11 = __Pyx_PyObject_CompareBoolLe_object_int(__pyx_v_ptime, __pyx_mstate_global->__pyx_int_60, Py_LE); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 239, __pyx_L1_error)
   }
   if (__pyx_t_11) {
 
@@ -9494,9 +9517,9 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 
     goto __pyx_L21_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyLong_RemainderObjC(__pyx_v_ptime, __pyx_mstate_global->__pyx_int_10, 10, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 237, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyLong_RemainderObjC(__pyx_v_ptime, __pyx_mstate_global->__pyx_int_10, 10, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 239, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_11 = (__Pyx_PyLong_BoolEqObjC(__pyx_t_4, __pyx_mstate_global->__pyx_int_0, 0, 0)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 237, __pyx_L1_error)
+  __pyx_t_11 = (__Pyx_PyLong_BoolEqObjC(__pyx_t_4, __pyx_mstate_global->__pyx_int_0, 0, 0)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 239, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
   __pyx_t_10 = __pyx_t_11;
@@ -9513,46 +9536,69 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   __pyx_v_ptime_ms = __pyx_t_1;
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":238
+  /* "pbx/sdp/negotiate.py":240
  *     ptime = whole(audio.attribute("ptime")) or 0
  *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(             # <<<<<<<<<<<<<<
- *         remote=(audio.address, audio.port),
+ *         remote=(_sendable(audio.address), audio.port),
  *         rtcp=_rtcp(audio),
 */
   __pyx_t_4 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_Agreed); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 238, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_3, __pyx_mstate_global->__pyx_n_u_Agreed); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 240, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_3);
 
-  /* "pbx/sdp/negotiate.py":239
+  /* "pbx/sdp/negotiate.py":241
  *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(
- *         remote=(audio.address, audio.port),             # <<<<<<<<<<<<<<
+ *         remote=(_sendable(audio.address), audio.port),             # <<<<<<<<<<<<<<
  *         rtcp=_rtcp(audio),
  *         codec=chosen,
 */
-  __pyx_t_2 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 239, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 239, __pyx_L1_error)
+  __pyx_t_5 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_sendable); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 241, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  __pyx_t_9 = 1;
+  #if CYTHON_UNPACK_METHODS
+  if (unlikely(PyMethod_Check(__pyx_t_8))) {
+    __pyx_t_5 = PyMethod_GET_SELF(__pyx_t_8);
+    assert(__pyx_t_5);
+    PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_8);
+    __Pyx_INCREF(__pyx_t_5);
+    __Pyx_INCREF(__pyx__function);
+    __Pyx_DECREF_SET(__pyx_t_8, __pyx__function);
+    __pyx_t_9 = 0;
+  }
+  #endif
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_5, __pyx_v_audio->address};
+    __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 241, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_2);
+  }
+  __pyx_t_8 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 241, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 241, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __Pyx_INCREF(__pyx_v_audio->address);
-  __Pyx_GIVEREF(__pyx_v_audio->address);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 239, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_2);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_2) != (0)) __PYX_ERR(0, 239, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_2) != (0)) __PYX_ERR(0, 241, __pyx_L1_error);
+  __Pyx_GIVEREF(__pyx_t_8);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 241, __pyx_L1_error);
   __pyx_t_2 = 0;
+  __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":240
+  /* "pbx/sdp/negotiate.py":242
  *     return Agreed(
- *         remote=(audio.address, audio.port),
+ *         remote=(_sendable(audio.address), audio.port),
  *         rtcp=_rtcp(audio),             # <<<<<<<<<<<<<<
  *         codec=chosen,
  *         events_pt=events if takes_events else None,
 */
-  __pyx_t_2 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 240, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_2);
+  __pyx_t_8 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 0); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 242, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
 
-  /* "pbx/sdp/negotiate.py":242
+  /* "pbx/sdp/negotiate.py":244
  *         rtcp=_rtcp(audio),
  *         codec=chosen,
  *         events_pt=events if takes_events else None,             # <<<<<<<<<<<<<<
@@ -9561,22 +9607,22 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
   if (__pyx_v_takes_events) {
     __Pyx_INCREF(__pyx_v_events);
-    __pyx_t_8 = __pyx_v_events;
+    __pyx_t_2 = __pyx_v_events;
   } else {
     __Pyx_INCREF(Py_None);
-    __pyx_t_8 = Py_None;
+    __pyx_t_2 = Py_None;
   }
 
-  /* "pbx/sdp/negotiate.py":245
+  /* "pbx/sdp/negotiate.py":247
  *         direction=direction,
  *         ptime_ms=ptime_ms,
  *         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,             # <<<<<<<<<<<<<<
  *         crypto_in=cryptos[0],
  *         crypto_out=cryptos[1],
 */
-  __pyx_t_13 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
+  __pyx_t_13 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)__pyx_v_theirs->__pyx_vtab)->direction_of(__pyx_v_theirs, __pyx_v_audio, 0); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 247, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
-  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 245, __pyx_L1_error)
+  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 247, __pyx_L1_error)
   if (!__pyx_t_11) {
 
   } else {
@@ -9585,7 +9631,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 
     goto __pyx_L25_bool_binop_done;
   }
-  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_inactive, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 245, __pyx_L1_error)
+  __pyx_t_11 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_inactive, Py_EQ); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 247, __pyx_L1_error)
 
   __pyx_t_10 = __pyx_t_11;
 
@@ -9597,45 +9643,45 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   if (!__pyx_t_11) {
 
   } else {
-    __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
+    __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 247, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_13);
     __pyx_t_12 = __pyx_t_13;
     __pyx_t_13 = 0;
 
     goto __pyx_L23_bool_binop_done;
   }
-  __Pyx_GetModuleGlobalName(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_13, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 247, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
-  __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_13, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 245, __pyx_L1_error)
+  __pyx_t_11 = (__Pyx_PySequence_ContainsTF(__pyx_v_audio->address, __pyx_t_13, Py_EQ)); if (unlikely((__pyx_t_11 < 0))) __PYX_ERR(0, 247, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
-  __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 245, __pyx_L1_error)
+  __pyx_t_13 = __Pyx_PyBool_FromLong(__pyx_t_11); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 247, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
   __pyx_t_12 = __pyx_t_13;
   __pyx_t_13 = 0;
 
   __pyx_L23_bool_binop_done:;
 
-  /* "pbx/sdp/negotiate.py":246
+  /* "pbx/sdp/negotiate.py":248
  *         ptime_ms=ptime_ms,
  *         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
  *         crypto_in=cryptos[0],             # <<<<<<<<<<<<<<
  *         crypto_out=cryptos[1],
  *         layout=layout,
 */
-  __pyx_t_13 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 246, __pyx_L1_error)
+  __pyx_t_13 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 248, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_13);
 
-  /* "pbx/sdp/negotiate.py":247
+  /* "pbx/sdp/negotiate.py":249
  *         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
  *         crypto_in=cryptos[0],
  *         crypto_out=cryptos[1],             # <<<<<<<<<<<<<<
  *         layout=layout,
  *         digits=digits,
 */
-  __pyx_t_14 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_14)) __PYX_ERR(0, 247, __pyx_L1_error)
+  __pyx_t_14 = __Pyx_GetItemInt_Tuple(__pyx_v_cryptos, 1, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_FunctionArgument); if (unlikely(!__pyx_t_14)) __PYX_ERR(0, 249, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_14);
 
-  /* "pbx/sdp/negotiate.py":249
+  /* "pbx/sdp/negotiate.py":251
  *         crypto_out=cryptos[1],
  *         layout=layout,
  *         digits=digits,             # <<<<<<<<<<<<<<
@@ -9644,11 +9690,11 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
 */
   #if CYTHON_VECTORCALL
 
-  /* "pbx/sdp/negotiate.py":238
+  /* "pbx/sdp/negotiate.py":240
  *     ptime = whole(audio.attribute("ptime")) or 0
  *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(             # <<<<<<<<<<<<<<
- *         remote=(audio.address, audio.port),
+ *         remote=(_sendable(audio.address), audio.port),
  *         rtcp=_rtcp(audio),
 */
   #endif
@@ -9665,16 +9711,16 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   }
   #endif
   {
-    PyObject *__pyx_callargs[12] = {__pyx_t_4, __pyx_t_5, __pyx_t_2, __pyx_v_chosen, __pyx_t_8, __pyx_v_direction, __pyx_v_ptime_ms, __pyx_t_12, __pyx_t_13, __pyx_t_14, __pyx_v_layout, __pyx_v_digits};
+    PyObject *__pyx_callargs[12] = {__pyx_t_4, __pyx_t_5, __pyx_t_8, __pyx_v_chosen, __pyx_t_2, __pyx_v_direction, __pyx_v_ptime_ms, __pyx_t_12, __pyx_t_13, __pyx_t_14, __pyx_v_layout, __pyx_v_digits};
     #if CYTHON_VECTORCALL
     __pyx_t_15 = __pyx_mstate_global->__pyx_tuple[5];
-    if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 238, __pyx_L1_error)
+    if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 240, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_15);
     #else
     {
       PyObject *__pyx_temp[11] = {__pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_digits};
       __pyx_t_15 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 11);
-      if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 238, __pyx_L1_error)
+      if (unlikely(!__pyx_t_15)) __PYX_ERR(0, 240, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_15);
     }
     #endif
@@ -9683,14 +9729,14 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
     #if CYTHON_VECTORCALL
     #endif
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+    __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
     __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
     __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
     __Pyx_DECREF(__pyx_t_14); __pyx_t_14 = 0;
     __Pyx_DECREF(__pyx_t_15); __pyx_t_15 = 0;
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 238, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 240, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   {
@@ -9704,7 +9750,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":214
+  /* "pbx/sdp/negotiate.py":216
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
@@ -9739,7 +9785,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_18_agree(CYTHON_UNUSED PyObject *
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":253
+/* "pbx/sdp/negotiate.py":255
  * 
  * 
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:             # <<<<<<<<<<<<<<
@@ -9789,46 +9835,46 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_named,&__pyx_mstate_global->__pyx_n_u_ours,&__pyx_mstate_global->__pyx_n_u_theirs_first,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 253, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 255, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 253, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 255, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 253, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 255, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 253, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 255, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_first_of", 0) < (0)) __PYX_ERR(0, 253, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_first_of", 0) < (0)) __PYX_ERR(0, 255, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 3; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, i); __PYX_ERR(0, 253, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, i); __PYX_ERR(0, 255, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 3)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 253, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 255, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 253, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 255, __pyx_L3_error)
       values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 253, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 255, __pyx_L3_error)
     }
     __pyx_v_named = ((PyObject*)values[0]);
     __pyx_v_ours = ((PyObject*)values[1]);
-    __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[2]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 253, __pyx_L3_error)
+    __pyx_v_theirs_first = __Pyx_PyObject_IsTrue(values[2]); if (unlikely((__pyx_v_theirs_first == (int)-1) && PyErr_Occurred())) __PYX_ERR(0, 255, __pyx_L3_error)
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 253, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_first_of", 1, 3, 3, __pyx_nargs); __PYX_ERR(0, 255, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -9839,8 +9885,8 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_named), (&PyList_Type), 0, "named", 2))) __PYX_ERR(0, 253, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ours), (&PyList_Type), 0, "ours", 2))) __PYX_ERR(0, 253, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_named), (&PyList_Type), 0, "named", 2))) __PYX_ERR(0, 255, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ours), (&PyList_Type), 0, "ours", 2))) __PYX_ERR(0, 255, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_20_first_of(__pyx_self, __pyx_v_named, __pyx_v_ours, __pyx_v_theirs_first);
 
   /* function exit code */
@@ -9877,7 +9923,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_first_of", 0);
 
-  /* "pbx/sdp/negotiate.py":255
+  /* "pbx/sdp/negotiate.py":257
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:             # <<<<<<<<<<<<<<
@@ -9886,7 +9932,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
   if (__pyx_v_theirs_first) {
 
-    /* "pbx/sdp/negotiate.py":256
+    /* "pbx/sdp/negotiate.py":258
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -9899,32 +9945,32 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 256, __pyx_L1_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 258, __pyx_L1_error)
         #endif
         if (__pyx_t_2 >= __pyx_temp) break;
       }
       __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_2;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 256, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 258, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_3);
       __pyx_t_3 = 0;
 
-      /* "pbx/sdp/negotiate.py":257
+      /* "pbx/sdp/negotiate.py":259
  *     if theirs_first:
  *         for codec in named:
  *             if codec.name in ours:             # <<<<<<<<<<<<<<
  *                 return codec
  *         return None
 */
-      __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 257, __pyx_L1_error)
+      __pyx_t_3 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 259, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
-      __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_t_3, __pyx_v_ours, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 257, __pyx_L1_error)
+      __pyx_t_4 = (__Pyx_PySequence_ContainsTF(__pyx_t_3, __pyx_v_ours, Py_EQ)); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 259, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
       if (__pyx_t_4) {
 
 
-        /* "pbx/sdp/negotiate.py":258
+        /* "pbx/sdp/negotiate.py":260
  *         for codec in named:
  *             if codec.name in ours:
  *                 return codec             # <<<<<<<<<<<<<<
@@ -9943,7 +9989,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
         __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
         goto __pyx_L0;
 
-        /* "pbx/sdp/negotiate.py":257
+        /* "pbx/sdp/negotiate.py":259
  *     if theirs_first:
  *         for codec in named:
  *             if codec.name in ours:             # <<<<<<<<<<<<<<
@@ -9952,7 +9998,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
       }
 
-      /* "pbx/sdp/negotiate.py":256
+      /* "pbx/sdp/negotiate.py":258
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -9962,7 +10008,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     }
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":259
+    /* "pbx/sdp/negotiate.py":261
  *             if codec.name in ours:
  *                 return codec
  *         return None             # <<<<<<<<<<<<<<
@@ -9979,7 +10025,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     }
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":255
+    /* "pbx/sdp/negotiate.py":257
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:             # <<<<<<<<<<<<<<
@@ -9988,7 +10034,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
   }
 
-  /* "pbx/sdp/negotiate.py":260
+  /* "pbx/sdp/negotiate.py":262
  *                 return codec
  *         return None
  *     for name in ours:             # <<<<<<<<<<<<<<
@@ -10001,19 +10047,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 260, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 262, __pyx_L1_error)
       #endif
       if (__pyx_t_2 >= __pyx_temp) break;
     }
     __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_2;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 260, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 262, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 260, __pyx_L1_error)
+    if (!(likely(PyUnicode_CheckExact(__pyx_t_3))||((__pyx_t_3) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_3))) __PYX_ERR(0, 262, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_name, ((PyObject*)__pyx_t_3));
     __pyx_t_3 = 0;
 
-    /* "pbx/sdp/negotiate.py":261
+    /* "pbx/sdp/negotiate.py":263
  *         return None
  *     for name in ours:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -10026,32 +10072,32 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
       {
         Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_3);
         #if !CYTHON_ASSUME_SAFE_SIZE
-        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 261, __pyx_L1_error)
+        if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 263, __pyx_L1_error)
         #endif
         if (__pyx_t_5 >= __pyx_temp) break;
       }
       __pyx_t_6 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_3, __pyx_t_5, __Pyx_ReferenceSharing_OwnStrongReference);
       ++__pyx_t_5;
-      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 261, __pyx_L1_error)
+      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 263, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
       __Pyx_XDECREF_SET(__pyx_v_codec, __pyx_t_6);
       __pyx_t_6 = 0;
 
-      /* "pbx/sdp/negotiate.py":262
+      /* "pbx/sdp/negotiate.py":264
  *     for name in ours:
  *         for codec in named:
  *             if codec.name == name:             # <<<<<<<<<<<<<<
  *                 return codec
  *     return None
 */
-      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 262, __pyx_L1_error)
+      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_v_codec, __pyx_mstate_global->__pyx_n_u_name); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 264, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_6, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 262, __pyx_L1_error)
+      __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_object_str(__pyx_t_6, __pyx_v_name, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 264, __pyx_L1_error)
       __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
       if (__pyx_t_4) {
 
 
-        /* "pbx/sdp/negotiate.py":263
+        /* "pbx/sdp/negotiate.py":265
  *         for codec in named:
  *             if codec.name == name:
  *                 return codec             # <<<<<<<<<<<<<<
@@ -10071,7 +10117,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
         __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
         goto __pyx_L0;
 
-        /* "pbx/sdp/negotiate.py":262
+        /* "pbx/sdp/negotiate.py":264
  *     for name in ours:
  *         for codec in named:
  *             if codec.name == name:             # <<<<<<<<<<<<<<
@@ -10080,7 +10126,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
 */
       }
 
-      /* "pbx/sdp/negotiate.py":261
+      /* "pbx/sdp/negotiate.py":263
  *         return None
  *     for name in ours:
  *         for codec in named:             # <<<<<<<<<<<<<<
@@ -10090,7 +10136,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
     }
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
 
-    /* "pbx/sdp/negotiate.py":260
+    /* "pbx/sdp/negotiate.py":262
  *                 return codec
  *         return None
  *     for name in ours:             # <<<<<<<<<<<<<<
@@ -10100,7 +10146,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":264
+  /* "pbx/sdp/negotiate.py":266
  *             if codec.name == name:
  *                 return codec
  *     return None             # <<<<<<<<<<<<<<
@@ -10117,7 +10163,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   }
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":253
+  /* "pbx/sdp/negotiate.py":255
  * 
  * 
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:             # <<<<<<<<<<<<<<
@@ -10140,7 +10186,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_20_first_of(CYTHON_UNUSED PyObjec
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":267
+/* "pbx/sdp/negotiate.py":269
  * 
  * 
  * def _rtcp(audio: Media) -> tuple[str, int]:             # <<<<<<<<<<<<<<
@@ -10168,41 +10214,44 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   PyObject *__pyx_t_6 = NULL;
   size_t __pyx_t_7;
   Py_ssize_t __pyx_t_8;
+  long __pyx_t_9;
+  long __pyx_t_10;
+  long __pyx_t_11;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_rtcp", 0);
 
-  /* "pbx/sdp/negotiate.py":269
+  /* "pbx/sdp/negotiate.py":271
  * def _rtcp(audio: Media) -> tuple[str, int]:
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()
 */
-  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_kp_u_rtcp_mux, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 269, __pyx_L1_error)
+  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_kp_u_rtcp_mux, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 271, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_t_2 = (((PyObject*)__pyx_t_1) != ((PyObject*)Py_None));
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":270
+    /* "pbx/sdp/negotiate.py":272
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:
  *         return (audio.address, audio.port)             # <<<<<<<<<<<<<<
  *     parts = (audio.attribute("rtcp") or "").split()
  *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
 */
-    __pyx_t_1 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 270, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_PyLong_From_long(__pyx_v_audio->port); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 272, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 270, __pyx_L1_error)
+    __pyx_t_3 = PyTuple_New(2); if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 272, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
     __Pyx_INCREF(__pyx_v_audio->address);
     __Pyx_GIVEREF(__pyx_v_audio->address);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 270, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 272, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 270, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_3, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 272, __pyx_L1_error);
     __pyx_t_1 = 0;
     {
       PyObject *__pyx_temp;
@@ -10215,7 +10264,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
     __pyx_t_3 = 0;
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":269
+    /* "pbx/sdp/negotiate.py":271
  * def _rtcp(audio: Media) -> tuple[str, int]:
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:             # <<<<<<<<<<<<<<
@@ -10224,16 +10273,16 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
 */
   }
 
-  /* "pbx/sdp/negotiate.py":271
+  /* "pbx/sdp/negotiate.py":273
  *     if audio.attribute("rtcp-mux") is not None:
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()             # <<<<<<<<<<<<<<
  *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
  *         return (parts[3] if len(parts) == 4 else audio.address, port)
 */
-  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_rtcp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 271, __pyx_L1_error)
+  __pyx_t_1 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Media *)__pyx_v_audio->__pyx_vtab)->attribute(__pyx_v_audio, __pyx_mstate_global->__pyx_n_u_rtcp, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 273, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
-  __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 271, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_IsTrue(__pyx_t_1); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 273, __pyx_L1_error)
   if (!__pyx_t_2) {
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   } else {
@@ -10247,25 +10296,25 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   __pyx_L4_bool_binop_done:;
   if (unlikely(__pyx_t_3 == Py_None)) {
     PyErr_Format(PyExc_AttributeError, "\047NoneType\047 object has no attribute \047%.30s\047", "split");
-    __PYX_ERR(0, 271, __pyx_L1_error)
+    __PYX_ERR(0, 273, __pyx_L1_error)
   }
-  __pyx_t_1 = PyUnicode_Split(__pyx_t_3, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 271, __pyx_L1_error)
+  __pyx_t_1 = PyUnicode_Split(__pyx_t_3, ((PyObject *)NULL), -1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 273, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 271, __pyx_L1_error)
+  if (!(likely(PyList_CheckExact(__pyx_t_1)) || __Pyx_RaiseUnexpectedTypeError("list", __pyx_t_1))) __PYX_ERR(0, 273, __pyx_L1_error)
   __pyx_v_parts = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":272
+  /* "pbx/sdp/negotiate.py":274
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()
  *     if parts and (port := whole(parts[0])) is not None and port <= 65535:             # <<<<<<<<<<<<<<
  *         return (parts[3] if len(parts) == 4 else audio.address, port)
- *     return (audio.address, audio.port + 1)
+ *     return (audio.address, min(audio.port + 1, 65535))
 */
   {
     Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_v_parts);
-    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
+    if (unlikely(((!CYTHON_ASSUME_SAFE_SIZE) && __pyx_temp < 0))) __PYX_ERR(0, 274, __pyx_L1_error)
     __pyx_t_4 = (__pyx_temp != 0);
   }
 
@@ -10278,11 +10327,11 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
     goto __pyx_L7_bool_binop_done;
   }
   __pyx_t_3 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 272, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_whole); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 274, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 272, __pyx_L1_error)
+  __pyx_t_6 = __Pyx_GetItemInt_List(__pyx_v_parts, 0, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 274, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
-  if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 272, __pyx_L1_error)
+  if (!(likely(PyUnicode_CheckExact(__pyx_t_6))||((__pyx_t_6) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_6))) __PYX_ERR(0, 274, __pyx_L1_error)
   __pyx_t_7 = 1;
   #if CYTHON_UNPACK_METHODS
   if (unlikely(PyMethod_Check(__pyx_t_5))) {
@@ -10301,7 +10350,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
     __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
     __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 272, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 274, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
   }
   __Pyx_INCREF(__pyx_t_1);
@@ -10316,7 +10365,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
 
     goto __pyx_L7_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolLe_object_int(__pyx_v_port, __pyx_mstate_global->__pyx_int_65535, Py_LE); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 272, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolLe_object_int(__pyx_v_port, __pyx_mstate_global->__pyx_int_65535, Py_LE); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 274, __pyx_L1_error)
 
   __pyx_t_2 = __pyx_t_4;
 
@@ -10324,21 +10373,21 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   if (__pyx_t_2) {
 
 
-    /* "pbx/sdp/negotiate.py":273
+    /* "pbx/sdp/negotiate.py":275
  *     parts = (audio.attribute("rtcp") or "").split()
  *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
  *         return (parts[3] if len(parts) == 4 else audio.address, port)             # <<<<<<<<<<<<<<
- *     return (audio.address, audio.port + 1)
+ *     return (audio.address, min(audio.port + 1, 65535))
  * 
 */
-    __pyx_t_8 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_8 == ((Py_ssize_t)-1))) __PYX_ERR(0, 273, __pyx_L1_error)
+    __pyx_t_8 = __Pyx_PyList_GET_SIZE(__pyx_v_parts); if (unlikely(__pyx_t_8 == ((Py_ssize_t)-1))) __PYX_ERR(0, 275, __pyx_L1_error)
     __pyx_t_2 = (__pyx_t_8 == 4);
 
 
     if (__pyx_t_2) {
-      __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 3, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 273, __pyx_L1_error)
+      __pyx_t_5 = __Pyx_GetItemInt_List(__pyx_v_parts, 3, long, 1, __Pyx_PyLong_From_long, 0, 1, 1, __Pyx_ReferenceSharing_OwnStrongReference); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 275, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
-      if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 273, __pyx_L1_error)
+      if (!(likely(PyUnicode_CheckExact(__pyx_t_5))||((__pyx_t_5) == Py_None) || __Pyx_RaiseUnexpectedTypeError("str", __pyx_t_5))) __PYX_ERR(0, 275, __pyx_L1_error)
       __pyx_t_1 = __pyx_t_5;
       __pyx_t_5 = 0;
     } else {
@@ -10346,14 +10395,14 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
       __pyx_t_1 = __pyx_v_audio->address;
     }
 
-    if (unlikely(!__pyx_v_port)) { __Pyx_RaiseUnboundLocalError("port"); __PYX_ERR(0, 273, __pyx_L1_error) }
-    __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 273, __pyx_L1_error)
+    if (unlikely(!__pyx_v_port)) { __Pyx_RaiseUnboundLocalError("port"); __PYX_ERR(0, 275, __pyx_L1_error) }
+    __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 275, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 273, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 275, __pyx_L1_error);
     __Pyx_INCREF(__pyx_v_port);
     __Pyx_GIVEREF(__pyx_v_port);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_v_port) != (0)) __PYX_ERR(0, 273, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_v_port) != (0)) __PYX_ERR(0, 275, __pyx_L1_error);
     __pyx_t_1 = 0;
     {
       PyObject *__pyx_temp;
@@ -10366,31 +10415,46 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
     __pyx_t_5 = 0;
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":272
+    /* "pbx/sdp/negotiate.py":274
  *         return (audio.address, audio.port)
  *     parts = (audio.attribute("rtcp") or "").split()
  *     if parts and (port := whole(parts[0])) is not None and port <= 65535:             # <<<<<<<<<<<<<<
  *         return (parts[3] if len(parts) == 4 else audio.address, port)
- *     return (audio.address, audio.port + 1)
+ *     return (audio.address, min(audio.port + 1, 65535))
 */
   }
 
-  /* "pbx/sdp/negotiate.py":274
+  /* "pbx/sdp/negotiate.py":276
  *     if parts and (port := whole(parts[0])) is not None and port <= 65535:
  *         return (parts[3] if len(parts) == 4 else audio.address, port)
- *     return (audio.address, audio.port + 1)             # <<<<<<<<<<<<<<
+ *     return (audio.address, min(audio.port + 1, 65535))             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_5 = __Pyx_PyLong_From_long((__pyx_v_audio->port + 1)); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 274, __pyx_L1_error)
+
+  __pyx_t_9 = 0xFFFF;
+
+  __pyx_t_10 = (__pyx_v_audio->port + 1);
+  __pyx_t_2 = (__pyx_t_9 < __pyx_t_10);
+
+  if (__pyx_t_2) {
+
+    __pyx_t_11 = __pyx_t_9;
+  } else {
+
+    __pyx_t_11 = __pyx_t_10;
+  }
+
+  __pyx_t_5 = __Pyx_PyLong_From_long(__pyx_t_11); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 276, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 274, __pyx_L1_error)
+
+  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 276, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_INCREF(__pyx_v_audio->address);
   __Pyx_GIVEREF(__pyx_v_audio->address);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 274, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_v_audio->address) != (0)) __PYX_ERR(0, 276, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_5);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 274, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 276, __pyx_L1_error);
   __pyx_t_5 = 0;
   {
     PyObject *__pyx_temp;
@@ -10403,7 +10467,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__rtcp(struct __pyx_obj_3pbx_3sdp_1
   __pyx_t_1 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":267
+  /* "pbx/sdp/negotiate.py":269
  * 
  * 
  * def _rtcp(audio: Media) -> tuple[str, int]:             # <<<<<<<<<<<<<<
@@ -10467,32 +10531,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_audio,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 267, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 269, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 267, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 269, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_rtcp", 0) < (0)) __PYX_ERR(0, 267, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_rtcp", 0) < (0)) __PYX_ERR(0, 269, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, i); __PYX_ERR(0, 267, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, i); __PYX_ERR(0, 269, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 267, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 269, __pyx_L3_error)
     }
     __pyx_v_audio = ((struct __pyx_obj_3pbx_3sdp_11description_Media *)values[0]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 267, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_rtcp", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 269, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -10503,7 +10567,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 267, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_audio), __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, 0, "audio", 0))) __PYX_ERR(0, 269, __pyx_L1_error)
   __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(__pyx_self, __pyx_v_audio);
 
   /* function exit code */
@@ -10531,7 +10595,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(CYTHON_UNUSED PyObject *_
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_rtcp", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 267, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__rtcp(__pyx_v_audio, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 269, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -10555,7 +10619,445 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(CYTHON_UNUSED PyObject *_
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":277
+/* "pbx/sdp/negotiate.py":279
+ * 
+ * 
+ * def _sendable(address: str) -> str:             # <<<<<<<<<<<<<<
+ *     """Return where sound may go.
+ * 
+*/
+
+/* Python wrapper */
+static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_25_sendable(PyObject *__pyx_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+); /*proto*/
+PyDoc_STRVAR(__pyx_doc_3pbx_3sdp_9negotiate_24_sendable, "Return where sound may go.\n\n    :raises NegotiationError: for what is no address (a name would need looking up while the phone waits), or one of\n        many: nobody has us send to a whole network.\n    ");
+static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_25_sendable = {"_sendable", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_25_sendable, __Pyx_METH_FASTCALL|METH_KEYWORDS, __pyx_doc_3pbx_3sdp_9negotiate_24_sendable};
+static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_25_sendable(PyObject *__pyx_self, 
+#if CYTHON_VECTORCALL
+PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
+#else
+PyObject *__pyx_args, PyObject *__pyx_kwds
+#endif
+) {
+  PyObject *__pyx_v_address = 0;
+  #if !CYTHON_VECTORCALL
+  CYTHON_UNUSED Py_ssize_t __pyx_nargs;
+  #endif
+  CYTHON_UNUSED PyObject *const *__pyx_kwvalues;
+  PyObject* values[1] = {0};
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  PyObject *__pyx_r = 0;
+  __Pyx_RefNannyDeclarations
+  __Pyx_RefNannySetupContext("_sendable (wrapper)", 0);
+  #if !CYTHON_VECTORCALL
+  #if CYTHON_ASSUME_SAFE_SIZE
+  __pyx_nargs = PyTuple_GET_SIZE(__pyx_args);
+  #else
+  __pyx_nargs = PyTuple_Size(__pyx_args); if (unlikely(__pyx_nargs < 0)) return NULL;
+  #endif
+  #endif
+  __pyx_kwvalues = __Pyx_KwValues_FASTCALL(__pyx_args, __pyx_nargs);
+  {
+    PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_address,0};
+    const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 279, __pyx_L3_error)
+    if (__pyx_kwds_len > 0) {
+      switch (__pyx_nargs) {
+        case  1:
+        values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 279, __pyx_L3_error)
+        CYTHON_FALLTHROUGH;
+        case  0: break;
+        default: goto __pyx_L5_argtuple_error;
+      }
+      const Py_ssize_t kwd_pos_args = __pyx_nargs;
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_sendable", 0) < (0)) __PYX_ERR(0, 279, __pyx_L3_error)
+      for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_sendable", 1, 1, 1, i); __PYX_ERR(0, 279, __pyx_L3_error) }
+      }
+    } else if (unlikely(__pyx_nargs != 1)) {
+      goto __pyx_L5_argtuple_error;
+    } else {
+      values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 279, __pyx_L3_error)
+    }
+    __pyx_v_address = ((PyObject*)values[0]);
+  }
+  goto __pyx_L6_skip;
+  __pyx_L5_argtuple_error:;
+  __Pyx_RaiseArgtupleInvalid("_sendable", 1, 1, 1, __pyx_nargs); __PYX_ERR(0, 279, __pyx_L3_error)
+  __pyx_L6_skip:;
+  goto __pyx_L4_argument_unpacking_done;
+  __pyx_L3_error:;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __Pyx_AddTraceback("pbx.sdp.negotiate._sendable", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __Pyx_RefNannyFinishContext();
+  return NULL;
+  __pyx_L4_argument_unpacking_done:;
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 279, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_24_sendable(__pyx_self, __pyx_v_address);
+
+  /* function exit code */
+  goto __pyx_L0;
+  __pyx_L1_error:;
+  __pyx_r = NULL;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  goto __pyx_L7_cleaned_up;
+  __pyx_L0:;
+  for (Py_ssize_t __pyx_temp=0; __pyx_temp < (Py_ssize_t)(sizeof(values)/sizeof(values[0])); ++__pyx_temp) {
+    Py_XDECREF(values[__pyx_temp]);
+  }
+  __pyx_L7_cleaned_up:;
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_sendable(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address) {
+  PyObject *__pyx_v_found = NULL;
+  PyObject *__pyx_r = NULL;
+  __Pyx_RefNannyDeclarations
+  PyObject *__pyx_t_1 = NULL;
+  int __pyx_t_2;
+  PyObject *__pyx_t_3 = NULL;
+  PyObject *__pyx_t_4 = NULL;
+  PyObject *__pyx_t_5 = NULL;
+  PyObject *__pyx_t_6 = NULL;
+  PyObject *__pyx_t_7 = NULL;
+  PyObject *__pyx_t_8 = NULL;
+  size_t __pyx_t_9;
+  int __pyx_t_10;
+  PyObject *__pyx_t_11 = NULL;
+  PyObject *__pyx_t_12 = NULL;
+  PyObject *__pyx_t_13 = NULL;
+  PyObject *__pyx_t_14 = NULL;
+  int __pyx_t_15;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  __Pyx_RefNannySetupContext("_sendable", 0);
+
+  /* "pbx/sdp/negotiate.py":285
+ *         many: nobody has us send to a whole network.
+ *     """
+ *     if address in _UNSPECIFIED:             # <<<<<<<<<<<<<<
+ *         return "0.0.0.0"
+ *     try:
+*/
+  __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 285, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_1);
+  __pyx_t_2 = (__Pyx_PySequence_ContainsTF(__pyx_v_address, __pyx_t_1, Py_EQ)); if (unlikely((__pyx_t_2 < 0))) __PYX_ERR(0, 285, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  if (__pyx_t_2) {
+
+
+    /* "pbx/sdp/negotiate.py":286
+ *     """
+ *     if address in _UNSPECIFIED:
+ *         return "0.0.0.0"             # <<<<<<<<<<<<<<
+ *     try:
+ *         found = ipaddress.ip_address(address)
+*/
+    {
+      PyObject *__pyx_temp;
+      {
+        __pyx_temp = __pyx_r;
+        __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u_0_0_0_0);
+        __pyx_r = __pyx_mstate_global->__pyx_kp_u_0_0_0_0;
+      }
+      __Pyx_XDECREF(__pyx_temp);
+    }
+    goto __pyx_L0;
+
+    /* "pbx/sdp/negotiate.py":285
+ *         many: nobody has us send to a whole network.
+ *     """
+ *     if address in _UNSPECIFIED:             # <<<<<<<<<<<<<<
+ *         return "0.0.0.0"
+ *     try:
+*/
+  }
+
+  /* "pbx/sdp/negotiate.py":287
+ *     if address in _UNSPECIFIED:
+ *         return "0.0.0.0"
+ *     try:             # <<<<<<<<<<<<<<
+ *         found = ipaddress.ip_address(address)
+ *     except ValueError:
+*/
+  {
+    __Pyx_PyThreadState_declare
+    __Pyx_PyThreadState_assign
+    __Pyx_ExceptionSave(&__pyx_t_3, &__pyx_t_4, &__pyx_t_5);
+    __Pyx_XGOTREF(__pyx_t_3);
+    __Pyx_XGOTREF(__pyx_t_4);
+    __Pyx_XGOTREF(__pyx_t_5);
+    /*try:*/ {
+
+      /* "pbx/sdp/negotiate.py":288
+ *         return "0.0.0.0"
+ *     try:
+ *         found = ipaddress.ip_address(address)             # <<<<<<<<<<<<<<
+ *     except ValueError:
+ *         raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
+*/
+      __pyx_t_6 = NULL;
+      __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ipaddress); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 288, __pyx_L4_error)
+      __Pyx_GOTREF(__pyx_t_7);
+      __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ip_address); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 288, __pyx_L4_error)
+      __Pyx_GOTREF(__pyx_t_8);
+      __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+      __pyx_t_9 = 1;
+      #if CYTHON_UNPACK_METHODS
+      if (unlikely(PyMethod_Check(__pyx_t_8))) {
+        __pyx_t_6 = PyMethod_GET_SELF(__pyx_t_8);
+        assert(__pyx_t_6);
+        PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_8);
+        __Pyx_INCREF(__pyx_t_6);
+        __Pyx_INCREF(__pyx__function);
+        __Pyx_DECREF_SET(__pyx_t_8, __pyx__function);
+        __pyx_t_9 = 0;
+      }
+      #endif
+      {
+        PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_v_address};
+        __pyx_t_1 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+        __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+        __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+        if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 288, __pyx_L4_error)
+        __Pyx_GOTREF(__pyx_t_1);
+      }
+      __pyx_v_found = __pyx_t_1;
+      __pyx_t_1 = 0;
+
+      /* "pbx/sdp/negotiate.py":287
+ *     if address in _UNSPECIFIED:
+ *         return "0.0.0.0"
+ *     try:             # <<<<<<<<<<<<<<
+ *         found = ipaddress.ip_address(address)
+ *     except ValueError:
+*/
+    }
+    __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
+    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+    goto __pyx_L9_try_end;
+    __pyx_L4_error:;
+    __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
+    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+    __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
+    __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
+
+    /* "pbx/sdp/negotiate.py":289
+ *     try:
+ *         found = ipaddress.ip_address(address)
+ *     except ValueError:             # <<<<<<<<<<<<<<
+ *         raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
+ *     if found.is_multicast or found == _BROADCAST:
+*/
+    __pyx_t_10 = __Pyx_PyErr_ExceptionMatches(((PyObject *)(((PyTypeObject*)PyExc_ValueError))));
+    if (__pyx_t_10) {
+      __Pyx_AddTraceback("pbx.sdp.negotiate._sendable", __pyx_clineno, __pyx_lineno, __pyx_filename);
+      if (__Pyx_GetException(&__pyx_t_1, &__pyx_t_8, &__pyx_t_6) < 0) __PYX_ERR(0, 289, __pyx_L6_except_error)
+      __Pyx_XGOTREF(__pyx_t_1);
+      __Pyx_XGOTREF(__pyx_t_8);
+      __Pyx_XGOTREF(__pyx_t_6);
+
+      /* "pbx/sdp/negotiate.py":290
+ *         found = ipaddress.ip_address(address)
+ *     except ValueError:
+ *         raise NegotiationError(f"no address to send to: {address[:40]!r}") from None             # <<<<<<<<<<<<<<
+ *     if found.is_multicast or found == _BROADCAST:
+ *         raise NegotiationError(f"not one address but many: {address}")
+*/
+      __pyx_t_11 = NULL;
+      __Pyx_GetModuleGlobalName(__pyx_t_12, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_12)) __PYX_ERR(0, 290, __pyx_L6_except_error)
+      __Pyx_GOTREF(__pyx_t_12);
+      __pyx_t_13 = __Pyx_PyUnicode_Substring(__pyx_v_address, 0, 40); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 290, __pyx_L6_except_error)
+      __Pyx_GOTREF(__pyx_t_13);
+      __pyx_t_14 = __Pyx_PyObject_FormatSimpleAndDecref(PyObject_Repr(__pyx_t_13), __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_14)) __PYX_ERR(0, 290, __pyx_L6_except_error)
+      __Pyx_GOTREF(__pyx_t_14);
+      __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
+      __pyx_t_13 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_no_address_to_send_to, __pyx_t_14); if (unlikely(!__pyx_t_13)) __PYX_ERR(0, 290, __pyx_L6_except_error)
+      __Pyx_GOTREF(__pyx_t_13);
+      __Pyx_DECREF(__pyx_t_14); __pyx_t_14 = 0;
+      __pyx_t_9 = 1;
+      #if CYTHON_UNPACK_METHODS
+      if (unlikely(PyMethod_Check(__pyx_t_12))) {
+        __pyx_t_11 = PyMethod_GET_SELF(__pyx_t_12);
+        assert(__pyx_t_11);
+        PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_12);
+        __Pyx_INCREF(__pyx_t_11);
+        __Pyx_INCREF(__pyx__function);
+        __Pyx_DECREF_SET(__pyx_t_12, __pyx__function);
+        __pyx_t_9 = 0;
+      }
+      #endif
+      {
+        PyObject *__pyx_callargs[2] = {__pyx_t_11, __pyx_t_13};
+        __pyx_t_7 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_12, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+        __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
+        __Pyx_DECREF(__pyx_t_13); __pyx_t_13 = 0;
+        __Pyx_DECREF(__pyx_t_12); __pyx_t_12 = 0;
+        if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 290, __pyx_L6_except_error)
+        __Pyx_GOTREF(__pyx_t_7);
+      }
+      __Pyx_Raise(__pyx_t_7, 0, 0, Py_None);
+      __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+      __PYX_ERR(0, 290, __pyx_L6_except_error)
+    }
+    goto __pyx_L6_except_error;
+
+    /* "pbx/sdp/negotiate.py":287
+ *     if address in _UNSPECIFIED:
+ *         return "0.0.0.0"
+ *     try:             # <<<<<<<<<<<<<<
+ *         found = ipaddress.ip_address(address)
+ *     except ValueError:
+*/
+    __pyx_L6_except_error:;
+    __Pyx_XGIVEREF(__pyx_t_3);
+    __Pyx_XGIVEREF(__pyx_t_4);
+    __Pyx_XGIVEREF(__pyx_t_5);
+    __Pyx_ExceptionReset(__pyx_t_3, __pyx_t_4, __pyx_t_5);
+    goto __pyx_L1_error;
+    __pyx_L9_try_end:;
+  }
+
+  /* "pbx/sdp/negotiate.py":291
+ *     except ValueError:
+ *         raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
+ *     if found.is_multicast or found == _BROADCAST:             # <<<<<<<<<<<<<<
+ *         raise NegotiationError(f"not one address but many: {address}")
+ *     return str(found)
+*/
+  __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_v_found, __pyx_mstate_global->__pyx_n_u_is_multicast); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 291, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  __pyx_t_15 = __Pyx_PyObject_IsTrue(__pyx_t_6); if (unlikely((__pyx_t_15 < 0))) __PYX_ERR(0, 291, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+  if (!__pyx_t_15) {
+
+  } else {
+
+    __pyx_t_2 = __pyx_t_15;
+
+    goto __pyx_L13_bool_binop_done;
+  }
+  __Pyx_GetModuleGlobalName(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_BROADCAST); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 291, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  __pyx_t_15 = __Pyx_PyObject_CompareBoolEq_object_object(__pyx_v_found, __pyx_t_6, Py_EQ); if (unlikely((__pyx_t_15 < 0))) __PYX_ERR(0, 291, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+
+  __pyx_t_2 = __pyx_t_15;
+
+  __pyx_L13_bool_binop_done:;
+  if (unlikely(__pyx_t_2)) {
+
+
+    /* "pbx/sdp/negotiate.py":292
+ *         raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
+ *     if found.is_multicast or found == _BROADCAST:
+ *         raise NegotiationError(f"not one address but many: {address}")             # <<<<<<<<<<<<<<
+ *     return str(found)
+ * 
+*/
+    __pyx_t_8 = NULL;
+    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_NegotiationError); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 292, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    __pyx_t_7 = __Pyx_PyUnicode_Concat(__pyx_mstate_global->__pyx_kp_u_not_one_address_but_many, __pyx_v_address); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 292, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_7);
+    __pyx_t_9 = 1;
+    #if CYTHON_UNPACK_METHODS
+    if (unlikely(PyMethod_Check(__pyx_t_1))) {
+      __pyx_t_8 = PyMethod_GET_SELF(__pyx_t_1);
+      assert(__pyx_t_8);
+      PyObject* __pyx__function = PyMethod_GET_FUNCTION(__pyx_t_1);
+      __Pyx_INCREF(__pyx_t_8);
+      __Pyx_INCREF(__pyx__function);
+      __Pyx_DECREF_SET(__pyx_t_1, __pyx__function);
+      __pyx_t_9 = 0;
+    }
+    #endif
+    {
+      PyObject *__pyx_callargs[2] = {__pyx_t_8, __pyx_t_7};
+      __pyx_t_6 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_1, __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+      __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
+      __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+      __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+      if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 292, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_6);
+    }
+    __Pyx_Raise(__pyx_t_6, 0, 0, 0);
+    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+    __PYX_ERR(0, 292, __pyx_L1_error)
+
+    /* "pbx/sdp/negotiate.py":291
+ *     except ValueError:
+ *         raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
+ *     if found.is_multicast or found == _BROADCAST:             # <<<<<<<<<<<<<<
+ *         raise NegotiationError(f"not one address but many: {address}")
+ *     return str(found)
+*/
+  }
+
+  /* "pbx/sdp/negotiate.py":293
+ *     if found.is_multicast or found == _BROADCAST:
+ *         raise NegotiationError(f"not one address but many: {address}")
+ *     return str(found)             # <<<<<<<<<<<<<<
+ * 
+ * 
+*/
+  __pyx_t_6 = __Pyx_PyObject_Unicode(__pyx_v_found); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 293, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  {
+    PyObject *__pyx_temp;
+    {
+      __pyx_temp = __pyx_r;
+      __pyx_r = ((PyObject*)__pyx_t_6);
+    }
+    __Pyx_XDECREF(__pyx_temp);
+  }
+  __pyx_t_6 = 0;
+  goto __pyx_L0;
+
+  /* "pbx/sdp/negotiate.py":279
+ * 
+ * 
+ * def _sendable(address: str) -> str:             # <<<<<<<<<<<<<<
+ *     """Return where sound may go.
+ * 
+*/
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __Pyx_XDECREF(__pyx_t_1);
+  __Pyx_XDECREF(__pyx_t_6);
+  __Pyx_XDECREF(__pyx_t_7);
+  __Pyx_XDECREF(__pyx_t_8);
+  __Pyx_XDECREF(__pyx_t_11);
+  __Pyx_XDECREF(__pyx_t_12);
+  __Pyx_XDECREF(__pyx_t_13);
+  __Pyx_XDECREF(__pyx_t_14);
+  __Pyx_AddTraceback("pbx.sdp.negotiate._sendable", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = NULL;
+  __pyx_L0:;
+  __Pyx_XDECREF(__pyx_v_found);
+  __Pyx_XGIVEREF(__pyx_r);
+  __Pyx_RefNannyFinishContext();
+  return __pyx_r;
+}
+
+/* "pbx/sdp/negotiate.py":296
  * 
  * 
  * def _both(one: str, other: str) -> str:             # <<<<<<<<<<<<<<
@@ -10563,7 +11065,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_22_rtcp(CYTHON_UNUSED PyObject *_
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
 */
 
-static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_25_both(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_27_both(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -10585,7 +11087,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_both", 0);
 
-  /* "pbx/sdp/negotiate.py":278
+  /* "pbx/sdp/negotiate.py":297
  * 
  * def _both(one: str, other: str) -> str:
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")             # <<<<<<<<<<<<<<
@@ -10594,7 +11096,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   __Pyx_INCREF(__pyx_v_one);
   __pyx_t_2 = __pyx_v_one;
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 297, __pyx_L1_error)
   if (!__pyx_t_4) {
 
   } else {
@@ -10603,7 +11105,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L5_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 297, __pyx_L1_error)
 
   __pyx_t_3 = __pyx_t_4;
 
@@ -10622,7 +11124,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   }
   __Pyx_INCREF(__pyx_v_other);
   __pyx_t_2 = __pyx_v_other;
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 297, __pyx_L1_error)
   if (!__pyx_t_3) {
 
   } else {
@@ -10631,7 +11133,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L7_bool_binop_done;
   }
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 278, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 297, __pyx_L1_error)
 
   __pyx_t_4 = __pyx_t_3;
 
@@ -10646,7 +11148,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   __pyx_L3_bool_binop_done:;
   __pyx_v_send = __pyx_t_1;
 
-  /* "pbx/sdp/negotiate.py":279
+  /* "pbx/sdp/negotiate.py":298
  * def _both(one: str, other: str) -> str:
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")             # <<<<<<<<<<<<<<
@@ -10655,7 +11157,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   __Pyx_INCREF(__pyx_v_one);
   __pyx_t_2 = __pyx_v_one;
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 298, __pyx_L1_error)
   if (!__pyx_t_4) {
 
   } else {
@@ -10664,7 +11166,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L11_bool_binop_done;
   }
-  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_4 < 0))) __PYX_ERR(0, 298, __pyx_L1_error)
 
   __pyx_t_3 = __pyx_t_4;
 
@@ -10683,7 +11185,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   }
   __Pyx_INCREF(__pyx_v_other);
   __pyx_t_2 = __pyx_v_other;
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 298, __pyx_L1_error)
   if (!__pyx_t_3) {
 
   } else {
@@ -10692,7 +11194,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 
     goto __pyx_L13_bool_binop_done;
   }
-  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 279, __pyx_L1_error)
+  __pyx_t_3 = __Pyx_PyObject_CompareBoolEq_str_str(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, Py_EQ); if (unlikely((__pyx_t_3 < 0))) __PYX_ERR(0, 298, __pyx_L1_error)
 
   __pyx_t_4 = __pyx_t_3;
 
@@ -10707,7 +11209,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   __pyx_L9_bool_binop_done:;
   __pyx_v_receive = __pyx_t_1;
 
-  /* "pbx/sdp/negotiate.py":280
+  /* "pbx/sdp/negotiate.py":299
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
  *     if send:             # <<<<<<<<<<<<<<
@@ -10716,7 +11218,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   if (__pyx_v_send) {
 
-    /* "pbx/sdp/negotiate.py":281
+    /* "pbx/sdp/negotiate.py":300
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
  *     if send:
  *         return "sendrecv" if receive else "sendonly"             # <<<<<<<<<<<<<<
@@ -10741,7 +11243,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
     __pyx_t_5 = 0;
     goto __pyx_L0;
 
-    /* "pbx/sdp/negotiate.py":280
+    /* "pbx/sdp/negotiate.py":299
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
  *     if send:             # <<<<<<<<<<<<<<
@@ -10750,7 +11252,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 */
   }
 
-  /* "pbx/sdp/negotiate.py":282
+  /* "pbx/sdp/negotiate.py":301
  *     if send:
  *         return "sendrecv" if receive else "sendonly"
  *     return "recvonly" if receive else "inactive"             # <<<<<<<<<<<<<<
@@ -10775,7 +11277,7 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
   __pyx_t_5 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":277
+  /* "pbx/sdp/negotiate.py":296
  * 
  * 
  * def _both(one: str, other: str) -> str:             # <<<<<<<<<<<<<<
@@ -10798,15 +11300,15 @@ static PyObject *__pyx_f_3pbx_3sdp_9negotiate__both(PyObject *__pyx_v_one, PyObj
 }
 
 /* Python wrapper */
-static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_25_both(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_27_both(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_25_both = {"_both", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_25_both, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
-static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_25_both(PyObject *__pyx_self, 
+static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_27_both = {"_both", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_27_both, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_27_both(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -10837,39 +11339,39 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_one,&__pyx_mstate_global->__pyx_n_u_other,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 277, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 296, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 277, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 296, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 277, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 296, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_both", 0) < (0)) __PYX_ERR(0, 277, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_both", 0) < (0)) __PYX_ERR(0, 296, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 2; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, i); __PYX_ERR(0, 277, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, i); __PYX_ERR(0, 296, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 2)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 277, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 296, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 277, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 296, __pyx_L3_error)
     }
     __pyx_v_one = ((PyObject*)values[0]);
     __pyx_v_other = ((PyObject*)values[1]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 277, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_both", 1, 2, 2, __pyx_nargs); __PYX_ERR(0, 296, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -10880,9 +11382,9 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_one), (&PyUnicode_Type), 0, "one", 2))) __PYX_ERR(0, 277, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_other), (&PyUnicode_Type), 0, "other", 2))) __PYX_ERR(0, 277, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_24_both(__pyx_self, __pyx_v_one, __pyx_v_other);
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_one), (&PyUnicode_Type), 0, "one", 2))) __PYX_ERR(0, 296, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_other), (&PyUnicode_Type), 0, "other", 2))) __PYX_ERR(0, 296, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_26_both(__pyx_self, __pyx_v_one, __pyx_v_other);
 
   /* function exit code */
   goto __pyx_L0;
@@ -10901,7 +11403,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_both(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_one, PyObject *__pyx_v_other) {
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_26_both(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_one, PyObject *__pyx_v_other) {
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
   PyObject *__pyx_t_1 = NULL;
@@ -10909,7 +11411,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_both(CYTHON_UNUSED PyObject *_
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_both", 0);
-  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(__pyx_v_one, __pyx_v_other, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 277, __pyx_L1_error)
+  __pyx_t_1 = __pyx_f_3pbx_3sdp_9negotiate__both(__pyx_v_one, __pyx_v_other, 1); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 296, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   {
     PyObject *__pyx_temp;
@@ -10933,7 +11435,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_both(CYTHON_UNUSED PyObject *_
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":285
+/* "pbx/sdp/negotiate.py":304
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -10942,15 +11444,15 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_24_both(CYTHON_UNUSED PyObject *_
 */
 
 /* Python wrapper */
-static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pw_3pbx_3sdp_9negotiate_27_audio(PyObject *__pyx_self, 
+static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pw_3pbx_3sdp_9negotiate_29_audio(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_27_audio = {"_audio", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_27_audio, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
-static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pw_3pbx_3sdp_9negotiate_27_audio(PyObject *__pyx_self, 
+static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_29_audio = {"_audio", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_29_audio, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pw_3pbx_3sdp_9negotiate_29_audio(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -10986,45 +11488,45 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_port,&__pyx_mstate_global->__pyx_n_u_codecs,&__pyx_mstate_global->__pyx_n_u_events_pt,&__pyx_mstate_global->__pyx_n_u_direction,&__pyx_mstate_global->__pyx_n_u_ptime_ms,&__pyx_mstate_global->__pyx_n_u_protocol,&__pyx_mstate_global->__pyx_n_u_cryptos,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 285, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 304, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  7:
         values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_audio", 0) < (0)) __PYX_ERR(0, 285, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_audio", 0) < (0)) __PYX_ERR(0, 304, __pyx_L3_error)
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u_RTP_AVP)));
 
-      /* "pbx/sdp/negotiate.py":292
+      /* "pbx/sdp/negotiate.py":311
  *     ptime_ms: int,
  *     protocol: str = "RTP/AVP",
  *     cryptos: Sequence[Crypto] = (),             # <<<<<<<<<<<<<<
@@ -11033,49 +11535,49 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
 */
       if (!values[6]) values[6] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
       for (Py_ssize_t i = __pyx_nargs; i < 5; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, i); __PYX_ERR(0, 285, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, i); __PYX_ERR(0, 304, __pyx_L3_error) }
       }
     } else {
       switch (__pyx_nargs) {
         case  7:
         values[6] = __Pyx_ArgRef_FASTCALL(__pyx_args, 6);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[6])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  6:
         values[5] = __Pyx_ArgRef_FASTCALL(__pyx_args, 5);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[5])) __PYX_ERR(0, 304, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  5:
         values[4] = __Pyx_ArgRef_FASTCALL(__pyx_args, 4);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[4])) __PYX_ERR(0, 304, __pyx_L3_error)
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 304, __pyx_L3_error)
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 304, __pyx_L3_error)
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 304, __pyx_L3_error)
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 285, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 304, __pyx_L3_error)
         break;
         default: goto __pyx_L5_argtuple_error;
       }
       if (!values[5]) values[5] = __Pyx_NewRef(((PyObject*)((PyObject*)__pyx_mstate_global->__pyx_kp_u_RTP_AVP)));
       if (!values[6]) values[6] = __Pyx_NewRef(((PyObject *)((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)));
     }
-    if (__Pyx_PyInt_FromNumber(&values[0], "port", 0) < (0)) __PYX_ERR(0, 286, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[0], "port", 0) < (0)) __PYX_ERR(0, 305, __pyx_L3_error)
     __pyx_v_port = ((PyObject*)values[0]);
     __pyx_v_codecs = values[1];
-    if (__Pyx_PyInt_FromNumber(&values[2], "events_pt", 1) < (0)) __PYX_ERR(0, 288, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[2], "events_pt", 1) < (0)) __PYX_ERR(0, 307, __pyx_L3_error)
     __pyx_v_events_pt = ((PyObject*)values[2]);
     __pyx_v_direction = ((PyObject*)values[3]);
-    if (__Pyx_PyInt_FromNumber(&values[4], "ptime_ms", 0) < (0)) __PYX_ERR(0, 290, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[4], "ptime_ms", 0) < (0)) __PYX_ERR(0, 309, __pyx_L3_error)
     __pyx_v_ptime_ms = ((PyObject*)values[4]);
     __pyx_v_protocol = ((PyObject*)values[5]);
     __pyx_v_cryptos = values[6];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, __pyx_nargs); __PYX_ERR(0, 285, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_audio", 0, 5, 7, __pyx_nargs); __PYX_ERR(0, 304, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -11086,14 +11588,14 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 286, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_events_pt), (&PyLong_Type), 1, "events_pt", 2))) __PYX_ERR(0, 288, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 289, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ptime_ms), (&PyLong_Type), 0, "ptime_ms", 2))) __PYX_ERR(0, 290, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_protocol), (&PyUnicode_Type), 0, "protocol", 2))) __PYX_ERR(0, 291, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_26_audio(__pyx_self, __pyx_v_port, __pyx_v_codecs, __pyx_v_events_pt, __pyx_v_direction, __pyx_v_ptime_ms, __pyx_v_protocol, __pyx_v_cryptos);
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_port), (&PyLong_Type), 0, "port", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_events_pt), (&PyLong_Type), 1, "events_pt", 2))) __PYX_ERR(0, 307, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_direction), (&PyUnicode_Type), 0, "direction", 2))) __PYX_ERR(0, 308, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_ptime_ms), (&PyLong_Type), 0, "ptime_ms", 2))) __PYX_ERR(0, 309, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_protocol), (&PyUnicode_Type), 0, "protocol", 2))) __PYX_ERR(0, 310, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_28_audio(__pyx_self, __pyx_v_port, __pyx_v_codecs, __pyx_v_events_pt, __pyx_v_direction, __pyx_v_ptime_ms, __pyx_v_protocol, __pyx_v_cryptos);
 
-  /* "pbx/sdp/negotiate.py":285
+  /* "pbx/sdp/negotiate.py":304
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -11118,7 +11620,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negotiate_26_audio(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_events_pt, PyObject *__pyx_v_direction, PyObject *__pyx_v_ptime_ms, PyObject *__pyx_v_protocol, PyObject *__pyx_v_cryptos) {
+static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negotiate_28_audio(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_port, PyObject *__pyx_v_codecs, PyObject *__pyx_v_events_pt, PyObject *__pyx_v_direction, PyObject *__pyx_v_ptime_ms, PyObject *__pyx_v_protocol, PyObject *__pyx_v_cryptos) {
   PyObject *__pyx_v_formats = NULL;
   PyObject *__pyx_v_attributes = NULL;
   PyObject *__pyx_8genexpr8__pyx_v_c = NULL;
@@ -11145,7 +11647,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_audio", 0);
 
-  /* "pbx/sdp/negotiate.py":294
+  /* "pbx/sdp/negotiate.py":313
  *     cryptos: Sequence[Crypto] = (),
  * ) -> Media:
  *     formats = [str(c.payload_type) for c in codecs]             # <<<<<<<<<<<<<<
@@ -11153,16 +11655,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 294, __pyx_L5_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 313, __pyx_L5_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_codecs)) || PyTuple_CheckExact(__pyx_v_codecs)) {
       __pyx_t_2 = __pyx_v_codecs; __Pyx_INCREF(__pyx_t_2);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 294, __pyx_L5_error)
+      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 313, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 294, __pyx_L5_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 313, __pyx_L5_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -11170,7 +11672,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 294, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 313, __pyx_L5_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11180,7 +11682,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 294, __pyx_L5_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 313, __pyx_L5_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11191,13 +11693,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 294, __pyx_L5_error)
+        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 313, __pyx_L5_error)
       } else {
         __pyx_t_5 = __pyx_t_4(__pyx_t_2);
         if (unlikely(!__pyx_t_5)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 294, __pyx_L5_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 313, __pyx_L5_error)
             PyErr_Clear();
           }
           break;
@@ -11206,13 +11708,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
       __Pyx_GOTREF(__pyx_t_5);
       __Pyx_XDECREF_SET(__pyx_8genexpr8__pyx_v_c, __pyx_t_5);
       __pyx_t_5 = 0;
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr8__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 294, __pyx_L5_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr8__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 313, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_6 = __Pyx_PyObject_Unicode(__pyx_t_5); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 294, __pyx_L5_error)
+      __pyx_t_6 = __Pyx_PyObject_Unicode(__pyx_t_5); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 313, __pyx_L5_error)
       __Pyx_GOTREF(__pyx_t_6);
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       __Pyx_GIVEREF(__pyx_t_6);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_6))) __PYX_ERR(0, 294, __pyx_L5_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_6))) __PYX_ERR(0, 313, __pyx_L5_error)
       __pyx_t_6 = 0;
     }
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
@@ -11226,7 +11728,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   __pyx_v_formats = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":295
+  /* "pbx/sdp/negotiate.py":314
  * ) -> Media:
  *     formats = [str(c.payload_type) for c in codecs]
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]             # <<<<<<<<<<<<<<
@@ -11234,16 +11736,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     if events_pt is not None:
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 295, __pyx_L12_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 314, __pyx_L12_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_codecs)) || PyTuple_CheckExact(__pyx_v_codecs)) {
       __pyx_t_2 = __pyx_v_codecs; __Pyx_INCREF(__pyx_t_2);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 295, __pyx_L12_error)
+      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 314, __pyx_L12_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 295, __pyx_L12_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 314, __pyx_L12_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -11251,7 +11753,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 295, __pyx_L12_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 314, __pyx_L12_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11261,7 +11763,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 295, __pyx_L12_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 314, __pyx_L12_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11272,13 +11774,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 295, __pyx_L12_error)
+        if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 314, __pyx_L12_error)
       } else {
         __pyx_t_6 = __pyx_t_4(__pyx_t_2);
         if (unlikely(!__pyx_t_6)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 295, __pyx_L12_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 314, __pyx_L12_error)
             PyErr_Clear();
           }
           break;
@@ -11287,18 +11789,18 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
       __Pyx_GOTREF(__pyx_t_6);
       __Pyx_XDECREF_SET(__pyx_8genexpr9__pyx_v_c, __pyx_t_6);
       __pyx_t_6 = 0;
-      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr9__pyx_v_c, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 295, __pyx_L12_error)
+      __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_8genexpr9__pyx_v_c, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 314, __pyx_L12_error)
       __Pyx_GOTREF(__pyx_t_6);
-      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 295, __pyx_L12_error)
+      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 314, __pyx_L12_error)
       __Pyx_GOTREF(__pyx_t_5);
       __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
       __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 295, __pyx_L12_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 314, __pyx_L12_error);
       __Pyx_GIVEREF(__pyx_t_6);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_6) != (0)) __PYX_ERR(0, 295, __pyx_L12_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_6) != (0)) __PYX_ERR(0, 314, __pyx_L12_error);
       __pyx_t_6 = 0;
       __Pyx_GIVEREF(__pyx_t_5);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 295, __pyx_L12_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 314, __pyx_L12_error)
       __pyx_t_5 = 0;
     }
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
@@ -11312,7 +11814,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   __pyx_v_attributes = ((PyObject*)__pyx_t_1);
   __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":296
+  /* "pbx/sdp/negotiate.py":315
  *     formats = [str(c.payload_type) for c in codecs]
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]             # <<<<<<<<<<<<<<
@@ -11320,16 +11822,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *         formats.append(str(events_pt))
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 296, __pyx_L19_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 315, __pyx_L19_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_codecs)) || PyTuple_CheckExact(__pyx_v_codecs)) {
       __pyx_t_2 = __pyx_v_codecs; __Pyx_INCREF(__pyx_t_2);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 296, __pyx_L19_error)
+      __pyx_t_3 = -1; __pyx_t_2 = PyObject_GetIter(__pyx_v_codecs); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 315, __pyx_L19_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 296, __pyx_L19_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 315, __pyx_L19_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -11337,7 +11839,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 296, __pyx_L19_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 315, __pyx_L19_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11347,7 +11849,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_2);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 296, __pyx_L19_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 315, __pyx_L19_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11358,13 +11860,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
+        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 315, __pyx_L19_error)
       } else {
         __pyx_t_5 = __pyx_t_4(__pyx_t_2);
         if (unlikely(!__pyx_t_5)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 296, __pyx_L19_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 315, __pyx_L19_error)
             PyErr_Clear();
           }
           break;
@@ -11373,20 +11875,20 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
       __Pyx_GOTREF(__pyx_t_5);
       __Pyx_XDECREF_SET(__pyx_9genexpr10__pyx_v_c, __pyx_t_5);
       __pyx_t_5 = 0;
-      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
+      __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 315, __pyx_L19_error)
       __Pyx_GOTREF(__pyx_t_5);
-      __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_5); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 296, __pyx_L19_error)
+      __pyx_t_7 = __Pyx_PyObject_IsTrue(__pyx_t_5); if (unlikely((__pyx_t_7 < 0))) __PYX_ERR(0, 315, __pyx_L19_error)
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
       if (__pyx_t_7) {
 
-        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
+        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_payload_type); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 315, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_5);
-        __pyx_t_6 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 296, __pyx_L19_error)
+        __pyx_t_6 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 315, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_6);
         __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
+        __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_9genexpr10__pyx_v_c, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 315, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_5);
-        __pyx_t_8 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 296, __pyx_L19_error)
+        __pyx_t_8 = __Pyx_PyObject_FormatSimple(__pyx_t_5, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 315, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_8);
         __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
         __pyx_t_9[0] = __pyx_t_6;
@@ -11401,20 +11903,20 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
         __pyx_t_11 |= __Pyx_PyUnicode_KIND_04(__pyx_t_9[0]) | __Pyx_PyUnicode_KIND_04(__pyx_t_9[2]);
         #endif
         __pyx_t_5 = __Pyx_PyUnicode_Join(__pyx_t_9, 3, __pyx_t_10, __pyx_t_11);
-        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 296, __pyx_L19_error)
+        if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 315, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_5);
         __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
         __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-        __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 296, __pyx_L19_error)
+        __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 315, __pyx_L19_error)
         __Pyx_GOTREF(__pyx_t_8);
         __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_fmtp);
         __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_fmtp);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 296, __pyx_L19_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 315, __pyx_L19_error);
         __Pyx_GIVEREF(__pyx_t_5);
-        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 296, __pyx_L19_error);
+        if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 315, __pyx_L19_error);
         __pyx_t_5 = 0;
         __Pyx_GIVEREF(__pyx_t_8);
-        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_8))) __PYX_ERR(0, 296, __pyx_L19_error)
+        if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_8))) __PYX_ERR(0, 315, __pyx_L19_error)
         __pyx_t_8 = 0;
       }
     }
@@ -11426,13 +11928,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
     goto __pyx_L1_error;
     __pyx_L24_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_2 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 296, __pyx_L1_error)
+  __pyx_t_2 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 315, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_2));
   __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":297
+  /* "pbx/sdp/negotiate.py":316
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
  *     if events_pt is not None:             # <<<<<<<<<<<<<<
@@ -11443,20 +11945,20 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   if (__pyx_t_7) {
 
 
-    /* "pbx/sdp/negotiate.py":298
+    /* "pbx/sdp/negotiate.py":317
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
  *     if events_pt is not None:
  *         formats.append(str(events_pt))             # <<<<<<<<<<<<<<
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
  *     attributes += [("crypto", str(c)) for c in cryptos]
 */
-    __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_v_events_pt); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 298, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_v_events_pt); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 317, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
-    __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_formats, __pyx_t_2); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 298, __pyx_L1_error)
+    __pyx_t_12 = __Pyx_PyList_Append(__pyx_v_formats, __pyx_t_2); if (unlikely(__pyx_t_12 == ((int)-1))) __PYX_ERR(0, 317, __pyx_L1_error)
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
 
-    /* "pbx/sdp/negotiate.py":299
+    /* "pbx/sdp/negotiate.py":318
  *     if events_pt is not None:
  *         formats.append(str(events_pt))
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]             # <<<<<<<<<<<<<<
@@ -11464,9 +11966,9 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     attributes += [("ptime", str(ptime_ms)), (direction, "")]
 */
     __pyx_t_1 = NULL;
-    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_at); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_at); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __pyx_t_13 = 1;
@@ -11486,28 +11988,28 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
       __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_13, (2-__pyx_t_13) | (__pyx_t_13*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_1); __pyx_t_1 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 299, __pyx_L1_error)
+      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 318, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
     }
-    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_GetAttrStr(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_rtpmap); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_2 = PyTuple_New(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
     __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
     __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_rtpmap);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 0, __pyx_mstate_global->__pyx_n_u_rtpmap) != (0)) __PYX_ERR(0, 318, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_5);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_2, 1, __pyx_t_5) != (0)) __PYX_ERR(0, 318, __pyx_L1_error);
     __pyx_t_5 = 0;
-    __pyx_t_5 = __Pyx_PyObject_FormatSimple(__pyx_v_events_pt, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyObject_FormatSimple(__pyx_v_events_pt, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
-    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __Pyx_GetModuleGlobalName(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_EVENTS); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
-    __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_8 = __Pyx_PyObject_GetAttrStr(__pyx_t_1, __pyx_mstate_global->__pyx_n_u_fmtp); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __pyx_t_1 = __Pyx_PyObject_FormatSimple(__pyx_t_8, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_PyObject_FormatSimple(__pyx_t_8, __pyx_mstate_global->__pyx_empty_unicode); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __pyx_t_9[0] = __pyx_t_5;
@@ -11522,33 +12024,33 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
     __pyx_t_11 |= __Pyx_PyUnicode_KIND_04(__pyx_t_9[0]) | __Pyx_PyUnicode_KIND_04(__pyx_t_9[2]);
     #endif
     __pyx_t_8 = __Pyx_PyUnicode_Join(__pyx_t_9, 3, __pyx_t_3, __pyx_t_11);
-    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-    __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_fmtp);
     __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_fmtp);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_fmtp) != (0)) __PYX_ERR(0, 318, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_8);
-    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
+    if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 318, __pyx_L1_error);
     __pyx_t_8 = 0;
-    __pyx_t_8 = PyList_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_8 = PyList_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_GIVEREF(__pyx_t_2);
-    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 0, __pyx_t_2) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
+    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 0, __pyx_t_2) != (0)) __PYX_ERR(0, 318, __pyx_L1_error);
     __Pyx_GIVEREF(__pyx_t_1);
-    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 299, __pyx_L1_error);
+    if (__Pyx_PyList_SET_ITEM(__pyx_t_8, 1, __pyx_t_1) != (0)) __PYX_ERR(0, 318, __pyx_L1_error);
     __pyx_t_2 = 0;
     __pyx_t_1 = 0;
-    __pyx_t_1 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_8); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 299, __pyx_L1_error)
+    __pyx_t_1 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_8); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 318, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
     __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_1));
     __pyx_t_1 = 0;
 
-    /* "pbx/sdp/negotiate.py":297
+    /* "pbx/sdp/negotiate.py":316
  *     attributes = [("rtpmap", c.rtpmap) for c in codecs]
  *     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
  *     if events_pt is not None:             # <<<<<<<<<<<<<<
@@ -11557,7 +12059,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
 */
   }
 
-  /* "pbx/sdp/negotiate.py":300
+  /* "pbx/sdp/negotiate.py":319
  *         formats.append(str(events_pt))
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
  *     attributes += [("crypto", str(c)) for c in cryptos]             # <<<<<<<<<<<<<<
@@ -11565,16 +12067,16 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
  *     return Media("audio", port, protocol, formats, "", attributes)
 */
   { /* enter inner scope */
-    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 300, __pyx_L28_error)
+    __pyx_t_1 = PyList_New(0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 319, __pyx_L28_error)
     __Pyx_GOTREF(__pyx_t_1);
     if (likely(PyList_CheckExact(__pyx_v_cryptos)) || PyTuple_CheckExact(__pyx_v_cryptos)) {
       __pyx_t_8 = __pyx_v_cryptos; __Pyx_INCREF(__pyx_t_8);
       __pyx_t_3 = 0;
       __pyx_t_4 = NULL;
     } else {
-      __pyx_t_3 = -1; __pyx_t_8 = PyObject_GetIter(__pyx_v_cryptos); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 300, __pyx_L28_error)
+      __pyx_t_3 = -1; __pyx_t_8 = PyObject_GetIter(__pyx_v_cryptos); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 319, __pyx_L28_error)
       __Pyx_GOTREF(__pyx_t_8);
-      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_8); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 300, __pyx_L28_error)
+      __pyx_t_4 = (CYTHON_COMPILING_IN_LIMITED_API) ? PyIter_Next : __Pyx_PyObject_GetIterNextFunc(__pyx_t_8); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 319, __pyx_L28_error)
     }
     for (;;) {
       if (likely(!__pyx_t_4)) {
@@ -11582,7 +12084,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_8);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 300, __pyx_L28_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 319, __pyx_L28_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11592,7 +12094,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           {
             Py_ssize_t __pyx_temp = __Pyx_PyTuple_GET_SIZE(__pyx_t_8);
             #if !CYTHON_ASSUME_SAFE_SIZE
-            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 300, __pyx_L28_error)
+            if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 319, __pyx_L28_error)
             #endif
             if (__pyx_t_3 >= __pyx_temp) break;
           }
@@ -11603,13 +12105,13 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
           #endif
           ++__pyx_t_3;
         }
-        if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 300, __pyx_L28_error)
+        if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 319, __pyx_L28_error)
       } else {
         __pyx_t_2 = __pyx_t_4(__pyx_t_8);
         if (unlikely(!__pyx_t_2)) {
           PyObject* exc_type = PyErr_Occurred();
           if (exc_type) {
-            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 300, __pyx_L28_error)
+            if (unlikely(!__Pyx_PyErr_GivenExceptionMatches(exc_type, PyExc_StopIteration))) __PYX_ERR(0, 319, __pyx_L28_error)
             PyErr_Clear();
           }
           break;
@@ -11618,18 +12120,18 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
       __Pyx_GOTREF(__pyx_t_2);
       __Pyx_XDECREF_SET(__pyx_9genexpr11__pyx_v_c, __pyx_t_2);
       __pyx_t_2 = 0;
-      __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_9genexpr11__pyx_v_c); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 300, __pyx_L28_error)
+      __pyx_t_2 = __Pyx_PyObject_Unicode(__pyx_9genexpr11__pyx_v_c); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 319, __pyx_L28_error)
       __Pyx_GOTREF(__pyx_t_2);
-      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 300, __pyx_L28_error)
+      __pyx_t_5 = PyTuple_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 319, __pyx_L28_error)
       __Pyx_GOTREF(__pyx_t_5);
       __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_crypto);
       __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_crypto);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_crypto) != (0)) __PYX_ERR(0, 300, __pyx_L28_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 0, __pyx_mstate_global->__pyx_n_u_crypto) != (0)) __PYX_ERR(0, 319, __pyx_L28_error);
       __Pyx_GIVEREF(__pyx_t_2);
-      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_2) != (0)) __PYX_ERR(0, 300, __pyx_L28_error);
+      if (__Pyx_PyTuple_SET_ITEM(__pyx_t_5, 1, __pyx_t_2) != (0)) __PYX_ERR(0, 319, __pyx_L28_error);
       __pyx_t_2 = 0;
       __Pyx_GIVEREF(__pyx_t_5);
-      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 300, __pyx_L28_error)
+      if (unlikely(__Pyx_ListComp_AppendAndDecref(__pyx_t_1, __pyx_t_5))) __PYX_ERR(0, 319, __pyx_L28_error)
       __pyx_t_5 = 0;
     }
     __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
@@ -11640,52 +12142,52 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
     goto __pyx_L1_error;
     __pyx_L32_exit_scope:;
   } /* exit inner scope */
-  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 300, __pyx_L1_error)
+  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 319, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_8));
   __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":301
+  /* "pbx/sdp/negotiate.py":320
  *         attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
  *     attributes += [("crypto", str(c)) for c in cryptos]
  *     attributes += [("ptime", str(ptime_ms)), (direction, "")]             # <<<<<<<<<<<<<<
  *     return Media("audio", port, protocol, formats, "", attributes)
  * 
 */
-  __pyx_t_8 = __Pyx_PyObject_Unicode(__pyx_v_ptime_ms); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 301, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyObject_Unicode(__pyx_v_ptime_ms); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 320, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
-  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 301, __pyx_L1_error)
+  __pyx_t_1 = PyTuple_New(2); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 320, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __Pyx_INCREF(__pyx_mstate_global->__pyx_n_u_ptime);
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_n_u_ptime);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_ptime) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 0, __pyx_mstate_global->__pyx_n_u_ptime) != (0)) __PYX_ERR(0, 320, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_8);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_1, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 320, __pyx_L1_error);
   __pyx_t_8 = 0;
-  __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 301, __pyx_L1_error)
+  __pyx_t_8 = PyTuple_New(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 320, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __Pyx_INCREF(__pyx_v_direction);
   __Pyx_GIVEREF(__pyx_v_direction);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_v_direction) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 0, __pyx_v_direction) != (0)) __PYX_ERR(0, 320, __pyx_L1_error);
   __Pyx_INCREF(__pyx_mstate_global->__pyx_kp_u__4);
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_kp_u__4);
-  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_mstate_global->__pyx_kp_u__4) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
-  __pyx_t_5 = PyList_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 301, __pyx_L1_error)
+  if (__Pyx_PyTuple_SET_ITEM(__pyx_t_8, 1, __pyx_mstate_global->__pyx_kp_u__4) != (0)) __PYX_ERR(0, 320, __pyx_L1_error);
+  __pyx_t_5 = PyList_New(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 320, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __Pyx_GIVEREF(__pyx_t_1);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 0, __pyx_t_1) != (0)) __PYX_ERR(0, 320, __pyx_L1_error);
   __Pyx_GIVEREF(__pyx_t_8);
-  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 301, __pyx_L1_error);
+  if (__Pyx_PyList_SET_ITEM(__pyx_t_5, 1, __pyx_t_8) != (0)) __PYX_ERR(0, 320, __pyx_L1_error);
   __pyx_t_1 = 0;
   __pyx_t_8 = 0;
-  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_5); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 301, __pyx_L1_error)
+  __pyx_t_8 = PyNumber_InPlaceAdd(__pyx_v_attributes, __pyx_t_5); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 320, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_8);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
   __Pyx_DECREF_SET(__pyx_v_attributes, ((PyObject*)__pyx_t_8));
   __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":302
+  /* "pbx/sdp/negotiate.py":321
  *     attributes += [("crypto", str(c)) for c in cryptos]
  *     attributes += [("ptime", str(ptime_ms)), (direction, "")]
  *     return Media("audio", port, protocol, formats, "", attributes)             # <<<<<<<<<<<<<<
@@ -11698,7 +12200,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
     PyObject *__pyx_callargs[7] = {__pyx_t_5, __pyx_mstate_global->__pyx_n_u_audio, __pyx_v_port, __pyx_v_protocol, __pyx_v_formats, __pyx_mstate_global->__pyx_kp_u__4, __pyx_v_attributes};
     __pyx_t_8 = __Pyx_PyObject_FastCall((PyObject*)__pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media, __pyx_callargs+__pyx_t_13, (7-__pyx_t_13) | (__pyx_t_13*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
     __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 302, __pyx_L1_error)
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 321, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_8);
   }
   {
@@ -11712,7 +12214,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   __pyx_t_8 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":285
+  /* "pbx/sdp/negotiate.py":304
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -11741,7 +12243,7 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
   return __pyx_r;
 }
 
-/* "pbx/sdp/negotiate.py":305
+/* "pbx/sdp/negotiate.py":324
  * 
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:             # <<<<<<<<<<<<<<
@@ -11750,15 +12252,15 @@ static struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_pf_3pbx_3sdp_9negot
 */
 
 /* Python wrapper */
-static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_29_write(PyObject *__pyx_self, 
+static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_31_write(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
 PyObject *__pyx_args, PyObject *__pyx_kwds
 #endif
 ); /*proto*/
-static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_29_write = {"_write", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_29_write, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
-static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_29_write(PyObject *__pyx_self, 
+static PyMethodDef __pyx_mdef_3pbx_3sdp_9negotiate_31_write = {"_write", (PyCFunction)(void(*)(void))(__Pyx_PyCFunction_FastCallWithKeywords)__pyx_pw_3pbx_3sdp_9negotiate_31_write, __Pyx_METH_FASTCALL|METH_KEYWORDS, 0};
+static PyObject *__pyx_pw_3pbx_3sdp_9negotiate_31_write(PyObject *__pyx_self, 
 #if CYTHON_VECTORCALL
 PyObject *const *__pyx_args, Py_ssize_t __pyx_nargs, PyObject *__pyx_kwds
 #else
@@ -11791,55 +12293,55 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_address,&__pyx_mstate_global->__pyx_n_u_session_id,&__pyx_mstate_global->__pyx_n_u_version,&__pyx_mstate_global->__pyx_n_u_media,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 305, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(0, 324, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  4:
         values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 305, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 324, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  3:
         values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 305, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 324, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  2:
         values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 305, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 324, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 305, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 324, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_write", 0) < (0)) __PYX_ERR(0, 305, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "_write", 0) < (0)) __PYX_ERR(0, 324, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 4; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, i); __PYX_ERR(0, 305, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, i); __PYX_ERR(0, 324, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 4)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 305, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(0, 324, __pyx_L3_error)
       values[1] = __Pyx_ArgRef_FASTCALL(__pyx_args, 1);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 305, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[1])) __PYX_ERR(0, 324, __pyx_L3_error)
       values[2] = __Pyx_ArgRef_FASTCALL(__pyx_args, 2);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 305, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[2])) __PYX_ERR(0, 324, __pyx_L3_error)
       values[3] = __Pyx_ArgRef_FASTCALL(__pyx_args, 3);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 305, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[3])) __PYX_ERR(0, 324, __pyx_L3_error)
     }
     __pyx_v_address = ((PyObject*)values[0]);
-    if (__Pyx_PyInt_FromNumber(&values[1], "session_id", 0) < (0)) __PYX_ERR(0, 305, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[1], "session_id", 0) < (0)) __PYX_ERR(0, 324, __pyx_L3_error)
     __pyx_v_session_id = ((PyObject*)values[1]);
-    if (__Pyx_PyInt_FromNumber(&values[2], "version", 0) < (0)) __PYX_ERR(0, 305, __pyx_L3_error)
+    if (__Pyx_PyInt_FromNumber(&values[2], "version", 0) < (0)) __PYX_ERR(0, 324, __pyx_L3_error)
     __pyx_v_version = ((PyObject*)values[2]);
     __pyx_v_media = ((PyObject*)values[3]);
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 305, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("_write", 1, 4, 4, __pyx_nargs); __PYX_ERR(0, 324, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -11850,11 +12352,11 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   __Pyx_RefNannyFinishContext();
   return NULL;
   __pyx_L4_argument_unpacking_done:;
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
-  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), (&PyList_Type), 0, "media", 2))) __PYX_ERR(0, 305, __pyx_L1_error)
-  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_28_write(__pyx_self, __pyx_v_address, __pyx_v_session_id, __pyx_v_version, __pyx_v_media);
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_address), (&PyUnicode_Type), 0, "address", 2))) __PYX_ERR(0, 324, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_session_id), (&PyLong_Type), 0, "session_id", 2))) __PYX_ERR(0, 324, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_version), (&PyLong_Type), 0, "version", 2))) __PYX_ERR(0, 324, __pyx_L1_error)
+  if (unlikely(!__Pyx_ArgTypeTest(((PyObject *)__pyx_v_media), (&PyList_Type), 0, "media", 2))) __PYX_ERR(0, 324, __pyx_L1_error)
+  __pyx_r = __pyx_pf_3pbx_3sdp_9negotiate_30_write(__pyx_self, __pyx_v_address, __pyx_v_session_id, __pyx_v_version, __pyx_v_media);
 
   /* function exit code */
   goto __pyx_L0;
@@ -11873,7 +12375,7 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   return __pyx_r;
 }
 
-static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_media) {
+static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_30_write(CYTHON_UNUSED PyObject *__pyx_self, PyObject *__pyx_v_address, PyObject *__pyx_v_session_id, PyObject *__pyx_v_version, PyObject *__pyx_v_media) {
   struct __pyx_obj_3pbx_3sdp_11description_Media *__pyx_v_line = NULL;
   PyObject *__pyx_r = NULL;
   __Pyx_RefNannyDeclarations
@@ -11887,7 +12389,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("_write", 0);
 
-  /* "pbx/sdp/negotiate.py":306
+  /* "pbx/sdp/negotiate.py":325
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:
  *     for line in media:             # <<<<<<<<<<<<<<
@@ -11900,19 +12402,19 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
     {
       Py_ssize_t __pyx_temp = __Pyx_PyList_GET_SIZE(__pyx_t_1);
       #if !CYTHON_ASSUME_SAFE_SIZE
-      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 306, __pyx_L1_error)
+      if (unlikely((__pyx_temp < 0))) __PYX_ERR(0, 325, __pyx_L1_error)
       #endif
       if (__pyx_t_2 >= __pyx_temp) break;
     }
     __pyx_t_3 = __Pyx_PyList_GET_ITEM_REF(__pyx_t_1, __pyx_t_2, __Pyx_ReferenceSharing_OwnStrongReference);
     ++__pyx_t_2;
-    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 306, __pyx_L1_error)
+    if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 325, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_3);
-    if (!(likely(((__pyx_t_3) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_3, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 306, __pyx_L1_error)
+    if (!(likely(((__pyx_t_3) == Py_None) || likely(__Pyx_TypeTest(__pyx_t_3, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_11description_Media))))) __PYX_ERR(0, 325, __pyx_L1_error)
     __Pyx_XDECREF_SET(__pyx_v_line, ((struct __pyx_obj_3pbx_3sdp_11description_Media *)__pyx_t_3));
     __pyx_t_3 = 0;
 
-    /* "pbx/sdp/negotiate.py":307
+    /* "pbx/sdp/negotiate.py":326
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:
  *     for line in media:
  *         line.address = address             # <<<<<<<<<<<<<<
@@ -11923,7 +12425,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
     __Pyx_GOTREF(__pyx_v_line->address);
     __Pyx_DECREF_SET(__pyx_v_line->address, __pyx_v_address);
 
-    /* "pbx/sdp/negotiate.py":306
+    /* "pbx/sdp/negotiate.py":325
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:
  *     for line in media:             # <<<<<<<<<<<<<<
@@ -11933,7 +12435,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
   }
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
 
-  /* "pbx/sdp/negotiate.py":308
+  /* "pbx/sdp/negotiate.py":327
  *     for line in media:
  *         line.address = address
  *     return Description("pbx", session_id, version, address, media, name="pbx").to_bytes()             # <<<<<<<<<<<<<<
@@ -11946,13 +12448,13 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
     PyObject *__pyx_callargs[7] = {__pyx_t_3, __pyx_mstate_global->__pyx_n_u_pbx, __pyx_v_session_id, __pyx_v_version, __pyx_v_address, __pyx_v_media, __pyx_mstate_global->__pyx_n_u_pbx};
     #if CYTHON_VECTORCALL
     __pyx_t_5 = __pyx_mstate_global->__pyx_tuple[6];
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 308, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 327, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_5);
     #else
     {
       PyObject *__pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_name};
       __pyx_t_5 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+6, 1);
-      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 308, __pyx_L1_error)
+      if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 327, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_5);
     }
     #endif
@@ -11961,10 +12463,10 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
     #if CYTHON_VECTORCALL
     #endif
     __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 308, __pyx_L1_error)
+    if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 327, __pyx_L1_error)
     __Pyx_GOTREF((PyObject *)__pyx_t_1);
   }
-  __pyx_t_5 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1)->__pyx_vtab)->to_bytes(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1), 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 308, __pyx_L1_error)
+  __pyx_t_5 = ((struct __pyx_vtabstruct_3pbx_3sdp_11description_Description *)((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1)->__pyx_vtab)->to_bytes(((struct __pyx_obj_3pbx_3sdp_11description_Description *)__pyx_t_1), 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 327, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __Pyx_DECREF((PyObject *)__pyx_t_1); __pyx_t_1 = 0;
   {
@@ -11978,7 +12480,7 @@ static PyObject *__pyx_pf_3pbx_3sdp_9negotiate_28_write(CYTHON_UNUSED PyObject *
   __pyx_t_5 = 0;
   goto __pyx_L0;
 
-  /* "pbx/sdp/negotiate.py":305
+  /* "pbx/sdp/negotiate.py":324
  * 
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:             # <<<<<<<<<<<<<<
@@ -12925,14 +13427,14 @@ static int __Pyx_modinit_Exttype___pyx_defaults(__pyx_mstatetype *__pyx_mstate) 
   __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_defaults", 0);
   /*--- Exttype __pyx_defaults ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 98, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 100, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults = &__pyx_type_3pbx_3sdp_9negotiate___pyx_defaults;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults);
@@ -12958,14 +13460,14 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_stru
   __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr", 0);
   /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr)) __PYX_ERR(0, 145, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr)) __PYX_ERR(0, 147, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr) < (0)) __PYX_ERR(0, 145, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr) < (0)) __PYX_ERR(0, 147, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct__genexpr);
@@ -12991,14 +13493,14 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_stru
   __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer", 0);
   /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer)) __PYX_ERR(0, 165, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer)) __PYX_ERR(0, 167, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_1_take_answer);
@@ -13024,14 +13526,14 @@ static int __Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_stru
   __Pyx_RefNannySetupContext("__Pyx_modinit_Exttype___pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr", 0);
   /*--- Exttype __pyx_obj_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr ---*/
   #if CYTHON_USE_TYPE_SPECS
-  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr)) __PYX_ERR(0, 181, __pyx_L1_error)
+  __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr = (PyTypeObject *) __Pyx_PyType_FromModuleAndSpec(__pyx_m, &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr_spec, NULL); if (unlikely(!__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr)) __PYX_ERR(0, 183, __pyx_L1_error)
   #else
   __pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr = &__pyx_type_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr;
   #endif
   #if !CYTHON_COMPILING_IN_LIMITED_API
   #endif
   #if !CYTHON_USE_TYPE_SPECS
-  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr) < (0)) __PYX_ERR(0, 181, __pyx_L1_error)
+  if (__Pyx_PyType_Ready(__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr) < (0)) __PYX_ERR(0, 183, __pyx_L1_error)
   #endif
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount((PyObject*)__pyx_mstate->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_scope_struct_2_genexpr);
@@ -13301,10 +13803,10 @@ static CYTHON_SMALL_CODE int __pyx_pymod_exec_negotiate(PyObject *__pyx_pyinit_m
   PyObject *__pyx_t_4 = NULL;
   PyObject *__pyx_t_5 = NULL;
   PyObject *__pyx_t_6 = NULL;
-  PyObject *__pyx_t_7 = NULL;
+  size_t __pyx_t_7;
   PyObject *__pyx_t_8 = NULL;
   PyObject *__pyx_t_9 = NULL;
-  size_t __pyx_t_10;
+  PyObject *__pyx_t_10 = NULL;
   PyObject *__pyx_t_11 = NULL;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
@@ -13402,43 +13904,32 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   /* "pbx/sdp/negotiate.py":5
  * from __future__ import annotations
  * 
+ * import ipaddress             # <<<<<<<<<<<<<<
+ * from collections.abc import Sequence
+ * from dataclasses import dataclass, replace
+*/
+  __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_ipaddress, 0, 0, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 5, __pyx_L1_error)
+  __pyx_t_2 = __pyx_t_1;
+  __Pyx_GOTREF(__pyx_t_2);
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_ipaddress, __pyx_t_2) < (0)) __PYX_ERR(0, 5, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+
+  /* "pbx/sdp/negotiate.py":6
+ * 
+ * import ipaddress
  * from collections.abc import Sequence             # <<<<<<<<<<<<<<
  * from dataclasses import dataclass, replace
  * 
 */
   {
     PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Sequence};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_collections_abc, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 5, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_collections_abc, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 6, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1;
   __Pyx_GOTREF(__pyx_t_2);
   {
     PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Sequence};
     __pyx_t_3 = 0; {
-      __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 5, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_4);
-      if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 5, __pyx_L1_error)
-      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    }
-  }
-  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-
-  /* "pbx/sdp/negotiate.py":6
- * 
- * from collections.abc import Sequence
- * from dataclasses import dataclass, replace             # <<<<<<<<<<<<<<
- * 
- * from pbx.errors import NegotiationError
-*/
-  {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass,__pyx_mstate_global->__pyx_n_u_replace};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_dataclasses, __pyx_imported_names, 2, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 6, __pyx_L1_error)
-  }
-  __pyx_t_2 = __pyx_t_1;
-  __Pyx_GOTREF(__pyx_t_2);
-  {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass,__pyx_mstate_global->__pyx_n_u_replace};
-    for (__pyx_t_3=0; __pyx_t_3 < 2; __pyx_t_3++) {
       __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 6, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 6, __pyx_L1_error)
@@ -13447,7 +13938,31 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":8
+  /* "pbx/sdp/negotiate.py":7
+ * import ipaddress
+ * from collections.abc import Sequence
+ * from dataclasses import dataclass, replace             # <<<<<<<<<<<<<<
+ * 
+ * from pbx.errors import NegotiationError
+*/
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass,__pyx_mstate_global->__pyx_n_u_replace};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_dataclasses, __pyx_imported_names, 2, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 7, __pyx_L1_error)
+  }
+  __pyx_t_2 = __pyx_t_1;
+  __Pyx_GOTREF(__pyx_t_2);
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_dataclass,__pyx_mstate_global->__pyx_n_u_replace};
+    for (__pyx_t_3=0; __pyx_t_3 < 2; __pyx_t_3++) {
+      __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 7, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_4);
+      if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 7, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    }
+  }
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+
+  /* "pbx/sdp/negotiate.py":9
  * from dataclasses import dataclass, replace
  * 
  * from pbx.errors import NegotiationError             # <<<<<<<<<<<<<<
@@ -13456,37 +13971,13 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
 */
   {
     PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_NegotiationError};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_errors, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 8, __pyx_L1_error)
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_errors, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 9, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1;
   __Pyx_GOTREF(__pyx_t_2);
   {
     PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_NegotiationError};
     __pyx_t_3 = 0; {
-      __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 8, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_4);
-      if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 8, __pyx_L1_error)
-      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-    }
-  }
-  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-
-  /* "pbx/sdp/negotiate.py":9
- * 
- * from pbx.errors import NegotiationError
- * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec             # <<<<<<<<<<<<<<
- * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
- * from pbx.sdp.description import Description, Media, parse_description
-*/
-  {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_BY_NAME,__pyx_mstate_global->__pyx_n_u_EVENTS,__pyx_mstate_global->__pyx_n_u_STATIC,__pyx_mstate_global->__pyx_n_u_Codec};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_sdp_codec, __pyx_imported_names, 4, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 9, __pyx_L1_error)
-  }
-  __pyx_t_2 = __pyx_t_1;
-  __Pyx_GOTREF(__pyx_t_2);
-  {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_BY_NAME,__pyx_mstate_global->__pyx_n_u_EVENTS,__pyx_mstate_global->__pyx_n_u_STATIC,__pyx_mstate_global->__pyx_n_u_Codec};
-    for (__pyx_t_3=0; __pyx_t_3 < 4; __pyx_t_3++) {
       __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 9, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 9, __pyx_L1_error)
@@ -13496,20 +13987,20 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "pbx/sdp/negotiate.py":10
+ * 
  * from pbx.errors import NegotiationError
- * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
- * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick             # <<<<<<<<<<<<<<
+ * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec             # <<<<<<<<<<<<<<
+ * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
  * from pbx.sdp.description import Description, Media, parse_description
- * from pbx.whole import whole
 */
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Crypto,__pyx_mstate_global->__pyx_n_u_MakeKey,__pyx_mstate_global->__pyx_n_u_cryptos_of,__pyx_mstate_global->__pyx_n_u_pick};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_sdp_crypto, __pyx_imported_names, 4, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 10, __pyx_L1_error)
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_BY_NAME,__pyx_mstate_global->__pyx_n_u_EVENTS,__pyx_mstate_global->__pyx_n_u_STATIC,__pyx_mstate_global->__pyx_n_u_Codec};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_sdp_codec, __pyx_imported_names, 4, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 10, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1;
   __Pyx_GOTREF(__pyx_t_2);
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Crypto,__pyx_mstate_global->__pyx_n_u_MakeKey,__pyx_mstate_global->__pyx_n_u_cryptos_of,__pyx_mstate_global->__pyx_n_u_pick};
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_BY_NAME,__pyx_mstate_global->__pyx_n_u_EVENTS,__pyx_mstate_global->__pyx_n_u_STATIC,__pyx_mstate_global->__pyx_n_u_Codec};
     for (__pyx_t_3=0; __pyx_t_3 < 4; __pyx_t_3++) {
       __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 10, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
@@ -13520,21 +14011,21 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "pbx/sdp/negotiate.py":11
+ * from pbx.errors import NegotiationError
  * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
- * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
- * from pbx.sdp.description import Description, Media, parse_description             # <<<<<<<<<<<<<<
+ * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick             # <<<<<<<<<<<<<<
+ * from pbx.sdp.description import Description, Media, parse_description
  * from pbx.whole import whole
- * 
 */
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Description,__pyx_mstate_global->__pyx_n_u_Media,__pyx_mstate_global->__pyx_n_u_parse_description};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_imported_names, 3, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 11, __pyx_L1_error)
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Crypto,__pyx_mstate_global->__pyx_n_u_MakeKey,__pyx_mstate_global->__pyx_n_u_cryptos_of,__pyx_mstate_global->__pyx_n_u_pick};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_sdp_crypto, __pyx_imported_names, 4, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 11, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1;
   __Pyx_GOTREF(__pyx_t_2);
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_parse_description};
-    __pyx_t_3 = 0; {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Crypto,__pyx_mstate_global->__pyx_n_u_MakeKey,__pyx_mstate_global->__pyx_n_u_cryptos_of,__pyx_mstate_global->__pyx_n_u_pick};
+    for (__pyx_t_3=0; __pyx_t_3 < 4; __pyx_t_3++) {
       __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 11, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
       if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 11, __pyx_L1_error)
@@ -13544,20 +14035,20 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
   /* "pbx/sdp/negotiate.py":12
+ * from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
  * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
- * from pbx.sdp.description import Description, Media, parse_description
- * from pbx.whole import whole             # <<<<<<<<<<<<<<
+ * from pbx.sdp.description import Description, Media, parse_description             # <<<<<<<<<<<<<<
+ * from pbx.whole import whole
  * 
- * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 */
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
-    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_whole, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 12, __pyx_L1_error)
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_Description,__pyx_mstate_global->__pyx_n_u_Media,__pyx_mstate_global->__pyx_n_u_parse_description};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_sdp_description, __pyx_imported_names, 3, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 12, __pyx_L1_error)
   }
   __pyx_t_2 = __pyx_t_1;
   __Pyx_GOTREF(__pyx_t_2);
   {
-    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_parse_description};
     __pyx_t_3 = 0; {
       __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 12, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_4);
@@ -13567,893 +14058,963 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":14
+  /* "pbx/sdp/negotiate.py":13
+ * from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
+ * from pbx.sdp.description import Description, Media, parse_description
+ * from pbx.whole import whole             # <<<<<<<<<<<<<<
+ * 
+ * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+*/
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
+    __pyx_t_1 = __Pyx_Import(__pyx_mstate_global->__pyx_n_u_pbx_whole, __pyx_imported_names, 1, NULL, 0); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 13, __pyx_L1_error)
+  }
+  __pyx_t_2 = __pyx_t_1;
+  __Pyx_GOTREF(__pyx_t_2);
+  {
+    PyObject* const __pyx_imported_names[] = {__pyx_mstate_global->__pyx_n_u_whole};
+    __pyx_t_3 = 0; {
+      __pyx_t_4 = __Pyx_ImportFrom(__pyx_t_2, __pyx_imported_names[__pyx_t_3]); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 13, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_4);
+      if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_imported_names[__pyx_t_3], __pyx_t_4) < (0)) __PYX_ERR(0, 13, __pyx_L1_error)
+      __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    }
+  }
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
+
+  /* "pbx/sdp/negotiate.py":15
  * from pbx.whole import whole
  * 
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}             # <<<<<<<<<<<<<<
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 14, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 15, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, __pyx_mstate_global->__pyx_n_u_sendrecv) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, __pyx_mstate_global->__pyx_n_u_recvonly) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, __pyx_mstate_global->__pyx_n_u_sendonly) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_inactive, __pyx_mstate_global->__pyx_n_u_inactive) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_REVERSED, __pyx_t_2) < (0)) __PYX_ERR(0, 14, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendrecv, __pyx_mstate_global->__pyx_n_u_sendrecv) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_sendonly, __pyx_mstate_global->__pyx_n_u_recvonly) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_recvonly, __pyx_mstate_global->__pyx_n_u_sendonly) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_inactive, __pyx_mstate_global->__pyx_n_u_inactive) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_REVERSED, __pyx_t_2) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":15
+  /* "pbx/sdp/negotiate.py":16
  * 
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")             # <<<<<<<<<<<<<<
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
- * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
+ * _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 */
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_PLAIN, __pyx_mstate_global->__pyx_tuple[7]) < (0)) __PYX_ERR(0, 15, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_PLAIN, __pyx_mstate_global->__pyx_tuple[7]) < (0)) __PYX_ERR(0, 16, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":16
+  /* "pbx/sdp/negotiate.py":17
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")             # <<<<<<<<<<<<<<
+ * _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+ * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
+*/
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_SECURE, __pyx_mstate_global->__pyx_tuple[8]) < (0)) __PYX_ERR(0, 17, __pyx_L1_error)
+
+  /* "pbx/sdp/negotiate.py":18
+ * _PLAIN = ("RTP/AVP", "RTP/AVPF")
+ * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
+ * _BROADCAST = ipaddress.IPv4Address("255.255.255.255")             # <<<<<<<<<<<<<<
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
  * 
 */
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_SECURE, __pyx_mstate_global->__pyx_tuple[8]) < (0)) __PYX_ERR(0, 16, __pyx_L1_error)
+  __pyx_t_4 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ipaddress); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 18, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_5);
+  __pyx_t_6 = __Pyx_PyObject_GetAttrStr(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_IPv4Address); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 18, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __pyx_t_7 = 1;
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_mstate_global->__pyx_kp_u_255_255_255_255};
+    __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
+    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 18, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_2);
+  }
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_BROADCAST, __pyx_t_2) < (0)) __PYX_ERR(0, 18, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":17
- * _PLAIN = ("RTP/AVP", "RTP/AVPF")
+  /* "pbx/sdp/negotiate.py":19
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
+ * _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED, __pyx_mstate_global->__pyx_tuple[9]) < (0)) __PYX_ERR(0, 17, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_UNSPECIFIED, __pyx_mstate_global->__pyx_tuple[9]) < (0)) __PYX_ERR(0, 19, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":21
+  /* "pbx/sdp/negotiate.py":23
  * 
  * @dataclass(frozen=True, slots=True)
  * class Line:             # <<<<<<<<<<<<<<
  *     """An m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 8)."""
  * 
 */
-  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_n_u_Line, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_An_m_line_that_is_not_ours_every); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 21, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_n_u_Line, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_An_m_line_that_is_not_ours_every); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 23, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 21, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_kind, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_format, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_4) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  __pyx_t_6 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 23, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_kind, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 23, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 23, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_format, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 23, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_6) < (0)) __PYX_ERR(0, 23, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
 
-  /* "pbx/sdp/negotiate.py":26
+  /* "pbx/sdp/negotiate.py":28
  *     kind: str
  *     protocol: str
  *     format: str             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_4 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 21, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_6 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Line, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 23, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_6);
   #endif
 
-  /* "pbx/sdp/negotiate.py":20
+  /* "pbx/sdp/negotiate.py":22
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
  * class Line:
  *     """An m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 8)."""
 */
-  __pyx_t_6 = NULL;
-  __pyx_t_8 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 20, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_9);
+  __pyx_t_5 = NULL;
+  __pyx_t_9 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_10, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 22, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_10);
   #if CYTHON_VECTORCALL
   #endif
-  __pyx_t_10 = 1;
+  __pyx_t_7 = 1;
   {
-    PyObject *__pyx_callargs[3] = {__pyx_t_8, Py_True, Py_True};
+    PyObject *__pyx_callargs[3] = {__pyx_t_9, Py_True, Py_True};
     #if CYTHON_VECTORCALL
     __pyx_t_11 = __pyx_mstate_global->__pyx_tuple[10];
-    if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 20, __pyx_L1_error)
+    if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 22, __pyx_L1_error)
     __Pyx_INCREF(__pyx_t_11);
     #else
     {
       PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
       __pyx_t_11 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
-      if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 20, __pyx_L1_error)
+      if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 22, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_11);
     }
     #endif
-    __pyx_t_7 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_9, __pyx_callargs+__pyx_t_10, (1-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_11);
-    __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
+    __pyx_t_8 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_10, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_11);
+    __Pyx_XDECREF(__pyx_t_9); __pyx_t_9 = 0;
     #if CYTHON_VECTORCALL
     #endif
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-    __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 20, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_7);
+    __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 22, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_8);
   }
-  __pyx_t_10 = 1;
+  __pyx_t_7 = 1;
   {
-    PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_t_4};
-    __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_7, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
-    __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 20, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
+    PyObject *__pyx_callargs[2] = {__pyx_t_5, __pyx_t_6};
+    __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_5); __pyx_t_5 = 0;
+    __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 22, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Line, __pyx_t_5) < (0)) __PYX_ERR(0, 21, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Line, __pyx_t_4) < (0)) __PYX_ERR(0, 23, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":30
+  /* "pbx/sdp/negotiate.py":32
  * 
  * @dataclass(frozen=True, slots=True)
  * class Layout:             # <<<<<<<<<<<<<<
  *     """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
  * 
 */
-  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_n_u_Layout, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_The_m_lines_of_a_session_in_orde); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 30, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_n_u_Layout, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_The_m_lines_of_a_session_in_orde); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 32, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_4 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 30, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_kp_u_tuple_Line) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_4) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  __pyx_t_6 = __Pyx_PyDict_NewPresized(3); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 32, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
+  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 32, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_kp_u_tuple_Line) < (0)) __PYX_ERR(0, 32, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 32, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_6) < (0)) __PYX_ERR(0, 32, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
 
-  /* "pbx/sdp/negotiate.py":33
+  /* "pbx/sdp/negotiate.py":35
  *     """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
  * 
  *     place: int = 0             # <<<<<<<<<<<<<<
  *     others: tuple[Line, ...] = ()
  *     protocol: str = "RTP/AVP"
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_int_0) < (0)) __PYX_ERR(0, 33, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_place, __pyx_mstate_global->__pyx_int_0) < (0)) __PYX_ERR(0, 35, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":34
+  /* "pbx/sdp/negotiate.py":36
  * 
  *     place: int = 0
  *     others: tuple[Line, ...] = ()             # <<<<<<<<<<<<<<
  *     protocol: str = "RTP/AVP"
  * 
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_empty_tuple) < (0)) __PYX_ERR(0, 34, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_others, __pyx_mstate_global->__pyx_empty_tuple) < (0)) __PYX_ERR(0, 36, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":35
+  /* "pbx/sdp/negotiate.py":37
  *     place: int = 0
  *     others: tuple[Line, ...] = ()
  *     protocol: str = "RTP/AVP"             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_kp_u_RTP_AVP) < (0)) __PYX_ERR(0, 35, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_kp_u_RTP_AVP) < (0)) __PYX_ERR(0, 37, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":30
+  /* "pbx/sdp/negotiate.py":32
  * 
  * @dataclass(frozen=True, slots=True)
  * class Layout:             # <<<<<<<<<<<<<<
  *     """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
  * 
 */
-  __pyx_t_4 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 30, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_6 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Layout, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 32, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_6);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_6);
   #endif
 
-  /* "pbx/sdp/negotiate.py":29
+  /* "pbx/sdp/negotiate.py":31
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
  * class Layout:
  *     """The m= lines of a session, in order: the audio that we use stands at *place* among the *others*."""
 */
-  __pyx_t_7 = NULL;
-  __pyx_t_9 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_11, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 29, __pyx_L1_error)
+  __pyx_t_8 = NULL;
+  __pyx_t_10 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_11, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_11)) __PYX_ERR(0, 31, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_11);
   #if CYTHON_VECTORCALL
   #endif
-  __pyx_t_10 = 1;
+  __pyx_t_7 = 1;
   {
-    PyObject *__pyx_callargs[3] = {__pyx_t_9, Py_True, Py_True};
+    PyObject *__pyx_callargs[3] = {__pyx_t_10, Py_True, Py_True};
     #if CYTHON_VECTORCALL
-    __pyx_t_8 = __pyx_mstate_global->__pyx_tuple[10];
-    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 29, __pyx_L1_error)
-    __Pyx_INCREF(__pyx_t_8);
+    __pyx_t_9 = __pyx_mstate_global->__pyx_tuple[10];
+    if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 31, __pyx_L1_error)
+    __Pyx_INCREF(__pyx_t_9);
     #else
     {
       PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
-      __pyx_t_8 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
-      if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 29, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_8);
+      __pyx_t_9 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
+      if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 31, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_9);
     }
     #endif
-    __pyx_t_6 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_11, __pyx_callargs+__pyx_t_10, (1-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_8);
-    __Pyx_XDECREF(__pyx_t_9); __pyx_t_9 = 0;
+    __pyx_t_5 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_11, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_9);
+    __Pyx_XDECREF(__pyx_t_10); __pyx_t_10 = 0;
     #if CYTHON_VECTORCALL
     #endif
-    __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+    __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
     __Pyx_DECREF(__pyx_t_11); __pyx_t_11 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 29, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
-  }
-  __pyx_t_10 = 1;
-  {
-    PyObject *__pyx_callargs[2] = {__pyx_t_7, __pyx_t_4};
-    __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_7); __pyx_t_7 = 0;
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 29, __pyx_L1_error)
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 31, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_t_5) < (0)) __PYX_ERR(0, 30, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __pyx_t_7 = 1;
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_8, __pyx_t_6};
+    __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_8); __pyx_t_8 = 0;
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 31, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
+  }
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Layout, __pyx_t_4) < (0)) __PYX_ERR(0, 32, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":38
+  /* "pbx/sdp/negotiate.py":40
  * 
  * 
  * ALONE = Layout()             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __pyx_t_4 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 38, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  __pyx_t_10 = 1;
+  __pyx_t_6 = NULL;
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_Layout); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 40, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  __pyx_t_7 = 1;
   {
-    PyObject *__pyx_callargs[2] = {__pyx_t_4, NULL};
-    __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_10, (1-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 38, __pyx_L1_error)
+    PyObject *__pyx_callargs[2] = {__pyx_t_6, NULL};
+    __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_4, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+    __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+    if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 40, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_ALONE, __pyx_t_2) < (0)) __PYX_ERR(0, 38, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_ALONE, __pyx_t_2) < (0)) __PYX_ERR(0, 40, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":42
+  /* "pbx/sdp/negotiate.py":44
  * 
  * @dataclass(frozen=True, slots=True)
  * class Agreed:             # <<<<<<<<<<<<<<
  *     """What both sides will send: the result of an offer and its answer, seen from here."""
  * 
 */
-  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_n_u_Agreed, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_What_both_sides_will_send_the_re); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 42, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_Py3MetaclassPrepare((PyObject *) NULL, __pyx_mstate_global->__pyx_empty_tuple, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_n_u_Agreed, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_kp_u_What_both_sides_will_send_the_re); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 44, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(11); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 42, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_Codec) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_5) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(11); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 44, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_kp_u_tuple_str_int) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_Codec) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_kp_u_Crypto_None) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_annotations, __pyx_t_4) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":52
+  /* "pbx/sdp/negotiate.py":54
  *     ptime_ms: int  # how much the peer wants in a packet
  *     held: bool  # the peer does not want to hear us
  *     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP             # <<<<<<<<<<<<<<
  *     crypto_out: Crypto | None = None  # what we encrypt with
  *     layout: Layout = ALONE
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_in, Py_None) < (0)) __PYX_ERR(0, 52, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_in, Py_None) < (0)) __PYX_ERR(0, 54, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":53
+  /* "pbx/sdp/negotiate.py":55
  *     held: bool  # the peer does not want to hear us
  *     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP
  *     crypto_out: Crypto | None = None  # what we encrypt with             # <<<<<<<<<<<<<<
  *     layout: Layout = ALONE
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_out, Py_None) < (0)) __PYX_ERR(0, 53, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_crypto_out, Py_None) < (0)) __PYX_ERR(0, 55, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":54
+  /* "pbx/sdp/negotiate.py":56
  *     crypto_in: Crypto | None = None  # what the peer encrypts with (RFC 4568); None: plain RTP
  *     crypto_out: Crypto | None = None  # what we encrypt with
  *     layout: Layout = ALONE             # <<<<<<<<<<<<<<
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 54, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_t_5) < (0)) __PYX_ERR(0, 54, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 56, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_t_4) < (0)) __PYX_ERR(0, 56, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":55
+  /* "pbx/sdp/negotiate.py":57
  *     crypto_out: Crypto | None = None  # what we encrypt with
  *     layout: Layout = ALONE
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to             # <<<<<<<<<<<<<<
  * 
  *     @property
 */
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_kp_u__4) < (0)) __PYX_ERR(0, 55, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_kp_u__4) < (0)) __PYX_ERR(0, 57, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":57
+  /* "pbx/sdp/negotiate.py":59
  *     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
  * 
  *     @property             # <<<<<<<<<<<<<<
  *     def we_send(self) -> bool:
  *         return self.direction in ("sendrecv", "sendonly")
 */
-  __pyx_t_4 = NULL;
-  __pyx_t_6 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 57, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_6);
-  if (PyDict_SetItem(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 57, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_6Agreed_1we_send, 0, __pyx_mstate_global->__pyx_n_u_Agreed_we_send, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[2])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 57, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
+  __pyx_t_6 = NULL;
+  __pyx_t_5 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 59, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_5);
+  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 59, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_6Agreed_1we_send, 0, __pyx_mstate_global->__pyx_n_u_Agreed_we_send, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[2])); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 59, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_8);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_6);
-  __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-  __pyx_t_10 = 1;
-  {
-    PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_t_7};
-    __pyx_t_5 = __Pyx_PyObject_FastCall((PyObject*)__pyx_builtin_property, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 57, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_5);
-  }
-  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_we_send, __pyx_t_5) < (0)) __PYX_ERR(0, 57, __pyx_L1_error)
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_8, __pyx_t_5);
   __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __pyx_t_7 = 1;
+  {
+    PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_t_8};
+    __pyx_t_4 = __Pyx_PyObject_FastCall((PyObject*)__pyx_builtin_property, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+    __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+    if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 59, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_4);
+  }
+  if (__Pyx_SetNameInClass(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_we_send, __pyx_t_4) < (0)) __PYX_ERR(0, 59, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":42
+  /* "pbx/sdp/negotiate.py":44
  * 
  * @dataclass(frozen=True, slots=True)
  * class Agreed:             # <<<<<<<<<<<<<<
  *     """What both sides will send: the result of an offer and its answer, seen from here."""
  * 
 */
-  __pyx_t_5 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 42, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
+  __pyx_t_4 = __Pyx_Py3ClassCreate(((PyObject*)&PyType_Type), __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_mstate_global->__pyx_empty_tuple, __pyx_t_2, NULL, 0, 0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 44, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
 
-  /* "pbx/sdp/negotiate.py":41
+  /* "pbx/sdp/negotiate.py":43
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
  * class Agreed:
  *     """What both sides will send: the result of an offer and its answer, seen from here."""
 */
-  __pyx_t_4 = NULL;
+  __pyx_t_6 = NULL;
   __pyx_t_11 = NULL;
-  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 41, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_8);
+  __Pyx_GetModuleGlobalName(__pyx_t_9, __pyx_mstate_global->__pyx_n_u_dataclass); if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 43, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_9);
   #if CYTHON_VECTORCALL
   #endif
-  __pyx_t_10 = 1;
+  __pyx_t_7 = 1;
   {
     PyObject *__pyx_callargs[3] = {__pyx_t_11, Py_True, Py_True};
     #if CYTHON_VECTORCALL
-    __pyx_t_9 = __pyx_mstate_global->__pyx_tuple[10];
-    if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 41, __pyx_L1_error)
-    __Pyx_INCREF(__pyx_t_9);
+    __pyx_t_10 = __pyx_mstate_global->__pyx_tuple[10];
+    if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 43, __pyx_L1_error)
+    __Pyx_INCREF(__pyx_t_10);
     #else
     {
       PyObject *__pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
-      __pyx_t_9 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
-      if (unlikely(!__pyx_t_9)) __PYX_ERR(0, 41, __pyx_L1_error)
-      __Pyx_GOTREF(__pyx_t_9);
+      __pyx_t_10 = __Pyx_MakeKwargDict(__pyx_temp, __pyx_callargs+1, 2);
+      if (unlikely(!__pyx_t_10)) __PYX_ERR(0, 43, __pyx_L1_error)
+      __Pyx_GOTREF(__pyx_t_10);
     }
     #endif
-    __pyx_t_6 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_8, __pyx_callargs+__pyx_t_10, (1-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_9);
+    __pyx_t_5 = __Pyx_Object_VectorcallKwds((PyObject*)__pyx_t_9, __pyx_callargs+__pyx_t_7, (1-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET), __pyx_t_10);
     __Pyx_XDECREF(__pyx_t_11); __pyx_t_11 = 0;
     #if CYTHON_VECTORCALL
     #endif
+    __Pyx_DECREF(__pyx_t_10); __pyx_t_10 = 0;
     __Pyx_DECREF(__pyx_t_9); __pyx_t_9 = 0;
-    __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-    if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 41, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_6);
+    if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 43, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_5);
   }
-  __pyx_t_10 = 1;
+  __pyx_t_7 = 1;
   {
-    PyObject *__pyx_callargs[2] = {__pyx_t_4, __pyx_t_5};
-    __pyx_t_7 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_6, __pyx_callargs+__pyx_t_10, (2-__pyx_t_10) | (__pyx_t_10*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
-    __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
-    __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
-    if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 41, __pyx_L1_error)
-    __Pyx_GOTREF(__pyx_t_7);
+    PyObject *__pyx_callargs[2] = {__pyx_t_6, __pyx_t_4};
+    __pyx_t_8 = __Pyx_PyObject_FastCall((PyObject*)__pyx_t_5, __pyx_callargs+__pyx_t_7, (2-__pyx_t_7) | (__pyx_t_7*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
+    __Pyx_XDECREF(__pyx_t_6); __pyx_t_6 = 0;
+    __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 43, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_8);
   }
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_t_7) < (0)) __PYX_ERR(0, 42, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_Agreed, __pyx_t_8) < (0)) __PYX_ERR(0, 44, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":62
+  /* "pbx/sdp/negotiate.py":64
  * 
  * 
  * def audio_of(description: Description) -> tuple[int, Media]:             # <<<<<<<<<<<<<<
  *     """Return the first audio stream that is on, and its place.
  * 
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 62, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 64, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_description, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 62, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_1audio_of, 0, __pyx_mstate_global->__pyx_n_u_audio_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[3])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 62, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_description, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 64, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_1audio_of, 0, __pyx_mstate_global->__pyx_n_u_audio_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[3])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 64, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_2);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_of, __pyx_t_5) < (0)) __PYX_ERR(0, 62, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_of, __pyx_t_4) < (0)) __PYX_ERR(0, 64, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":73
+  /* "pbx/sdp/negotiate.py":75
  * 
  * 
  * def codecs_of(media: Media) -> list[Codec]:             # <<<<<<<<<<<<<<
  *     """Return the codecs that a medium names and we know, in its order, telephone-event included."""
  *     maps = {}
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 73, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 73, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_3codecs_of, 0, __pyx_mstate_global->__pyx_n_u_codecs_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[4])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 73, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 75, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 75, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_3codecs_of, 0, __pyx_mstate_global->__pyx_n_u_codecs_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[4])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 75, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_5);
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_codecs_of, __pyx_t_2) < (0)) __PYX_ERR(0, 73, __pyx_L1_error)
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_4);
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_codecs_of, __pyx_t_2) < (0)) __PYX_ERR(0, 75, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":98
+  /* "pbx/sdp/negotiate.py":100
  * 
  * 
  * def make_offer(             # <<<<<<<<<<<<<<
  *     address: str,
  *     port: int,
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 98, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 100, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_5make_offer, 0, __pyx_mstate_global->__pyx_n_u_make_offer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[5])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 98, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_5make_offer, 0, __pyx_mstate_global->__pyx_n_u_make_offer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[5])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 100, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_5, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 98, __pyx_L1_error)
+  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_4, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 100, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":106
+  /* "pbx/sdp/negotiate.py":108
  *     version: int,
  *     direction: str = "sendrecv",
  *     layout: Layout = ALONE,             # <<<<<<<<<<<<<<
  *     cryptos: Sequence[Crypto] = (),
  *     events: bool = True,
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 106, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_t_5)->arg0 = __pyx_t_7;
-  __Pyx_GIVEREF(__pyx_t_7);
-  __pyx_t_7 = 0;
-  __Pyx_CyFunction_SetDefaultsGetter(__pyx_t_5, __pyx_pf_3pbx_3sdp_9negotiate_30__defaults__);
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_2);
+  __Pyx_GetModuleGlobalName(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 108, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_t_4)->arg0 = __pyx_t_8;
+  __Pyx_GIVEREF(__pyx_t_8);
+  __pyx_t_8 = 0;
+  __Pyx_CyFunction_SetDefaultsGetter(__pyx_t_4, __pyx_pf_3pbx_3sdp_9negotiate_32__defaults__);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_offer, __pyx_t_5) < (0)) __PYX_ERR(0, 98, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_offer, __pyx_t_4) < (0)) __PYX_ERR(0, 100, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":121
+  /* "pbx/sdp/negotiate.py":123
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
  *     offer: bytes | Description,
  *     address: str,
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(6); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 121, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_srtp, ((PyObject*)__pyx_mstate_global->__pyx_n_u_off)) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(6); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 123, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_willing, ((PyObject*)__pyx_mstate_global->__pyx_n_u_sendrecv)) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_srtp, ((PyObject*)__pyx_mstate_global->__pyx_n_u_off)) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":131
+  /* "pbx/sdp/negotiate.py":133
  *     willing: str = "sendrecv",
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,             # <<<<<<<<<<<<<<
  *     events: bool = True,
  *     digits: str = "",
 */
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_make_key, Py_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_make_key, Py_None) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":132
+  /* "pbx/sdp/negotiate.py":134
  *     srtp: str = "off",
  *     make_key: MakeKey | None = None,
  *     events: bool = True,             # <<<<<<<<<<<<<<
  *     digits: str = "",
  *     before: Agreed | None = None,
 */
-  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 132, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 134, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_events, __pyx_t_2) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_digits, ((PyObject*)__pyx_mstate_global->__pyx_kp_u__4)) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":134
+  /* "pbx/sdp/negotiate.py":136
  *     events: bool = True,
  *     digits: str = "",
  *     before: Agreed | None = None,             # <<<<<<<<<<<<<<
  * ) -> tuple[bytes, Agreed]:
  *     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
 */
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_before, Py_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_before, Py_None) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":121
+  /* "pbx/sdp/negotiate.py":123
  * 
  * 
  * def make_answer(             # <<<<<<<<<<<<<<
  *     offer: bytes | Description,
  *     address: str,
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(13); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 121, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(13); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 123, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_offer, __pyx_mstate_global->__pyx_kp_u_bytes_Description) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_make_key, __pyx_mstate_global->__pyx_kp_u_MakeKey_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_before, __pyx_mstate_global->__pyx_kp_u_Agreed_None) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_tuple_bytes_Agreed) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_7make_answer, 0, __pyx_mstate_global->__pyx_n_u_make_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[6])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 121, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_offer, __pyx_mstate_global->__pyx_kp_u_bytes_Description) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_make_key, __pyx_mstate_global->__pyx_kp_u_MakeKey_None) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_before, __pyx_mstate_global->__pyx_kp_u_Agreed_None) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_tuple_bytes_Agreed) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_7make_answer, 0, __pyx_mstate_global->__pyx_n_u_make_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[6])); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 123, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_8);
   #endif
-  __Pyx_CyFunction_SetDefaultsKwDict(__pyx_t_7, __pyx_t_5);
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_2);
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __Pyx_CyFunction_SetDefaultsKwDict(__pyx_t_8, __pyx_t_4);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_8, __pyx_t_2);
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_answer, __pyx_t_7) < (0)) __PYX_ERR(0, 121, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_make_answer, __pyx_t_8) < (0)) __PYX_ERR(0, 123, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":165
+  /* "pbx/sdp/negotiate.py":167
  * 
  * 
  * def take_answer(             # <<<<<<<<<<<<<<
  *     answer: bytes,
  *     codecs: Sequence[Codec],
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(7); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 165, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_answer, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_9take_answer, 0, __pyx_mstate_global->__pyx_n_u_take_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[7])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 165, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyDict_NewPresized(7); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 167, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_answer, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_willing, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_9take_answer, 0, __pyx_mstate_global->__pyx_n_u_take_answer, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[7])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 167, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 165, __pyx_L1_error)
+  if (!__Pyx_CyFunction_InitDefaults(__pyx_t_2, __pyx_mstate_global->__pyx_ptype_3pbx_3sdp_9negotiate___pyx_defaults)) __PYX_ERR(0, 167, __pyx_L1_error)
 
-  /* "pbx/sdp/negotiate.py":170
+  /* "pbx/sdp/negotiate.py":172
  *     *,
  *     willing: str = "sendrecv",
  *     layout: Layout = ALONE,             # <<<<<<<<<<<<<<
  *     cryptos: Sequence[Crypto] = (),
  *     digits: str = "",
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 170, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_t_2)->arg0 = __pyx_t_5;
-  __Pyx_GIVEREF(__pyx_t_5);
-  __pyx_t_5 = 0;
-  __Pyx_CyFunction_SetDefaultsGetter(__pyx_t_2, __pyx_pf_3pbx_3sdp_9negotiate_32__defaults__);
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_7);
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_take_answer, __pyx_t_2) < (0)) __PYX_ERR(0, 165, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_ALONE); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 172, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  __Pyx_CyFunction_Defaults(struct __pyx_defaults, __pyx_t_2)->arg0 = __pyx_t_4;
+  __Pyx_GIVEREF(__pyx_t_4);
+  __pyx_t_4 = 0;
+  __Pyx_CyFunction_SetDefaultsGetter(__pyx_t_2, __pyx_pf_3pbx_3sdp_9negotiate_34__defaults__);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_8);
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_take_answer, __pyx_t_2) < (0)) __PYX_ERR(0, 167, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":189
+  /* "pbx/sdp/negotiate.py":191
  * 
  * 
  * def _their_crypto(audio: Media, srtp: str) -> Crypto | None:             # <<<<<<<<<<<<<<
  *     """Choose the peer's key, obeying the policy.
  * 
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 189, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 191, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 189, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 189, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_11_their_crypto, 0, __pyx_mstate_global->__pyx_n_u_their_crypto, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[8])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 189, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 191, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_srtp, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 191, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_11_their_crypto, 0, __pyx_mstate_global->__pyx_n_u_their_crypto, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[8])); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 191, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_8);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_2);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_8, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_their_crypto, __pyx_t_7) < (0)) __PYX_ERR(0, 189, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_their_crypto, __pyx_t_8) < (0)) __PYX_ERR(0, 191, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":200
+  /* "pbx/sdp/negotiate.py":202
  * 
  * 
  * def _direction(theirs: Description, audio: Media) -> str:             # <<<<<<<<<<<<<<
  *     """What the peer leaves us to do, seen from here."""
  *     direction = _REVERSED[theirs.direction_of(audio)]
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 200, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_13_direction, 0, __pyx_mstate_global->__pyx_n_u_direction_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[9])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 200, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 202, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 202, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 202, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_13_direction, 0, __pyx_mstate_global->__pyx_n_u_direction_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[9])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 202, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_7);
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_direction_2, __pyx_t_2) < (0)) __PYX_ERR(0, 200, __pyx_L1_error)
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_8);
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_direction_2, __pyx_t_2) < (0)) __PYX_ERR(0, 202, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":206
+  /* "pbx/sdp/negotiate.py":208
  * 
  * 
  * def _line(media: Media) -> Line:             # <<<<<<<<<<<<<<
  *     return Line(media.kind, media.protocol, media.formats[0] if media.formats else "0")
  * 
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 206, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 208, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 206, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_15_line, 0, __pyx_mstate_global->__pyx_n_u_line_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[10])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 206, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_15_line, 0, __pyx_mstate_global->__pyx_n_u_line_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[10])); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 208, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_8);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_2);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_8, __pyx_t_2);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_line_2, __pyx_t_7) < (0)) __PYX_ERR(0, 206, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_line_2, __pyx_t_8) < (0)) __PYX_ERR(0, 208, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":210
+  /* "pbx/sdp/negotiate.py":212
  * 
  * 
  * def _refusal(line: Line, address: str) -> Media:             # <<<<<<<<<<<<<<
  *     return Media(line.kind, 0, line.protocol, [line.format], address)
  * 
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 210, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_line, __pyx_mstate_global->__pyx_n_u_Line) < (0)) __PYX_ERR(0, 210, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 210, __pyx_L1_error)
-  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_17_refusal, 0, __pyx_mstate_global->__pyx_n_u_refusal, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[11])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 210, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 212, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_line, __pyx_mstate_global->__pyx_n_u_Line) < (0)) __PYX_ERR(0, 212, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 212, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_17_refusal, 0, __pyx_mstate_global->__pyx_n_u_refusal, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[11])); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 212, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_7);
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_refusal, __pyx_t_2) < (0)) __PYX_ERR(0, 210, __pyx_L1_error)
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_2, __pyx_t_8);
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_refusal, __pyx_t_2) < (0)) __PYX_ERR(0, 212, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "pbx/sdp/negotiate.py":214
+  /* "pbx/sdp/negotiate.py":216
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
  *     theirs: Description,
  *     audio: Media,
 */
-  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 214, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 216, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
 
-  /* "pbx/sdp/negotiate.py":223
+  /* "pbx/sdp/negotiate.py":225
  *     digits: str,
  *     *,
  *     theirs_first: bool = False,             # <<<<<<<<<<<<<<
  *     takes_events: bool = True,
  * ) -> Agreed:
 */
-  __pyx_t_7 = __Pyx_PyBool_FromLong(((int)0)); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 223, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_t_7) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  __pyx_t_8 = __Pyx_PyBool_FromLong(((int)0)); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 225, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_t_8) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":224
+  /* "pbx/sdp/negotiate.py":226
  *     *,
  *     theirs_first: bool = False,
  *     takes_events: bool = True,             # <<<<<<<<<<<<<<
  * ) -> Agreed:
  *     named = codecs_of(audio)
 */
-  __pyx_t_7 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 224, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_t_7) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  __pyx_t_8 = __Pyx_PyBool_FromLong(((int)1)); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 226, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_t_8) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":214
+  /* "pbx/sdp/negotiate.py":216
  * 
  * 
  * def _agree(             # <<<<<<<<<<<<<<
  *     theirs: Description,
  *     audio: Media,
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 214, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_tuple_Crypto_None_Crypto_None) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_19_agree, 0, __pyx_mstate_global->__pyx_n_u_agree, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[12])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 214, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
+  __pyx_t_8 = __Pyx_PyDict_NewPresized(10); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_theirs, __pyx_mstate_global->__pyx_n_u_Description) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_tuple_Crypto_None_Crypto_None) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_Layout) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_digits, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_takes_events, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Agreed) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_19_agree, 0, __pyx_mstate_global->__pyx_n_u_agree, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[12])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  __Pyx_CyFunction_SetDefaultsKwDict(__pyx_t_5, __pyx_t_2);
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_7);
+  __Pyx_CyFunction_SetDefaultsKwDict(__pyx_t_4, __pyx_t_2);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_8);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_agree, __pyx_t_5) < (0)) __PYX_ERR(0, 214, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_agree, __pyx_t_4) < (0)) __PYX_ERR(0, 216, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":253
+  /* "pbx/sdp/negotiate.py":255
  * 
  * 
  * def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec | None:             # <<<<<<<<<<<<<<
  *     """Return the first codec that both have, in their order or in ours."""
  *     if theirs_first:
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 253, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_named, __pyx_mstate_global->__pyx_kp_u_list_Codec) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_list_str) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_Codec_None) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_21_first_of, 0, __pyx_mstate_global->__pyx_n_u_first_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[13])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 253, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(4); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 255, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_named, __pyx_mstate_global->__pyx_kp_u_list_Codec) < (0)) __PYX_ERR(0, 255, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_ours, __pyx_mstate_global->__pyx_kp_u_list_str) < (0)) __PYX_ERR(0, 255, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_theirs_first, __pyx_mstate_global->__pyx_n_u_bool) < (0)) __PYX_ERR(0, 255, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_kp_u_Codec_None) < (0)) __PYX_ERR(0, 255, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_21_first_of, 0, __pyx_mstate_global->__pyx_n_u_first_of, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[13])); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 255, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_8);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_5);
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_first_of, __pyx_t_7) < (0)) __PYX_ERR(0, 253, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_8, __pyx_t_4);
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_first_of, __pyx_t_8) < (0)) __PYX_ERR(0, 255, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":267
+  /* "pbx/sdp/negotiate.py":269
  * 
  * 
  * def _rtcp(audio: Media) -> tuple[str, int]:             # <<<<<<<<<<<<<<
  *     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
  *     if audio.attribute("rtcp-mux") is not None:
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 267, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 267, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_23_rtcp, 0, __pyx_mstate_global->__pyx_n_u_rtcp_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[14])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 267, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
+  __pyx_t_8 = __Pyx_PyDict_NewPresized(1); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 269, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_audio, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 269, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_23_rtcp, 0, __pyx_mstate_global->__pyx_n_u_rtcp_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[14])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 269, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_7);
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_rtcp_2, __pyx_t_5) < (0)) __PYX_ERR(0, 267, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_8);
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_rtcp_2, __pyx_t_4) < (0)) __PYX_ERR(0, 269, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":277
+  /* "pbx/sdp/negotiate.py":279
+ * 
+ * 
+ * def _sendable(address: str) -> str:             # <<<<<<<<<<<<<<
+ *     """Return where sound may go.
+ * 
+*/
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 279, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_25_sendable, 0, __pyx_mstate_global->__pyx_n_u_sendable, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[15])); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 279, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_8);
+  #endif
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_8, __pyx_t_4);
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_sendable, __pyx_t_8) < (0)) __PYX_ERR(0, 279, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+
+  /* "pbx/sdp/negotiate.py":296
  * 
  * 
  * def _both(one: str, other: str) -> str:             # <<<<<<<<<<<<<<
  *     send = one in ("sendrecv", "sendonly") and other in ("sendrecv", "sendonly")
  *     receive = one in ("sendrecv", "recvonly") and other in ("sendrecv", "recvonly")
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 277, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_one, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 277, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_other, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 277, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_25_both, 0, __pyx_mstate_global->__pyx_n_u_both, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[15])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 277, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
+  __pyx_t_8 = __Pyx_PyDict_NewPresized(2); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 296, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_one, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 296, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_other, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 296, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_27_both, 0, __pyx_mstate_global->__pyx_n_u_both, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[16])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 296, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_5);
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_both, __pyx_t_7) < (0)) __PYX_ERR(0, 277, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_8);
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_both, __pyx_t_4) < (0)) __PYX_ERR(0, 296, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "pbx/sdp/negotiate.py":285
+  /* "pbx/sdp/negotiate.py":304
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
  *     port: int,
  *     codecs: Sequence[Codec],
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(8); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 285, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  __pyx_t_5 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_27_audio, 0, __pyx_mstate_global->__pyx_n_u_audio_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[16])); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 285, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(8); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 304, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_port, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_codecs, __pyx_mstate_global->__pyx_kp_u_Sequence_Codec) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_kp_u_int_None) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_protocol, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_cryptos, __pyx_mstate_global->__pyx_kp_u_Sequence_Crypto) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_Media) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  __pyx_t_8 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_29_audio, 0, __pyx_mstate_global->__pyx_n_u_audio_2, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[17])); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 304, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_5);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_8);
   #endif
-  __Pyx_CyFunction_SetDefaultsTuple(__pyx_t_5, __pyx_mstate_global->__pyx_tuple[11]);
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_5, __pyx_t_7);
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_2, __pyx_t_5) < (0)) __PYX_ERR(0, 285, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
+  __Pyx_CyFunction_SetDefaultsTuple(__pyx_t_8, __pyx_mstate_global->__pyx_tuple[11]);
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_8, __pyx_t_4);
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_audio_2, __pyx_t_8) < (0)) __PYX_ERR(0, 304, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
 
-  /* "pbx/sdp/negotiate.py":305
+  /* "pbx/sdp/negotiate.py":324
  * 
  * 
  * def _write(address: str, session_id: int, version: int, media: list[Media]) -> bytes:             # <<<<<<<<<<<<<<
  *     for line in media:
  *         line.address = address
 */
-  __pyx_t_5 = __Pyx_PyDict_NewPresized(5); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 305, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_5);
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_kp_u_list_Media) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
-  if (PyDict_SetItem(__pyx_t_5, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
-  __pyx_t_7 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_29_write, 0, __pyx_mstate_global->__pyx_n_u_write, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[17])); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 305, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
+  __pyx_t_8 = __Pyx_PyDict_NewPresized(5); if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 324, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_8);
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_address, __pyx_mstate_global->__pyx_n_u_str) < (0)) __PYX_ERR(0, 324, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_session_id, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 324, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_version, __pyx_mstate_global->__pyx_n_u_int) < (0)) __PYX_ERR(0, 324, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_media, __pyx_mstate_global->__pyx_kp_u_list_Media) < (0)) __PYX_ERR(0, 324, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_t_8, __pyx_mstate_global->__pyx_n_u_return, __pyx_mstate_global->__pyx_n_u_bytes) < (0)) __PYX_ERR(0, 324, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_3pbx_3sdp_9negotiate_31_write, 0, __pyx_mstate_global->__pyx_n_u_write, NULL, __pyx_mstate_global->__pyx_n_u_pbx_sdp_negotiate, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[18])); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 324, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
-  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_7);
+  PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_7, __pyx_t_5);
-  __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_write, __pyx_t_7) < (0)) __PYX_ERR(0, 305, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  __Pyx_CyFunction_SetAnnotationsDict(__pyx_t_4, __pyx_t_8);
+  __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_write, __pyx_t_4) < (0)) __PYX_ERR(0, 324, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
   /* "pbx/sdp/negotiate.py":1
  * """Offer and answer for one audio stream (RFC 3264), with the m= lines that we do not want refused in place."""             # <<<<<<<<<<<<<<
  * 
  * from __future__ import annotations
 */
-  __pyx_t_7 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 1, __pyx_L1_error)
-  __Pyx_GOTREF(__pyx_t_7);
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_test, __pyx_t_7) < (0)) __PYX_ERR(0, 1, __pyx_L1_error)
-  __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
+  __pyx_t_4 = __Pyx_PyDict_NewPresized(0); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 1, __pyx_L1_error)
+  __Pyx_GOTREF(__pyx_t_4);
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_test, __pyx_t_4) < (0)) __PYX_ERR(0, 1, __pyx_L1_error)
+  __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
   /*--- Wrapped vars code ---*/
 
@@ -14463,9 +15024,9 @@ __Pyx_RefNannySetupContext("PyInit_negotiate", 0);
   __Pyx_XDECREF(__pyx_t_4);
   __Pyx_XDECREF(__pyx_t_5);
   __Pyx_XDECREF(__pyx_t_6);
-  __Pyx_XDECREF(__pyx_t_7);
   __Pyx_XDECREF(__pyx_t_8);
   __Pyx_XDECREF(__pyx_t_9);
+  __Pyx_XDECREF(__pyx_t_10);
   __Pyx_XDECREF(__pyx_t_11);
   if (__pyx_m) {
     if (__pyx_mstate->__pyx_d && stringtab_initialized) {
@@ -14501,8 +15062,8 @@ static int __Pyx_InitCachedBuiltins(__pyx_mstatetype *__pyx_mstate) {
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
-  __pyx_builtin_property = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_property); if (!__pyx_builtin_property) __PYX_ERR(0, 57, __pyx_L1_error)
-  __pyx_builtin_enumerate = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_enumerate); if (!__pyx_builtin_enumerate) __PYX_ERR(0, 67, __pyx_L1_error)
+  __pyx_builtin_property = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_property); if (!__pyx_builtin_property) __PYX_ERR(0, 59, __pyx_L1_error)
+  __pyx_builtin_enumerate = __Pyx_GetBuiltinName(__pyx_mstate->__pyx_n_u_enumerate); if (!__pyx_builtin_enumerate) __PYX_ERR(0, 69, __pyx_L1_error)
 
   /* Cached unbound methods */
   __pyx_mstate->__pyx_umethod_PyDict_Type_get.type = (PyObject*)&PyDict_Type;
@@ -14527,7 +15088,7 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
   CYTHON_UNUSED_VAR(__pyx_mstate);
   __Pyx_RefNannySetupContext("__Pyx_InitCachedConstants", 0);
 
-  /* "pbx/sdp/negotiate.py":94
+  /* "pbx/sdp/negotiate.py":96
  *         else:
  *             continue
  *         found.append(codec.at(pt, fmtp=fmtps.get(text, "")))             # <<<<<<<<<<<<<<
@@ -14536,12 +15097,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_fmtp};
-    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 94, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[0] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[0])) __PYX_ERR(0, 96, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[0]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[0]);
 
-  /* "pbx/sdp/negotiate.py":147
+  /* "pbx/sdp/negotiate.py":149
  *     if before is not None and theirs.media and not any(line.port for line in theirs.media):
  *         off = [_refusal(_line(line), address) for line in theirs.media]
  *         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)             # <<<<<<<<<<<<<<
@@ -14550,12 +15111,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_held};
-    __pyx_mstate_global->__pyx_tuple[1] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[1])) __PYX_ERR(0, 147, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[1] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[1])) __PYX_ERR(0, 149, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[1]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[1]);
 
-  /* "pbx/sdp/negotiate.py":154
+  /* "pbx/sdp/negotiate.py":156
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(place, others, audio.protocol)
  *     agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)             # <<<<<<<<<<<<<<
@@ -14564,12 +15125,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_takes_events};
-    __pyx_mstate_global->__pyx_tuple[2] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[2])) __PYX_ERR(0, 154, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[2] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[2])) __PYX_ERR(0, 156, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[2]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[2]);
 
-  /* "pbx/sdp/negotiate.py":161
+  /* "pbx/sdp/negotiate.py":163
  *     )
  *     if audio.attribute("rtcp-mux") is not None:
  *         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)             # <<<<<<<<<<<<<<
@@ -14578,12 +15139,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_kp_u_rtcp_mux, __pyx_mstate_global->__pyx_kp_u__4};
-    __pyx_mstate_global->__pyx_tuple[3] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[3])) __PYX_ERR(0, 161, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[3] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[3])) __PYX_ERR(0, 163, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[3]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[3]);
 
-  /* "pbx/sdp/negotiate.py":186
+  /* "pbx/sdp/negotiate.py":188
  *     direction = _both(_direction(theirs, audio), willing)
  *     layout = Layout(layout.place, layout.others, audio.protocol)
  *     return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)             # <<<<<<<<<<<<<<
@@ -14592,80 +15153,80 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_theirs_first};
-    __pyx_mstate_global->__pyx_tuple[4] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[4])) __PYX_ERR(0, 186, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[4] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[4])) __PYX_ERR(0, 188, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[4]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[4]);
 
-  /* "pbx/sdp/negotiate.py":238
+  /* "pbx/sdp/negotiate.py":240
  *     ptime = whole(audio.attribute("ptime")) or 0
  *     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
  *     return Agreed(             # <<<<<<<<<<<<<<
- *         remote=(audio.address, audio.port),
+ *         remote=(_sendable(audio.address), audio.port),
  *         rtcp=_rtcp(audio),
 */
   {
     PyObject* __pyx_temp[11] = {__pyx_mstate_global->__pyx_n_u_remote, __pyx_mstate_global->__pyx_n_u_rtcp, __pyx_mstate_global->__pyx_n_u_codec, __pyx_mstate_global->__pyx_n_u_events_pt, __pyx_mstate_global->__pyx_n_u_direction, __pyx_mstate_global->__pyx_n_u_ptime_ms, __pyx_mstate_global->__pyx_n_u_held, __pyx_mstate_global->__pyx_n_u_crypto_in, __pyx_mstate_global->__pyx_n_u_crypto_out, __pyx_mstate_global->__pyx_n_u_layout, __pyx_mstate_global->__pyx_n_u_digits};
-    __pyx_mstate_global->__pyx_tuple[5] = __Pyx_PyTuple_FromArray(__pyx_temp, 11); if (unlikely(!__pyx_mstate_global->__pyx_tuple[5])) __PYX_ERR(0, 238, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[5] = __Pyx_PyTuple_FromArray(__pyx_temp, 11); if (unlikely(!__pyx_mstate_global->__pyx_tuple[5])) __PYX_ERR(0, 240, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[5]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[5]);
 
-  /* "pbx/sdp/negotiate.py":308
+  /* "pbx/sdp/negotiate.py":327
  *     for line in media:
  *         line.address = address
  *     return Description("pbx", session_id, version, address, media, name="pbx").to_bytes()             # <<<<<<<<<<<<<<
 */
   {
     PyObject* __pyx_temp[1] = {__pyx_mstate_global->__pyx_n_u_name};
-    __pyx_mstate_global->__pyx_tuple[6] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[6])) __PYX_ERR(0, 308, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[6] = __Pyx_PyTuple_FromArray(__pyx_temp, 1); if (unlikely(!__pyx_mstate_global->__pyx_tuple[6])) __PYX_ERR(0, 327, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[6]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[6]);
 
-  /* "pbx/sdp/negotiate.py":15
+  /* "pbx/sdp/negotiate.py":16
  * 
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")             # <<<<<<<<<<<<<<
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
- * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
+ * _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_kp_u_RTP_AVP, __pyx_mstate_global->__pyx_kp_u_RTP_AVPF};
-    __pyx_mstate_global->__pyx_tuple[7] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[7])) __PYX_ERR(0, 15, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[7] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[7])) __PYX_ERR(0, 16, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[7]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[7]);
 
-  /* "pbx/sdp/negotiate.py":16
+  /* "pbx/sdp/negotiate.py":17
  * _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
  * _PLAIN = ("RTP/AVP", "RTP/AVPF")
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")             # <<<<<<<<<<<<<<
+ * _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
- * 
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_kp_u_RTP_SAVP, __pyx_mstate_global->__pyx_kp_u_RTP_SAVPF};
-    __pyx_mstate_global->__pyx_tuple[8] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[8])) __PYX_ERR(0, 16, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[8] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[8])) __PYX_ERR(0, 17, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[8]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[8]);
 
-  /* "pbx/sdp/negotiate.py":17
- * _PLAIN = ("RTP/AVP", "RTP/AVPF")
+  /* "pbx/sdp/negotiate.py":19
  * _SECURE = ("RTP/SAVP", "RTP/SAVPF")
+ * _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
  * _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold             # <<<<<<<<<<<<<<
  * 
  * 
 */
   {
     PyObject* __pyx_temp[3] = {__pyx_mstate_global->__pyx_kp_u_0_0_0_0, __pyx_mstate_global->__pyx_kp_u__6, __pyx_mstate_global->__pyx_kp_u_0};
-    __pyx_mstate_global->__pyx_tuple[9] = __Pyx_PyTuple_FromArray(__pyx_temp, 3); if (unlikely(!__pyx_mstate_global->__pyx_tuple[9])) __PYX_ERR(0, 17, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[9] = __Pyx_PyTuple_FromArray(__pyx_temp, 3); if (unlikely(!__pyx_mstate_global->__pyx_tuple[9])) __PYX_ERR(0, 19, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[9]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[9]);
 
-  /* "pbx/sdp/negotiate.py":20
+  /* "pbx/sdp/negotiate.py":22
  * 
  * 
  * @dataclass(frozen=True, slots=True)             # <<<<<<<<<<<<<<
@@ -14674,12 +15235,12 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {__pyx_mstate_global->__pyx_n_u_frozen, __pyx_mstate_global->__pyx_n_u_slots};
-    __pyx_mstate_global->__pyx_tuple[10] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[10])) __PYX_ERR(0, 20, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[10] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[10])) __PYX_ERR(0, 22, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[10]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[10]);
 
-  /* "pbx/sdp/negotiate.py":285
+  /* "pbx/sdp/negotiate.py":304
  * 
  * 
  * def _audio(             # <<<<<<<<<<<<<<
@@ -14688,7 +15249,7 @@ static int __Pyx_InitCachedConstants(__pyx_mstatetype *__pyx_mstate) {
 */
   {
     PyObject* __pyx_temp[2] = {((PyObject*)__pyx_mstate_global->__pyx_kp_u_RTP_AVP), ((PyObject*)__pyx_mstate_global->__pyx_empty_tuple)};
-    __pyx_mstate_global->__pyx_tuple[11] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[11])) __PYX_ERR(0, 285, __pyx_L1_error)
+    __pyx_mstate_global->__pyx_tuple[11] = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_mstate_global->__pyx_tuple[11])) __PYX_ERR(0, 304, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_mstate_global->__pyx_tuple[11]);
   }
   __Pyx_GIVEREF(__pyx_mstate_global->__pyx_tuple[11]);
@@ -14729,41 +15290,41 @@ static int __Pyx_InitConstants(__pyx_mstatetype *__pyx_mstate) {
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
   {
-    const struct { const unsigned int length: 8; } str_length_index[] = {{0},{1},{1},{1},{1},{7},{2},{1},{13},{96},{12},{13},{14},{179},{7},{8},{8},{9},{15},{16},{96},{81},{8},{19},{7},{6},{2},{10},{9},{11},{11},{9},{32},{18},{30},{8},{24},{15},{33},{35},{16},{20},{15},{5},{6},{14},{7},{5},{6},{11},{6},{6},{4},{7},{5},{16},{6},{8},{1},{6},{9},{7},{12},{20},{12},{15},{17},{7},{8},{8},{13},{10},{8},{11},{12},{14},{12},{8},{6},{6},{5},{10},{9},{13},{5},{8},{5},{13},{6},{7},{6},{6},{6},{18},{2},{9},{10},{5},{8},{6},{4},{5},{1},{6},{18},{8},{5},{5},{6},{9},{15},{6},{9},{10},{7},{10},{9},{11},{11},{6},{9},{9},{6},{9},{4},{6},{7},{6},{7},{3},{4},{8},{5},{3},{5},{4},{6},{4},{5},{11},{28},{8},{10},{5},{4},{5},{4},{3},{5},{3},{5},{6},{4},{17},{9},{12},{3},{10},{13},{14},{19},{17},{9},{4},{5},{3},{4},{8},{8},{5},{8},{8},{6},{7},{8},{6},{4},{6},{4},{4},{8},{8},{10},{10},{5},{4},{3},{5},{5},{3},{11},{28},{12},{6},{12},{5},{5},{6},{7},{7},{5},{7}};
-    const struct { const unsigned int length: 10; } bytes_length_index[] = {{648},{210},{444},{311},{173},{142},{71},{18},{2},{2},{35},{123},{32},{55},{294},{81},{45},{72},{71}};
+    const struct { const unsigned int length: 8; } str_length_index[] = {{0},{1},{1},{1},{1},{7},{15},{2},{1},{13},{96},{12},{13},{14},{179},{7},{8},{8},{9},{15},{16},{96},{81},{8},{19},{7},{6},{2},{10},{9},{11},{11},{9},{23},{32},{18},{30},{26},{8},{24},{15},{33},{35},{16},{20},{15},{5},{6},{14},{7},{5},{6},{11},{6},{11},{6},{4},{7},{5},{16},{6},{8},{1},{10},{6},{9},{7},{12},{20},{12},{15},{17},{7},{8},{8},{13},{10},{8},{11},{12},{14},{12},{8},{6},{6},{5},{10},{9},{13},{5},{8},{5},{9},{13},{6},{7},{6},{6},{6},{18},{2},{9},{10},{5},{8},{6},{4},{5},{1},{6},{18},{8},{5},{5},{6},{9},{15},{6},{9},{10},{7},{10},{9},{11},{11},{6},{9},{9},{6},{9},{4},{6},{7},{5},{6},{7},{3},{4},{8},{5},{3},{10},{9},{12},{5},{4},{6},{4},{5},{11},{28},{8},{10},{5},{4},{5},{4},{3},{5},{3},{5},{6},{4},{17},{9},{12},{3},{10},{13},{14},{19},{17},{9},{4},{5},{3},{4},{8},{8},{5},{8},{8},{6},{7},{8},{6},{4},{6},{4},{4},{8},{8},{10},{10},{5},{4},{3},{5},{5},{3},{11},{28},{12},{6},{12},{5},{5},{6},{7},{7},{5},{7}};
+    const struct { const unsigned int length: 10; } bytes_length_index[] = {{648},{210},{444},{315},{173},{142},{71},{18},{2},{2},{35},{125},{32},{55},{294},{81},{99},{45},{72},{71}};
     #ifndef CYTHON_COMPRESS_STRINGS
       #define CYTHON_COMPRESS_STRINGS 90
     #endif
-    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (2789 bytes) */
-static const char cstring[] = "x\332\265VMw\323V\032v\016\t$\220\020L\002\201\264\235\243\014\204\2044\230\272\t\020\002m\2171\016M\241!\216\023\022\240A\225\245kGD\226d}\3041\345\314a\351\245\226Zj7Zj\251\245\317\254\274\324\322\313\374\204\371\t\363\334+%q\247\363\325s\246\207X\272\367\352\336\367\343y\237\367\271p\231\273_}\225a\377\226\227\277\313U\rB$\356#\267\246\251$\247r\265o8EV\tg\355\t\026\047\233\234\252Y\234f\033\3462G\016\210\321\344\024\301\"\006\047\021S4d\335\2225\225\333\047D79\33129]\021D\3025dk\217\3235\303\342\276\342f7V\362\334\302\327\367\027\271\277\375u\351v&\257IDL|\345\215\246ni\311\344Ga\237<\047\315d\266\246YI\000\371\246\265\007\027\210C\"\212\\&\006\274+M\316\264\014Y\244q`\223\312\255\027\326\357,.-r\202*q\006yOD\204b\332eQ\021L\223\230\234V\341\312\266\254X\262\312YM\235\230\031n\265\30255\233Si\342\010A\307\276\336\003\326\036Q9\223Xt\300\315\010* \020h\246<\216\313ju\206\223d\003N\344\003BO\257\010\212I2\033\233\353ws\257\326\223\327\n}\227\2229}\257\224H\335&\252H\3362\010vO\247\014\205\335MxJ\220g\001\013\360o\232\3609\317!l\315\220\210\261\314\302\021lI\326bl\032\204\263M\002,\220\267\311aa\216\341?\307\t5M\255\262\335s\032\236\2069\227\331\246\007\312\230q\246\214\332\241F\212\002\027\252\024[5\210i+\026s\014o\225\n\220\245`\322\232\n\252\331 \306<6\003\224\212\241\3258X$\031A\222x\340B\312M\013\346>rOO\t!\311\246PV\260\235>\253\242\254ZIYe3^\223\024\331\264\022 \330\360G\"\311B<DewU-I\023\023\"\324N\262\025\021\234\005\242\340\273\310\210\004hD\255\206l\261\322\020\2324~\200J\021\245\274<\371jX\242~\247f\037\232\206xW/\037\3365%\375\256J\252\232%\203M\031\035\031(D\007\315\310\035P\\\265\030\314,k\346\215\266\000\372\001\266\321\006 {\323\264l]9\256\\\222\332<\367\253\351n\274\345\205L\277d2\231d\316\300\232\347\342\226K\326\220#\255\261\265\233{\361r\255\020\177\212\237\231\006\341i\211\236\274\346\327r?\026\030^\261\227\036\260\013\257\nk\233\245\027\002\370lQwI#1D\327\222\034\3516\303\320\214\322fns5\177L=\236_\177\221[]\3437`b\243Tx\312\227\n\371\255""\215\002\277\265VZ/\344WWV\261\304\2577\017\361{\212f\343\327\310\241\265A*<\2374\004\014\234\214\341\301\244S\326A|\225X\262EjtA\322D\372\252\330*{\327\004Yeob\t\361^:\321$[a\326T\241\306\336\272At\301\210\207\010@\024t\371x|`Q\006\321Y\335\026\224\343\003\200\325\242\321P\334x\306\035\236\222\235O\032\025\255[\221\rl\321*\274l\362\242f\000-\200\305\323~\343\rR\261MA\341)Mx\024_6x\306!\215o\030\310\003LG{\230\314\266\024\363B\320u\324E0\233\252(k\231\023s\246\000(\240Le\033\247\216\007&\013\047\216I\253\224IE3HY\323\024\306\005Q\334\323Pb\221\305\001h,\003\r\\\026\304}Q\321\304}~\357\003\336&adg\0173~\302\220\250)J\234\232\231\021\312b\034p\022\266\254&\003\204\025\217\314\344\205\203\222\220@\1772 \246\324\333\274Ut\375\tnD\265kLtYg\230\361\223\327\255J\315\322\221IM\260\342\247\te\370@\324*Q\311\241n\200\000{D\221dU`*)\253\0229\004\305))\314}\314\024FW\232\264\242\001\316\0328\313\307\310\366\0143\217\201\001\264\365\333Lb\225}C\377\2617\023\251\032e9\345\000\375I\330da\231}A\344L\372b\375\243\367\027\010e\022\276\047S, \"6h*\232 Qu\047\220\007\374e\010m\027\223\216\240\025\031\006\372\311\204!y<\353\265\227,\235(\013]h\354i\320\026Y\334g\322\254k:\275\027uC\323\211\001w\010OC!q\274F\330\203\257\231\000\376@S\225\246Aj\220W4\002=h\240gQ\022\020\321\262\r\246g\260R\023t\223(\025*\021\364G\017\32175\220\\\036\274\214/\226D*\002\324\335T4\3134q\016\212C\357O\335\264Q\020K\250Z\247\230[\377\001~\246\205|\314\000\326%\3113n-k\317\320\032\007\202b\023\3660\361\177\005\032A\"a\014\006z\347\340\372\\o\276,\323;\232\233\233=\035\316s\275cze\304\355\016\272\350\350bT\317\022\367n\247z\316\"\005[<\336\246\225\337\363\013\300\233_@\005\370l\266\247,|\217X\376\321\266\377\347sL\236\377\357\321\234X\375\303\260\374\357q\247R\277\327\330\357g\001\323\366\324\261\244\246NU>\365+\371N1yO1]O\235\010g\352X\357?\365u\317_\350\016\217tG/\321\277\213\243\335\376\213-\241\333?\322*v\007\316\262I\313t\246\234\254\363\322[\364l?\327\355O;\227\235e\267\350\312\236\345\337\013\372\272\375""\227\235?;\337\273O\\\301\255{\243~=\350\013\256\2077C\322~\320\271\321)v`\354\334\247\017\316\204\333\327\035\034m5\034\3011\335)7\333\035\274\352\224\335\363\336-\377\214\237\365\177\010\366\333\327:\227;\331\316\363h{\047\332y\027\275\343c\303?\270\242\227\366nz\222?\355\327\343\245U\267\344\365y_\370\373a\272\333\177\241u\317\351s\256\273\267\274\363\376\355`1\250#\243\013\303\335\221\213q^G\227\322t\314\362\351?\337\232J\322\033n\345z\036\003g\377~95p1\032\371\023r\370\340O\006\331\340Y\370\270]\247\2217ZUg\313\275\351V\274g\376\242\3771D\340\024\223C\247\356\016\000\204\252\367\332\227\202\331\360V\233\245w\340\024\035\331\375\350?\014V\302\231v\272=\333\231\2136\177\216~&\021\251\320X\227\234%7\353\302\355%g\204\235\336\361_\007\325\360\r\365\225v\256\271i\367\266\267\204\323\253XjtHT\332\216\266q\274\032U\353Q\335\240il\261b\024\260\363\226\327\217\230\226\202\207a.|\325^\352,t*\321&\366\357P\353\003\010\344=P\272\346_\013\322\364\334+\234z\346.y\367\374\276\343\351\367\35638{\034\374\322\276\3239\214\266\371\210W\"\245\306 i\355\340|\305]\3656\343\363\027Z\331\326K\367\221W\365\337\004\010u\2505\341\234\344[qs\356+\357\241\277\022\314\207\373\235\253\235_\24270\365>z\277\177\004\374\354\326\017(\371G\357\201?\325\035D\025Z\025\347\271\333\360\312\376p\220\243v\357;i\347\266\373\330k\006\203a\037j\007*\242|\250\035\330\210\302a\212\"\242\354S]\366\240\234\034n\255\302-#\351k\330n\240h\266\267\342\337\364\345\240\021\nq\321D\047\215BE\027iE\021\360u\027I\014\266\206\350*e\314YGt\257\272\007\336\226?\023\214\005\205p,,\264\047c\004\267\272\303WP\361\251\356\360h\313f\364\273\352\325\273\240\021\374\026\020\354\264\363\001\204\234\363\363\224\216\243\255\246{\306]@/\230\360_\t\236\004\"l=kg\223\324\272\203\264\024o\020_\216f\317\212\307\010\324\035\274\354\314E\237g|6\0024i\272\231\326\345\033Tm\302\357\367_\204\303\355|\333\356\254F[h\210\327t\333\014\252\216\255c\316\203\270\203F[u\366\210a\2438Q\232#\374bB\370\204\334\347O\310\315(}\310\330\333Gi\322\357""\344\020]\335\273\340\177\023\366Q\n\216;\033\321\204\021\031f\274\321r\036\321\376\353\205\362\337pk\305\235E/\017\005W\002\341\270\254\263\356\014\366|\036\274m\217tv\242\255\335h\227\222\002\301\376ss\322<~\023\365Q?\243\327q\034\017\335<\274#\367\354o\tz\265\207\223\027[{\t#\227\374\373Q\366I{\236\026\025\204\024#\261\026\325\324\243_q\256\357\323h\353\243\313\252\265\010\047\217\321\272\213\376A\260\031~\336.R\251\220\234\233\216\342\315\243\305o\205\375\341\213N\037\r\207\201\376\027w\027\214\306\271o\335/<\341S\256{}\222.S\300$\034\020\234z\230\215R\264\252\314v\035\250m\273\005\3573\277\020\\\013\323\320\213\201\366\273\250\264\311\266\374\246ONI\303:~\016\371\354x%(\345}\n\370\271O\007X\234\206\216N\243t\003^\321#\376\203`:\260\302{\3553\240\336`\\\242\nE\314;\007f\316\240*\357!P\214\301\223\356=\357,\372\257/J\2159\337yS\307\022:\216\370\362\256\345=\362\005\337\n\226\303b\224\032\217\306\247\275w\301\343\350\273\227\235:\355\237A\212\360p\353\271S\247\247\036\261\346S \273\017A\371{\235\263\035\231\212w\n\225\244(g\343\216\273\342H1[/9g@\334i\010l\232\346H\213\370\312\271\2176\264\274\373~:\256j\234\353&S|\342/\007\305@\n\247\302\257\241o\013m\251s;*\241\025~\212~\002\225\336%\372M\203B\266=\335u\241\265\200\366\277\202\016\037\243\227\022m\r\326\363g\360q\370\262s\303\331a\016\246\275\017A:@\233\217\243\311%v\017-D\231B{\273\3634Z/F\305\255h\353m\364\366\047*\003\007N\tb_\002\324op\275\365\007\271\240\024\236\t\027B!\264\3339*\r#\227b\353\343h\003\344zD]\216\264\266\321\\[\356\r\350\274\004o\266\377\0247#\243*\260\001J\321\225\331h6\327\276\336\231:\212I\305t-\226\235\025z\254{i\302\211\033\274\007\373\177\265%68\021M|\351g\217\320\240C\354v\030\361\213\276p\\\335\317\334\227\270\254\207\302\261\350\361ZG\210R\327)k\2510\214\264\236\342\363$n\245\347\0101\357\377\022N\305\014+\001\326-V\2561\377\373 \037\330a>\254\367\n\001s:\351NQ+C\255sP\302!\300\372\245_<\225\330k\3368$\366\026 +\204\223\355\305v\2753\024\0257\272\303L\301p\037G\347\047)^\377\000:""\013\237\345";
-    PyObject *data = __Pyx_DecompressString(cstring, 2789, 1);
+    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (2928 bytes) */
+static const char cstring[] = "x\332\265VKw\323H\032u\206\004\022H\010\346\025\240\037\243t\023\010\351`\332\235\000!\244\247\2171\016\235\206\016q\234\220\000\035\324\262TvDdIV\311I\014\2349,\275\324RK\355FK-\265\364\231\225\227Zz\311O\350\2370\267JrpO\317\253\317\231>`\251\252T\365=\356w\277[\0212\267\276\376:\303\377}s\373v\246\357\267\270\370]\256j\021\242\010\357\204UC\0479]\250}+h\252N\004{W\262\005\225\n\272a\013F\303\242\213\002\331\047VS\320$\233X\202B\250l\251\246\255\032\272\260G\210I\005\325\246\202\251I2\021\016T{W0\r\313\026\276\026\246\327\227\363\302\3347w\346\205\277\377m\341F&o(DN|\345\255\246i\033\311\344Gi\217<&\315d\266j\330I\000\371\246\275\013\027\210C!\232Z&\026\274kM\201\332\226*\2638\260I\027\326\nk7\347\027\346\005IW\004\213\274&2B\241\215\262\254I\224\022*\030\025\241\334P5[\325\005\273i\022\232\021V*B\323h\010:K\034!\230\330\327\177\300\336%\272@\211\315\006\302uI\007\004\022\313T\304qU\257^\027\024\325\202\023u\237\260\323\313\222FIf}c\355V\356\331Z\362Zf\357R2g\357\345\022\2517\210.\223\227\034\202\235\217S\216\302\316\006<%\310\363\200%\370\247\024>g\005\204mX\n\261\026y8RCQ\215\030\233\003\"4(\001\026\310\233\nX\230\341\370\317\010R\315\320\253|\367\214\201\247Eg2[\354@\0313\201\252\250\035j\244ip\241+\261U\213\320\206fs\307\360V\251\000Y\006&\253\251\244\323\003b\315b3@\251XFM\200E\222\221\024E\004.\244\334\264a\356\235\360\360#!\024\225Je\r\333\331\263*\253\272\235\224U\245\361\232\242\251\324N\200\340\303\037\211\242J\361\020\225\335\321\r\001\346\021\023e\370\262(\361^\024\3302\317\036{\210T;\002AF\3146\370\203\3572\347\027\020\223\215\032@\300\312\201\324di\001k\0064\243k\337Wd\014\246\367|\225\033\266P\223\364\346\242`\331\262y\263\3268\244\226|\313,\037\336\242\212yK\047U\303VA\277\214\211\2245b\202\227\344&zB\267y]8L<\016\32630\013\257\350\033tG\223\332\rS\353\225:\301bV\370\325t\047\336\362De_2\231L2\347\350\316\nq\217&k\310\236\221\302\336\311=y\272Z\210?\305\317\314\001\021\031Z\017\236\213\253\271\037\013\034\340\330K_u\n\317\n\253\033\245\225\265\375""\371\\\234\367\023\t\275`3\317I\023\362j\254&\351\262\023\226eX\245\215\334\306J\276G[Q|\260\3764\3670\237+m\210kOr+\253\342:\354\256\227\n\017\305R!\277\271^\0207WKk\205\374\312\362\n\226\304\265\346!~\017\321\262\342*9\264\327IE\024\223\266\202\251\2431|Q6\345}(V\211\255\332\244\306\026\024Cf\257JC\347\357\232\244\352\374Ml)\336\313&\206\322\320\2705]\252\361\267i\021S\262\342!\002\220%S\355\215\367m\306C6\2537$\255w\000X\333,\032\006\246\310\251&\262\226\021\223v\207\000TT\013[\214\212\250RQ6,\340\006\330D\326\265\242E*\r*i\"\343\016\257\002\367\000j\250\226\310\271g\210\007\026\022J\330\306\235(1k$\323d\373iS\227U#sd\227J\300\004B\007^\222\243\001\345q\305\301\031\2252\251\030\026)\033\206\306\231\"\313\273\006\\\313< `d[\320\203\262$\357\311\232!\357\211\273o\360\246\2047\t\177\320\370\tC\262\241iq\2164#\225\3458\340$lUO\006\010+\036\321\344\205\203\212\224\324\340h@\250\322\257\005U\210\310\021\200Do\324\270\206\363\276\241\361S4\355J\3156\221IM\262\343\047\255\030\r]\201\332\274!z\225\350\344\320\264@\207]\242)\252.q\345Uu\205\034\242\013TSL\020U\315\336\200\2125\250\231*K\2243\210\356a\263\306Y\316\200\321\014@^\003\325\305\030\375\276af\t8A\316\377\222I\234\362o\350`\376\346\272Xc\315\301\010\303~\n6\331X\346_\220\035W\333Xr\331\225\t\366Q\"\366\241\201\005D\304\007M\315\220\024v\241\020\010\014\376g\010\3532\312FP\233\014/\314\321\204\243\335\233\365\333K\226\216\264\211-\034\354\032P\047U\336\343\267\201i\230\354*6-\303$\026\334!<\003\305\306\361\032\341\017\261FQ\234}C\327\232\026\251A\321\3215\354\240\205VG\331\200\250\335\260t\306jX\251I&%Z\205\321\233\375\330!\366f\006\222\373JT\361\305VHEB\t\250f\330\224\342\0344\213]\331&m\240 \266T\265?bn\377\007\370\271\232\2121Kx\047%\317\270\017\355]\3138\330\227\264\006\341\017\212?OX\004\211\010r\030\3305\207\033{\255\371\264\314\376,\020f\246?\016g\205\3761\273\245bm\000]L\264<\252g\313\2737R}g\221BC\356m3\312\257\3059\340-\316\241\002b6\333W\026\261On\377h\333\377\3639\256\352\377\367h\216\254\376aX\376\367""\270S\251\337k\354\367\263\200_\004\251\236\354\246>^\t\251_I|\212\337\005)~\t\244\216\3045\325\273\034\336\017tO\236\352\216\216u\307\317\260\377\247\307\273\203\247[Rwp\254U\354\016\035\347\223\026u&\235\254\363\324\233\367\032~\256;\230v\316:\213n\321U=\333\277\035\014t\007\317:_8\337\273\017\\\311\255{\343~=\030\010.\207WC\322\276\333\371\262S\354\300\330\211\367o\234\tw\240;<\336:p$\207\272\223n\266;|\321)\273\047\275k\3761?\353\377\020\354\265/u\316v\262\235\307\321\326v\264\375*z%\306\206\177pe/\355]\365\024\177\312\257\307K+n\311\033\360>\363\367\302tw\360T\353\2663\340\\v\257y\047\375\033\301|PGF\247F\273c\247\343\274>\234I\2631\317g\360dk2Io\264\225\353{\014\035\377\345lj\350t4\3669rx\343_\t\262\301\243p\251]g\221\037\264\252\316\246{\325\255x\217\374y\377]\210\300\031&\207N\335\035\002\010U\357\271\257\004\323\341\2656Oo\337):\252\373\316\277\027,\207\327\333\351\366tg&\332\3709\372\231D\244\302b]p\026\334\254\013\267g\2341~z\333\177\036T\303\027\314W\332\271\344\246\335\033\336\002N\257`\351\240C\242\322V\264\205\343\325\250Z\217\352\026Kc\223\027\243\200\235\327\274A\304\264\020\334\013s\341\263\366Bg\256S\2116\260\177\233Y\037B \257\201\322%\377R\220f\347\236\341\324#w\301\273\355\017\364\246\337\273\217\340l)x\333\276\3319\214\266\304H\324\"\255\306!im\343|\305]\3616\342\363\247Z\331\326S\367\276W\365_\004\010u\2445\341\034\345[qs\3563\357\236\277\034\314\206{\235\213\235\267\321\013\230z\035\275\336\373\000\374\032\255\037P\362w\336]\177\262;\214*\264*\316c\367\300+\373\243A\216\331\275\343\244\235\033\356\222\327\014\206\303\001\324\016TD\371P;\260\021\205\303\024ED\331\047\273\374\30189\332Z\201[N\322\347\260}\200\2425\274e\377\252\257\006\007\241\024\027Mv\322(Tt\232U\024\001_v\221\304pk\204\2552\306\034wd\367\242\273\357m\372\327\203sA!<\027\026\332Wb\0047\273\243\027P\361\311\356\350x\253\301\351w\321\253wA#\370- \330)\347\r\0109\343\347\031\035\307[M\367\230;\207^\240\360_\t\036\0042l=jg\223\324\272\303g\234\021\324j\312}\313\371;\234\024\220""\223\250;|\326\231\211>\315\370|\004x\322\354\000\253\315\267\250\334\204?\350?\tG\333\371v\243\263\022m\242)\236\263m\327a\r[\3179w\343.\032o\325\371#\206\216a\305\250\216\024\212\t\351\023\202\237<\"8\247\365!g\360\000\243\312\240\223s^\240uO\371\337\206\003\214\206\347\235\365h\302\212,\032o\264\235\373\254\007\373\341\3747\374Zv\247\321\317#\301\205@\352\225v\332\275\216=\237\006/\333c\235\355hs\047\332a\304@\260\377\334\240,\217\337D\375a\220S\254\027\307=7\017\357\310=\373[\222^\354\343\345\351\326n\302\312\005\377N\224}\320\236e\205\005)\345H\256E5\375\303\257x7\360~\274\365\316\345\025\233\207\223%\264\357\274\277\037l\204\237\266\213L.\024\347\252\243y\263h\363k\341`\370\2443\300\302\341\240\377\325\335\001\253q\356/\356g\236\364>\327\275|\205-3\300\024\034\220\234z\230\215R\254\252\334v\035\250m\271\005\357\023\277\020\\\n\323\320\214\241\366\253\250\264\301\267\374\246W\030\306/@\354\\\334\3653\310g\333+A-\3570\300O\274\337\307\342\024\264t\n\245\033\362\212\036\361\357\006S\201\035\336n\037\003\375\206\343\022U\030b\336\t\260\363:\252\362\032\"\305Y\3749o\230/\030\207\243\3249\347;o\262\047\244\347\021a\336\265\275\373\276\344\333\301bX\214R\347\243\363S\336\253`)\372\356i\247\316\272h\230a<\332z\354\324\331\251\373\274\0055\210\357=\020\377v\347xGe\022\236B-\031\316\331\270\357.8J\314\3273\3161Pw\n2\233fY\2622>s\356\240\031m\357\216\237\216\353\032g\273\301u\237\370\213A1P\302\311\360\033\250\334\\[\351\334\210Jh\206\237\242\237@\246W\211\212\263\240\220o_\177\235j\315A\004.\240\317\317\261\253\2115\007\357\374c\3708z\326\371\322\331\346\016\246\2747A:@\263\237G\253+\3746\232\2132\205\366V\347a\264V\214\212\233\321\346\313\350\345OL\014\366\235\022$\277\004\260_\340\222\033\014rA)<\026\316\205R\330h\347\230@\214\235\211\255\237G# \327\017\314\345Xk\013\355\265\351~\t\265W\340\255\341?\304\375\310\311\nl\200Rta:\232\316\265/w&?\304\264\342\352\026\213\3172;\326=3\341\304-\336\207\375\277\332\022\033\234p\016\335\372/\243\251\241a\264\014e\252\302O\016""\305J\364\211\227\363\212L`\223f\216\376\274\020\016\204\023\355?\2653H\267\3139\270\n\223\317\2749O\372\270i)\344Z=\207\213\017\204\231\210&\276\362\263\037\006ci\273\346\215\371E_\352\021\350\023\367)\376*\030\t\317EK\253\035)J]f\255\301\324g\254\365\020\237\257\340\372{\014\024\362\376\333p2\246q\t\225\333\344\2148\347\177\037\344\203F\230\017\353\375j\303\363\272\342N2+#\255\023\220\334\021T\356+\277\370Q\313/y\347\241\345\327P\225Bx\245=\337\256wF\242\342zw\224\313$.\376\350\344\025V\222\177\000\304\005\366\347";
+    PyObject *data = __Pyx_DecompressString(cstring, 2928, 1);
     #define __Pyx_DecompressString_LZSS_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (3705 bytes) */
-static const char cstring[] = "\377 ./00.0.\376\001\000::?Agre\377ed | Non\377eAn m= l\377ine that\377 is not \377ours: ev\377ery late\377r descri\377ption ke\377eps its \377place wi\377th port \3770 (RFC 3\377264 \302\2478)\277.Codece\004C\337ryptor\004Ma\337keKey\200\004No=tz\004Cyth`\000\205\000\177deliber{\000\377ly stric\374\204\001\243\000n PEP-\377484 and \337rejec\210\000su\377bclasses\377 of buil\377tin type\377s. If yo\247u n\365\001\200\000p%\000 \376&\010then se}t\201 e \047an\200 \365a\346\001_<\000ing\047o dirb\000iv\243 \377o False.\177RTP/AVP\000\004\345F\013\001S\t\004\004\001FSe\177quence[\376\002y]\005\007\201\"]The\362%\332\254\002a}\000ss\333 , ~\264\000order:\212\002\337audio\227Cwe\317 use\211 \365\000s \372\253@*\373\"* amo\333ng\270\002*o\311\000rs\327*.W\312Ab\013\000 s\331i\271@\241@ll\340\000nd\276P\003resul\345@f\304\301 \255 f\337@\311!\320Aan\237swer,\215 \222 f\377rom here\337.add_\230`eb\273yt\340 | D\207gd\377isableen\276\002\001gcint\327di}s\016\003dlist\202$~\006\002Media]\021\002\236\327@]no \341\003\344@e\033am\345\006ca\277@\246`\035\0009c\304b\317@com\353\000/\000\007way\346A\341 \324a\224\204\001\025\006\377rtcp-mux\377src/pbx/\377sdp/nego\177tiate.p\277\000\367lep\344`e-ev\327ent\374@ \360\003 t{ak\276`none\302a\377our keys\317tupl\306@\264\204\t, \372\302\204\n]\035\003Line,\317 ...\t\004\250\", \314\355\205\003\035\004st\332 \241 ]A\317LONE\210\206\003\216\206\003.w\373e_\257 dBY_N\307AME\267\205\002\257\205\003\342(EV\377ENTSLayo\243utk\001\302\205\004\315\"N\335\004i\377onErrorS\337TATIC\202\204\005__\177PLAIN_R@\000\377RSED_SEC\377URE_UNSP\337ECIFI\020\000_P\373yx\001\000Dict_\377NextRef_\335_\212\205\004e__\003\006io\363ns\013\001\356\205\002_get\357item\034\001doc\356#\001fun\003\002mai=n3\001meta&\003B\000\337modulI\002na\375mQ\002prepar\274\005\003~\000capii\001p\346\212\000vt\330aw\001qua=l)\005test\212\001\310\210\001\325_\236\205\002_\351\204\001_\242\206\004on\357_fir \000of_\277is_cor\253 i\367ne_\346\210\001_ref\337usal_\243a_t\277heir_c""\227\210\002_\373wr\305\000addre\347ssa\243\211\002\210\205\003app\377endasync\367io.F\006sata\377ttribute\362\000\006s\255\206\002\216\003ofbe\377forebool\376\264\205\002cchosen\371c\203\002\230 trace\377backclocok_hz\005\000se\350\204\002\372\355\204\002s\000\003_ofco\363ll\200\210\001\366 .abc\214\253\003\260\004in\271\004\221`\304\003s\314\000\0046\000da\364$\000\006es~\303\212\010digits\257&Oenum\360\211\002\225\205\002s\000\003\177_ptfmtp\307\000\367mat\000\003sfro\377zengenex\373pr\376@heldi\377nactivei\277ndexin\220bs\345k\013\000l\252\204\002\343\213\001low\177ermake_\342\207\003\366\000\010.<\201 als>\271.O\004\"\002key*\002oCff6\000\264\207\001\261a\265adx\0009t\024\000\025\002one\366\210\002\372\210\003\234\274\214\001\316`se_\255\214\010\337`t\375i\275\214\001payloa\375d\332\212\001epbxpb\327x.e\253\205\001s\006\001sd\003p.\350\207\002\004\006\262\214\002\023\005D\t5\000\370*\001\321\207\006E\001whole\357pick\226\215\002pop\376\224\215\001propert\355y\005\000to\306@pti\373me\000\002_msre\377cvonlyre\277motere\317\215\002r\377equiredr\337eturn\314\210\001rt\377pmapself`\237\207\001\243\207\0011\001\253\207\001=\001se\270\213\002\377_idsetde\377faultslowtss5\000str\274\215\001\377psuitetaCgt\365\047\000\010\356.\207\211\002_\202c\362\241\205\002s\000\003\325\205\003thro\277wvalue\000\002s\307ver\273\214\001\274\210\004\202\"wi\377llingPyO\335b\240\216\001 *(\001\007, \314\000\t\257\213\001__\353\206\001\254`p_\377dispatch\373)\0001\010struc\373t !\003obj_3\377pbx_3sdp\327_11\224\220\010_\217\214\010 *\000\313\215\001-\005\nOk&\354\214\002=NM\006\363\200VF\226\037\000\000\325\200-\324\202/\327\212\002\000\313\211\005U\000\334\212\007\000\262\212\n\000\332\212\002\000\323\212\002\365\000\260\211\006\000\350\212\005\200\001\330\n\177\013\330\014\r\330\017\020\000\000\377\330\016\017\330\004\016\210a\377\330\004\r\210Q\330\005\006\376\010\002\210s\220!\2201\220\377O\2404\240u\250A\330\377\004\021\220\022\220:\230Q\377\230i\240t\2505\260\001\377\330\004\022""\220\"\220H\230\377B\230a\230q\240\017\250\377q\260\001\260\031\270$\270\377e\3007\310#\310Q\310\376J\000\007\200z\220\027\230\001\377\330\010\017\210w\220a\220\377s\230!\2301\330\010\026\377\220b\230\n\240&\250\003\377\2501\250J\260k\300\030\377\310\022\3101\310K\320W\177X\320X^\320^_S\003\377J\230c\240\021\240$\240\337d\250%\250qf\003I\230\377S\240\001\240\035\250k\270\377\021\330\004\013\2105\220\001\377\220\031\230&\240\n\250)\357\2604\260q\317\000\013\014\330;\r\016\322\003\340\020\021\010\001\313\002o\004\n\210!\330\004\014\210\306\000\374\000\002\006\001\005\006\360\022\000\005\357\016\320\r\036\301\000z\250\032\177\2601\260G\270<\300l\000\377\007\200w\210g\220U\230\377$\230f\240G\2504\250\363|\270\266\000\236 \210x\220q\373\230\005\202 g\240Y\250d\337\260(\270&\300\332\002v\220\377Q\220i\230|\2509\260\377F\270\047\300\021\300(\310\377*\320T`\320`e\320\373ef\250\0018\2208\2301\335\230\302 \020\220\r9\002X\250\337Y\260g\270Zh\001\021\220\177\030\230\021\230)\2408;\000\375I\020\000w\310e\320SW\373\320W<\000g\320gq\320\253qr\223AU\210BE\047\000&\373\240\004\221\0008\2609\270A\377\270V\3008\3103\310f\373\320T-\000X\330\004\020\220\365\005\206\000j\243 \030\250\030\260\356\243 \r\210V\300@G\2308\347\2405\250\257@\t\003H\230G\376j\000<\260{\300-\310x\377\320W_\320_l\320l\267m\330\004\232 \210X\306\000f\357\230I\240T:\003\013\2101\377\210O\230;\240g\250Z\275\260\203@\t\210\027\220\347\006f\377\230A\230V\2409\250F\377\260,\270k\310\026\310{\373\320ZH\000j\320jk\340\277\004\007\200u\210J\360@|\277\2407\250!\330\010\323`\210\377f\220K\230w\240b\250\373\014\260\311`\013\2106\220\021\377\220)\230<\240y\260\010\317\270\001\200\001\207\204\001\274@\n\013\374\215\204\001\302@\014\r\330\014\r\340\334\340`\267@\022\220!\217\204\002\014\210\251I\344 \240\204\002Y\314`w\366`u\377\240F\250$\250i\260w\375\270\352bw\210c\220\021\330\317\010\016\320\016\316A\264`\031\230\316\250`\010\210\t\022\001\256a\006\220\377c\230\026\230v\240U\250\377\047\260\023\260E\270\023\270\367E\300""\032\274#U\330\014\025\376\357@!\330\014\017\210u\220\236\373a\026\240q\330\304`\225 E\376\252\000%\220z\240\021\240*\373\250C\213\204\001\017\210y\230\003\277\2303\230i\240s}\000f\357\260B\260cI\000G\3001\354\225\204\001\330\000\330\010\207AZ\230u\343\240A\372\001\270B\225\000\210a\330\377\010\022\220*\320\034.\250\344\005\002\230 \021\255\001\243A=\240\001\377\240\027\250\004\250L\270\014\377\300C\300u\310I\320U/X\320XY-\001\047\235`\303 w\023\2207\274\205\003\017\210q\320\205\001\241q\261#\244!\263\206\001\274\000Q\273\206\003\004R\326\204\004\n\324\204\006\316\204\002x\271\204\002\001\243a\377\004\220A\220Z\230q\240\337\013\250=\270\001\327\206\001\024\220\377R\320\027r\320rs\330>\271@x\210t\220;\374\205\001\277)\376\305tF\230(\240&\250\t\357\260\025\260a\365\004\220(\230\377\047\240\030\250\034\260[\300\377\r\310X\320U]\320]\306\221a\200\001\214\206\016\304\001\245\016\340\004\337\017\210v\220Q\200\0059\230\273C\230\353\000\023\2201\217\204\017\026\336\211\204\010\016\210h\220\214\204\0038\250\2776\3201B\300,\223\205\001_\377\320_c\320cm\320m\367n\340\004\350i\001\200\017\210\353|\230\251B4\352\000<\230|\377\2504\250v\260T\270\034\375\300\301 \016\210d\220$\220\377l\240,\250d\260&\270\237\004\270L\310\001\223!\360\"~\357\230]\250!\373\207\001>\230\035\177\240a\200A\330\031\032\334\210\001\372\255!d.\000a\220q\2701\373\320\000\322A\004\013\2104\210\377q\220\005\220W\230E\240\377\033\250E\260\030\270\021\270\377&\300\005\300^\320ST\370\036\002\227\205\016\253g\004\r\210U\220\377*\230A\230X\240S\250w\003\2506\311\206\001\007\200v\022\000\377%\220s\230%\230q\240\377\005\240Q\240e\2507\260\177%\260t\2705\300\003\370`\362\357bQ\203 \257 \240\007\240s\273\250\047\223@j\300\001\326\206\001E\377\220\032\2305\240\006\240b\377\250\001\320\000\023\220?\240\365!\273\211\005\024\235\000C\230t\240\377;\250a\250t\260:\270\377Q\320\000\024\320\024%\240\377^\260<\320?O\310q\337\330\004\010\210\010\362\206\001\014\210\327K\220q\365\211\001;\370\205\002l\250\377)\2609\270G\3005""\310\367\006\310i\271\212\001\000\025\220Q\372\342!1.\001\t\220\025\220d\276\352\212\003\020\220\003\2207\260\000z\363\250\021\210\207\001\342\207\001V\2206\230\235\026q\0006\250\021\361\207\003\346\003T\376\355\212\002e\250:\260Q\260d\377\270!\2702\270V\3003\377\300d\310)\320SX\320/X\\\320\\\310`^\243\210\002\217\003\325\005\244`\010\245!!\233`\010\013\357\2103\210ct\000c\230\023\350\221\214\001\331\214\001\021\0005{\0001\330\014\277\022\220#\220X\230]\001%\377\240z\260\021\260!\330\014\337\024\220J\230d\203\214\0023\320\377.E\300W\310D\320P\377Q\320QU\320U[\320\373[\\\203\207\001v\220S\230\005\373\230S\350 Z\250q\260\004\377\260A\260S\270\003\2703\277\270a\270u\300A\227\207\001\r\335\020X\003\024\220F\330\214\001\340\014\375\r\350\210\001W\220A\220U\230\367#\230Q\\\000%\240u\250oD\260\001\260\246\204\002\013\210\230`\377\025\320\025(\320(A\300w\031\310!\244\211\001q\330\010\323\210\002z\361\207\003F3\001\330\020\027\220\333\206\003\256\361(I\220Q\022\016\004L\002\027\377\320\027+\2501\340\004\020\373\220\t\231\213\002\r\250Q\250a\376\231\215\005\033\230O\2505\260\t\377\270\023\320<N\310a\320\373\000\031\262\204\001\360\n\000\005\r\357\210D\220\001\222`1\230K\377\240u\250C\250{\270!\376\367\206\001v\210S\220\005\220U\376\252B\023\250H\260C\260u\317\270C\270q\310\211\t\301\002\032\230\375!B\001\t\210\007\210y\230\377\t\240\021\240+\250Q\330\375\010\333\211\005\030\240\024\240U\250\375&\260 E\270\032\3004\300\377q\310\t\320QR\330\014\276\275\210\002\330\004\n\320\n=\000\230\0011";
-    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 3705, 5004);
+    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (3891 bytes) */
+static const char cstring[] = "\377 ./00.0.\236\001\000255.\000\001\001\004:\377:?Agreed\377 | NoneA\377n m= lin\377e that i\377s not ou\377rs: ever\377y later \377descript\377ion keep\377s its pl\377ace with\377 port 0 \377(RFC 326\3774 \302\2478).C\357odece\004Cry\367ptor\004MakewKey\200\004Notz\004\317Cyth`\000\205\000de\337liber{\000ly? stric\204\001\243\000\377n PEP-48\3774 and re\367jec\210\000subc\377lasses o\377f builti\377n types.\377 If you \251n\365\001\200\000p%\000 &\010t\177hen set\201 _e \047an\200 a\346\001\375_<\000ing\047 d\333irb\000iv\243 o \377False.RT_P/AVP\000\004F\013\001\371S\t\004\004\001FSequ_ence[\376\002]\005\007\236\201\"]The\362%\254\002a\266}\000ss\333 , \264\000o\337rder:\212\002au\367dio\227Cwe u\263se\211 \365\000s \253@*\376\373\"* among\366\270\002*o\311\000rs*.uW\312Ab\013\000 si\271@\266\241@ll\340\000ndP\003r/esul\345@f\301 \255 \361f\337@\311!\320Aansw\347er,\215 \222 fro\377m here.a\367dd_\230`ebyt\356\340 | D\207gdis\277ableen\002\001gocint\327dis\016\003\237dlist\202$\006\002M\237edia]\021\002\327@]gno \\\000\221\000s \236`\0322\000d\005\000: \023\001\371\002\373@7eam\374\006ca\326@\275`r4\000c\333b\346@com\202 \016F\000way\375A\370 \353a\253\204\001\276\023\010t onec\006b\377ut many:\377 rtcp-mu\377xsrc/pbx\377/sdp/neg\377otiate.p\376\360\000lephone\277-event\255` ^\241# tak\357`nS\001\376\364`our key\237stupl\367@\345\204\t,\365 \363\204\n]\035\003Line\237, ...\t\004\331\",\231 \236\206\003\035\004st\213@\322 ]\237ALONE\271\206\003\277\206\003.\367we_\252!BY_N\307AME\350\205\002\340\205\003\223HEV\377ENTSIPv4\367Add\340!Layo\243utv\001\376\205\004\211BN\350\004i\377onErrorS\337TATIC\276\204\005__\377BROADCAS\377T_PLAIN_\375RU\000RSED_S\377ECURE_UN\177SPECIFI\020\000\357_Pyx\001\000Dic\377t_NextRewf__\320\205\004e__\003\006\317ions\013\001\264\206\002_g\277etitem\034\001d\273oc#\001fun\003\002m\367ain3\001meta|&\003B\000modulI\002\367namQ\002prep\363ar\005\003~\000capi\232i\001p\212\000vt\236\204\001w\001q\367ual)\005testT\212\001\216\211\001_\344\205""\002_\257\205\001_\350\206\004\277on_fir \000o\377f_is_cor\336\265 ine_\254\211\001_r\177efusal_\270a\374\201B]\002their_\235c\346\210\002_wr\316\000\323\204\004a\374\362\211\002\327\205\003append\377asyncio.\376O\006satattr_ibute\000\006s\374\206\002\376\227\003ofbefor\337ebool\203\206\002cc?hosenc\214\002\241 \377tracebac\377kclock_hMz\005\000se\240\205\002\245\205\002s\000\003\177_ofcoll\317\210\001\236\377 .abc\253\003\260\004i\221n\271\004\244`\304\003s\000\0046\000d\331a\375$\000\006es\222\213\010di\357gits\270&enu\351m\277\212\002\263\205\002s\000\003_pt\357fmtp\307\000mat\376\000\003sfoundf\377rozengen\357expr\214`hel\377dinactiv\377eindexinotip_\245\207\004ip\001\005\377s_multic[as\275bsk*\000l\341\204\002\376\326\214\001lowermagke_\325\210\003\000\010.<\245 \237als>.n\004\"\002k;ey*\002off6\000\247\210\001\224\336a\342ad\227\000t\024\000\025\002o\303ne\351\211\002\355\211\003\257\215\001\373`se}_\240\215\010parti\260\215\001\177payload\315\213\001\377epbxpbx.\365e\342\205\001s\006\001sdp.\000\304\210\002\004\006\245\215\002\023\005D\t5\000*\001\223\210\006\376E\001wholepi\273ck\211\216\002pop\207\216\001p\177roperty\005\000\373to\352@ptime\376\000\002_msrecv\377onlyremo\357tere\302\216\002req\377uiredret\367urn\216\211\001rtpm?apself\217\212\001\223\212\001\3301\001\233\212\001=\001se\253\214\002_i\377dsetdefa\377ultslots\335s5\000str\257\216\001ps\377uitetagt\220\365\047\000\010\356.\311\211\002_\246c\305\205\002s\374\000\003\202\206\003throwv\357alue\000\002sve\361r\256\215\001\376\210\004\202\"will\177ingPyOb\223\217\0017 *(\001\007, \000\t\242\214\001\363__\230\207\001\254`p_di\377spatch)\000\3761\010struct \376!\003obj_3pb\377x_3sdp_151\207\221\010_\202\215\010 *\276\216\001-\005\200\nOk&\337\215\002=NM\006\363\200V\226\037\000Q\000\325\200-\324\202/\204\213\002\000\357\211\005\000\211\213\007\253\000_\327\212\t\000\207\213\002\000\200\213\002\000\372\324\211\006\000\225\213\005\200\001\330\n\013\277\330\014\r\330\017\020\000\000\330\377\016\017\330""\004\016\210a\330\177\004\r\210Q\330\005\006\010\002\377\210s\220!\2201\220O\377\2404\240u\250A\330\004\377\021\220\022\220:\230Q\230\377i\240t\2505\260\001\330\377\004\022\220\"\220H\230B\377\230a\230q\240\017\250q\377\260\001\260\031\270$\270e\177\3007\310#\310Q\310J\000\377\007\200z\220\027\230\001\330\377\010\017\210w\220a\220s\377\230!\2301\330\010\026\220\377b\230\n\240&\250\003\250\3771\250J\260k\300\030\310\377\022\3101\310K\320WX\277\320X^\320^_S\003J\377\230c\240\021\240$\240d\357\250%\250qf\003I\230S\377\240\001\240\035\250k\270\021\377\330\004\013\2105\220\001\220\377\031\230&\240\n\250)\260\3674\260q\317\000\013\014\330\r\235\016\322\003\340\020\021\010\001\313\002\0047\n\210!\330\004\014\210\306\000\000\002\376\006\001\005\006\360\022\000\005\016\367\320\r\036\301\000z\250\032\260\2771\260G\270<\300l\000\007\377\200w\210g\220U\230$\377\230f\240G\2504\250|\371\270\266\000\236 \210x\220q\230\375\005\202 g\240Y\250d\260\357(\270&\300\332\002v\220Q\377\220i\230|\2509\260F\377\270\047\300\021\300(\310*\377\320T`\320`e\320e\375f\250\0018\2208\2301\230\356\302 \020\220\r9\002X\250Y\357\260g\270Zh\001\021\220\030\277\230\021\230)\2408;\000I\376\020\000w\310e\320SW\320\375W<\000g\320gq\320q\325r\223AU\210BE\047\000&\240\375\004\221\0008\2609\270A\270\377V\3008\3103\310f\320\375T-\000X\330\004\020\220\005z\206\000j\243 \030\250\030\260\243 \367\r\210V\300@G\2308\240s5\250\257@\t\003H\230Gj\000\377<\260{\300-\310x\320\377W_\320_l\320lm\333\330\004\232 \210X\306\000f\230\367I\240T:\003\013\2101\210\377O\230;\240g\250Z\260\336\203@\t\210\027\220\347\006f\230\377A\230V\2409\250F\260\377,\270k\310\026\310{\320\375ZH\000j\320jk\340\004\337\007\200u\210J\360@|\240\3377\250!\330\010\323`\210f\377\220K\230w\240b\250\014\375\260\311`\013\2106\220\021\220\377)\230<\240y\260\010\270g\001\200\001\207\204\001\274@\n\013\215\204\001~\302@\014\r\330\014\r\340\340`\356\267@\022\220!\217\204\002\014\210I\324\344 \240\204\002Y\314`w\366`u\240\377F\250$\250i\260w\270\376\352bw\210c""\220\021\330\010g\016\320\016\316A\264`\031\230\250`\347\010\210\t\022\001\256a\006\220c\377\230\026\230v\240U\250\047\377\260\023\260E\270\023\270E{\300\032\274#U\330\014\025\357@\177!\330\014\017\210u\220\373aO\026\240q\330\304`\225 E\252\000\377%\220z\240\021\240*\250\375C\213\204\001\017\210y\230\003\230\3373\230i\240s}\000f\260wB\260cI\000G\3001\225\204\001\276\330\000\330\010\020\220\t\323@%\303\230{\273\204\002\377\000\274B\231\000\210a\377\330\010\022\220*\320\034.\311\250\005\002\234 \021\261\001\247A=\240\377\001\240\027\250\004\250L\270\377\014\300C\300u\310I\320_UX\320XY-\001\047\241`\356\307 \023\2207\300\205\003\017\210qB\324\205\001q\265#\250!\267\206\001\300\000Q\277\206\003\245\004\332\204\004\n\330\204\006\322\204\002x\275\204\002\001\376\247a\004\220A\220Z\230q\277\240\013\250=\270\001\333\206\001\024\377\220R\320\027r\320rs}\330\275@x\210t\220;\200\206\001\374\303)\311tF\230(\240&\250\337\t\260\025\260a\371\004\220(\377\230\047\240\030\250\034\260[\377\300\r\310X\320U]\320\215]\225a\200\001\220\206\016\304\001\245\016\340\277\004\017\210v\220Q\200\0059w\230C\230\353\000\023\2201\223\204\017\275\026\215\204\010\016\210h\220\220\204\0038\177\2506\3201B\300,\227\205\001\377_\320_c\320cm\320\357mn\340\004\354i\001\200\017\327\210|\230\255B4\352\000<\230\377|\2504\250v\260T\270\373\034\300\301 \016\210d\220$\377\220l\240,\250d\260&?\270\004\270L\310\001\223!\360\"\337~\230]\250!\377\207\001>\230\377\035\240a\200A\330\031\032\364\340\210\001\255!d.\000a\220q\270\3671\320\000\322A\004\013\2104\377\210q\220\005\220W\230E\377\240\033\250E\260\030\270\021\377\270&\300\005\300^\320S\361T\036\002\233\205\016\300\206\001Z\230u\240\375A\360\206\003*\230A\230X\240\337S\250\003\2506\315\206\001\007\200\377v\210U\220%\220s\230\377%\230q\240\005\240Q\240\377e\2507\260%\260t\270W5\300\003\374`\010\375\206\003f\256!\277\240\007\240s\250\047\223@j\273\300\001\332\206\001E\220\036U\000F\373\250\"\300\204\001\320\000\023\220?\353\240!\301\211\005\024\237\000C\230t\377""\240;\250a\250t\260:\377\270Q\320\000\024\320\024%\377\240^\260<\320?O\310\277q\330\004\010\210\010\370\206\001\014\257\210K\220q\373\211\001;\376\205\002l\377\250)\2609\270G\3005\357\310\006\310i\277\212\001\000\025\220\365Q\344!1.\001\t\220\025\220}d\360\212\003\020\220\003\2207\262\000\347z\250\021\216\207\001\350\207\001V\2206\273\230\026q\0006\250\021\367\207\003U\365\220\352\001T\363\212\002e\250:\260\377Q\260d\270!\2702\270\377V\3003\300d\310)\320\177SX\320X\\\320\\\312`\311^\251\210\002\217\003\005\246`\326\205\007\013\210w3\210ct\000c\230\023\227\214\001\352\337\214\001\010\250\213\001\003\272`\014\022\220\357#\220X\230]\001%\240z\377\260\021\260!\330\014\024\220\367J\230d\211\214\0023\320.E\377\300W\310D\320PQ\320\377QU\320U[\320[\\\376\211\207\001v\220S\230\005\230S\376\352 Z\250q\260\004\260A\377\260S\270\003\2703\270a\257\270u\300A\235\207\001\r\330\0011\272G\001F\336\214\001\340\014\r\356\210\001W\377\220A\220U\230#\230Q\376\\\000%\240u\250D\260\001\355\260\250\204\002\013\210\232`\025\320\025\377(\320(A\300\031\310!N\252\211\001q\330\010\331\210\002\367\207\003F3\001\317\330\020\027\220\335\206\003\361(I\220\365Q\022\016\004L\002\027\220x\230\377q\360\014\000\005\010\200x\334\266\216\001\230\207\002\330\004\005\204\210\003\033\240\277A\240Q\330\013\014\224\211\005\320\377\0378\270\001\270\027\300\002s\300.\354\000\354\206\001u\210N\252\000\337V\2403\240a\033\007<\270\376\247\212\0023\210a\210q\320\000\377\027\320\027+\2501\340\004\376\325\210\003&\240\r\250Q\250a\376\202\216\005\033\230O\2505\260\t\377\270\023\320<N\310a\320\373\000\031\227\205\001\360\n\000\005\r\377\210D\220\001\220\032\2301\377\230K\240u\250C\250{\373\270!\334\207\001v\210S\220\005\373\220U\215b\023\250H\260C?\260u\270C\270q\261\212\t\244\"\367\032\230!B\001\t\210\007\210\377y\230\t\240\021\240+\250\367Q\330\010\304\212\005\030\240\024\240\367U\250&\223@E\270\032\300\3774\300q\310\t\320QR\373\330\014\242\211\002\330\004\n\320\n\006=\000\2301";
+    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 3891, 5239);
     #define __Pyx_DecompressString_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #else /* compression: none (5004 bytes) */
-static const char bytes[] = " ./00.0.0.0::?Agreed | NoneAn m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 \302\2478).Codec | NoneCrypto | NoneMakeKey | NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.RTP/AVPRTP/AVPFRTP/SAVPRTP/SAVPFSequence[Codec]Sequence[Crypto]The m= lines of a session, in order: the audio that we use stands at *place* among the *others*.What both sides will send: the result of an offer and its answer, seen from here.add_notebytes | Descriptiondisableenablegcint | Noneisenabledlist[Codec]list[Media]list[str]no audio stream that we can takeno codec in commonno way of encryption in commonrtcp-muxsrc/pbx/sdp/negotiate.pytelephone-eventthe answer takes none of our keystuple[Crypto | None, Crypto | None]tuple[Line, ...]tuple[bytes, Agreed]tuple[str, int]ALONEAgreedAgreed.we_sendBY_NAMECodecCryptoDescriptionEVENTSLayoutLineMakeKeyMediaNegotiationErrorSTATICSequence__PLAIN_REVERSED_SECURE_UNSPECIFIED__Pyx_PyDict_NextRef__annotate____annotations____class_getitem____doc____func____main____metaclass____module____name____prepare____pyx_capi____pyx_vtable____qualname____test___agree_audio_both_direction_first_of_is_coroutine_line_refusal_rtcp_their_crypto_writeaddressagreedanswerappendasyncio.coroutinesatattributeattributesaudioaudio_ofbeforeboolbytescchosencline_in_tracebackclock_hzclosecodeccodecscodecs_ofcollections.abccryptocrypto_incrypto_outcryptoscryptos_ofdataclassdataclassesdescriptiondigitsdirectionenumerateeventsevents_ptfmtpformatformatsfrozengenexprgetheldinactiveindexintitemskindlayoutlinelowermake_answermake_answer.<locals>.genexprmake_keymake_offermedianamenamednextoffofferoneotherothersoursparse_descriptionpartitionpayload_typepbxpbx.errorspbx.sdp.codecpbx.sdp.cryptopbx.sdp.descriptionpbx.sdp.negotiatepbx.wholepickplacepopportpropertyprotocolptimeptime_msrecvonlyremotereplacerequiredreturnrtc""prtpmapselfsendsendonlysendrecvsession_idsetdefaultslotssrtpstrstripsuitetagtake_answertake_answer.<locals>.genexprtakes_eventstheirstheirs_firstthrowvaluevaluesversionwe_sendwholewillingPyObject *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000\000\000struct __pyx_obj_3pbx_3sdp_11description_Media *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000_both\000audio_of\000_direction\000_their_crypto\000_line\000_rtcp\000codecs_of\000_refusal\200\001\330\n\013\330\014\r\330\017\020\330\017\020\330\016\017\330\004\016\210a\330\004\r\210Q\330\005\006\330\004\016\210a\210s\220!\2201\220O\2404\240u\250A\330\004\021\220\022\220:\230Q\230i\240t\2505\260\001\330\004\022\220\"\220H\230B\230a\230q\240\017\250q\260\001\260\031\270$\270e\3007\310#\310Q\310a\330\004\007\200z\220\027\230\001\330\010\017\210w\220a\220s\230!\2301\330\010\026\220b\230\n\240&\250\003\2501\250J\260k\300\030\310\022\3101\310K\320WX\320X^\320^_\330\004\022\220\"\220J\230c\240\021\240$\240d\250%\250q\330\004\022\220\"\220I\230S\240\001\240\035\250k\270\021\330\004\013\2105\220\001\220\031\230&\240\n\250)\2604\260q\200\001\330\013\014\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\r\210Q\330\004\n\210!\330\004\016\210a\330\004\014\210A\330\004\014\210A\330\004\014\210A\330\005\006\360\022\000\005\016\320\r\036\230a\230z\250\032\2601\260G\270<\300q\330\004\007\200w\210g\220U\230$\230f\240G\2504\250|\2701\330\010\016\210a\210x\220q\230\005\230Q\230g\240Y\250d\260(\270&\300\001\330\010\017\210v\220Q\220i\230|\2509\260F\270\047\300\021\300(\310*\320T`\320`e\320ef\330""\004\013\2108\2208\2301\230A\330\004\020\220\r\230Q\230g\240X\250Y\260g\270Z\300q\330\004\021\220\030\230\021\230)\2408\2509\260I\270Z\300w\310e\320SW\320W`\320`g\320gq\320qr\330\004\r\210U\220!\2201\220E\230\021\230&\240\004\240G\2508\2609\270A\270V\3008\3103\310f\320TW\320WX\330\004\020\220\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220G\2308\2405\250\001\330\004\r\210V\2201\220H\230G\2408\250<\260{\300-\310x\320W_\320_l\320lm\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\021\330\004\013\2101\210O\230;\240g\250Z\260q\330\004\t\210\027\220\001\330\010\017\210v\220Q\220f\230A\230V\2409\250F\260,\270k\310\026\310{\320Z_\320_j\320jk\340\004\007\200u\210J\220a\220|\2407\250!\330\010\r\210Q\210f\220K\230w\240b\250\014\260A\330\004\013\2106\220\021\220)\230<\240y\260\010\270\001\200\001\330\014\r\330\013\014\330\n\013\330\017\020\330\r\016\330\014\r\330\014\r\340\004\022\220!\330\004\022\220!\330\005\006\330\004\014\210I\220Q\220a\330\004\r\210Y\220a\220w\230a\230u\240F\250$\250i\260w\270a\330\004\007\200w\210c\220\021\330\010\016\320\016\036\230a\230q\330\004\031\230\021\330\004\010\210\t\220\021\330\010\013\2105\220\006\220c\230\026\230v\240U\250\047\260\023\260E\270\023\270E\300\032\3103\310f\320TU\330\014\025\220U\230!\330\014\017\210u\220J\230c\240\026\240q\330\020\021\330\004\014\210E\220\021\220%\220z\240\021\240*\250C\250q\330\004\017\210y\230\003\2303\230i\240s\250$\250f\260B\260c\270\023\270G\3001\330\004\013\2106\220\021\330\010\020\220\005\220Z\230u\240A\330\010\r\210U\220!\2201\330\010\016\210a\330\010\022\220*\320\034.\250a\330\010\022\220!\330\010\021\220\021\330\010\r\210V\220=\240\001\240\027\250\004\250L\270\014\300C\300u\310I\320UX\320XY\330\010\022\220\047\230\021\230!\330\010\023\2207\230!\2301\330\010\017\210q\330\010\017\210q\200\001\330\014\r\330\014\r\340\004\r\210Q\330\014\025\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\360\n\000\005\016\320\r\036\230a\230q\330\004\007\200x\210x\220q\230\001\330\004\020\220""\004\220A\220Z\230q\240\013\250=\270\001\330\004\021\220\024\220R\320\027r\320rs\330\004\007\200x\210t\220;\230c\240\021\330\010\016\320\016\036\230a\230q\330\004\020\220\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220F\230(\240&\250\t\260\025\260a\330\004\013\2106\220\021\220(\230\047\240\030\250\034\260[\300\r\310X\320U]\320]j\320jk\200\001\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\017\210q\330\014\025\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\340\004\017\210v\220Q\330\004\007\200x\210t\2209\230C\230q\330\010\023\2201\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\026\260q\330\004\t\210\027\220\001\330\010\016\210h\220f\230A\230V\2408\2506\3201B\300,\310f\320T_\320_c\320cm\320mn\340\004\013\2106\220\021\220)\230<\240y\260\001\200\017\210|\2301\330\004\013\2104\210t\220<\230|\2504\250v\260T\270\034\300Q\330\004\016\210d\220$\220l\240,\250d\260&\270\004\270L\310\001\330\004\007\200q\330\010\017\210~\230]\250!\330\004\013\210>\230\035\240a\200A\330\031\032\330\010\017\210t\220;\230d\240,\250a\220q\2701\320\000\021\220\021\330\004\013\2104\210q\220\005\220W\230E\240\033\250E\260\030\270\021\270&\300\005\300^\320ST\320\000\021\220\021\340\004\007\200u\210J\220a\220|\2407\250!\330\010\020\220\005\220Z\230u\240A\330\004\r\210U\220*\230A\230X\240S\250\003\2506\260\021\330\004\007\200v\210U\220%\220s\230%\230q\240\005\240Q\240e\2507\260%\260t\2705\300\003\3001\330\010\020\220\005\220Q\220f\230C\230q\240\007\240s\250\047\260\025\260j\300\001\330\004\014\210E\220\032\2305\240\006\240b\250\001\320\000\023\220?\240!\330\004\013\2105\220\001\220\024\220W\230C\230t\240;\250a\250t\260:\270Q\320\000\024\320\024%\240^\260<\320?O\310q\330\004\010\210\010\220\001\330\010\014\210K\220q\330\004\013\210;\220a\220w\230l\250)\2609\270G\3005\310\006\310i\320WX\320\000\025\220Q\340\004\013\2101\330\004\010\210\t\220\025\220d\230!\2301\330\010\020\220\003\2207\230%\230z\250\021\250!\330\010\014\210A\210V\2206\230\026\230t\2406\250\021""\330\004\014\210A\210U\220*\230A\230T\240\021\240$\240e\250:\260Q\260d\270!\2702\270V\3003\300d\310)\320SX\320X\\\320\\]\320]^\330\004\014\210A\330\004\010\210\010\220\005\220Q\330\010\r\210U\220!\2201\330\010\013\2103\210c\220\025\220c\230\023\230B\230a\330\014\r\330\010\013\2105\220\003\2201\330\014\022\220#\220X\230T\240\021\240%\240z\260\021\260!\330\014\024\220J\230d\240&\250\003\2503\320.E\300W\310D\320PQ\320QU\320U[\320[\\\330\014\017\210v\220S\230\005\230S\240\005\240Z\250q\260\004\260A\260S\270\003\2703\270a\270u\300A\330\020\021\330\r\020\220\003\2201\330\014\024\220F\230!\2301\340\014\r\330\010\r\210W\220A\220U\230#\230Q\230d\240%\240u\250D\260\001\260\026\260q\330\004\013\2101\320\000\025\320\025(\320(A\300\031\310!\340\004\007\200q\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\010\017\210q\330\004\010\210\010\220\001\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\004\013\2101\320\000\027\320\027+\2501\340\004\020\220\t\230\021\230&\240\r\250Q\250a\330\004\013\2105\220\001\220\033\230O\2505\260\t\270\023\320<N\310a\320\000\031\230\035\240a\360\n\000\005\r\210D\220\001\220\032\2301\230K\240u\250C\250{\270!\330\004\007\200v\210S\220\005\220U\230%\230z\250\023\250H\260C\260u\270C\270q\330\010\016\320\016\036\230a\230q\330\004\013\2101\320\000\032\230!\360\n\000\005\t\210\007\210y\230\t\240\021\240+\250Q\330\010\013\2105\220\006\220c\230\030\240\024\240U\250&\260\004\260E\270\032\3004\300q\310\t\320QR\330\014\023\2207\230!\330\004\n\320\n\032\230!\2301";
+    #else /* compression: none (5239 bytes) */
+static const char bytes[] = " ./00.0.0.0255.255.255.255::?Agreed | NoneAn m= line that is not ours: every later description keeps its place with port 0 (RFC 3264 \302\2478).Codec | NoneCrypto | NoneMakeKey | NoneNote that Cython is deliberately stricter than PEP-484 and rejects subclasses of builtin types. If you need to pass subclasses then set the \047annotation_typing\047 directive to False.RTP/AVPRTP/AVPFRTP/SAVPRTP/SAVPFSequence[Codec]Sequence[Crypto]The m= lines of a session, in order: the audio that we use stands at *place* among the *others*.What both sides will send: the result of an offer and its answer, seen from here.add_notebytes | Descriptiondisableenablegcint | Noneisenabledlist[Codec]list[Media]list[str]no address to send to: no audio stream that we can takeno codec in commonno way of encryption in commonnot one address but many: rtcp-muxsrc/pbx/sdp/negotiate.pytelephone-eventthe answer takes none of our keystuple[Crypto | None, Crypto | None]tuple[Line, ...]tuple[bytes, Agreed]tuple[str, int]ALONEAgreedAgreed.we_sendBY_NAMECodecCryptoDescriptionEVENTSIPv4AddressLayoutLineMakeKeyMediaNegotiationErrorSTATICSequence__BROADCAST_PLAIN_REVERSED_SECURE_UNSPECIFIED__Pyx_PyDict_NextRef__annotate____annotations____class_getitem____doc____func____main____metaclass____module____name____prepare____pyx_capi____pyx_vtable____qualname____test___agree_audio_both_direction_first_of_is_coroutine_line_refusal_rtcp_sendable_their_crypto_writeaddressagreedanswerappendasyncio.coroutinesatattributeattributesaudioaudio_ofbeforeboolbytescchosencline_in_tracebackclock_hzclosecodeccodecscodecs_ofcollections.abccryptocrypto_incrypto_outcryptoscryptos_ofdataclassdataclassesdescriptiondigitsdirectionenumerateeventsevents_ptfmtpformatformatsfoundfrozengenexprgetheldinactiveindexintip_addressipaddressis_multicastitemskindlayoutlinelowermake_answermake_answer.<locals>.genexprmake_keymake_offermedianamenamednextoffofferoneotherothersoursparse_descriptionpartitionpayload_typepbxpbx.errorspbx.sdp.codecpbx.sdp.cryp""topbx.sdp.descriptionpbx.sdp.negotiatepbx.wholepickplacepopportpropertyprotocolptimeptime_msrecvonlyremotereplacerequiredreturnrtcprtpmapselfsendsendonlysendrecvsession_idsetdefaultslotssrtpstrstripsuitetagtake_answertake_answer.<locals>.genexprtakes_eventstheirstheirs_firstthrowvaluevaluesversionwe_sendwholewillingPyObject *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Description *, struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, PyObject *, int __pyx_skip_dispatch)\000PyObject *(struct __pyx_obj_3pbx_3sdp_11description_Media *, int __pyx_skip_dispatch)\000\000\000struct __pyx_obj_3pbx_3sdp_11description_Media *(PyObject *, PyObject *, int __pyx_skip_dispatch)\000_both\000audio_of\000_direction\000_their_crypto\000_line\000_rtcp\000codecs_of\000_refusal\200\001\330\n\013\330\014\r\330\017\020\330\017\020\330\016\017\330\004\016\210a\330\004\r\210Q\330\005\006\330\004\016\210a\210s\220!\2201\220O\2404\240u\250A\330\004\021\220\022\220:\230Q\230i\240t\2505\260\001\330\004\022\220\"\220H\230B\230a\230q\240\017\250q\260\001\260\031\270$\270e\3007\310#\310Q\310a\330\004\007\200z\220\027\230\001\330\010\017\210w\220a\220s\230!\2301\330\010\026\220b\230\n\240&\250\003\2501\250J\260k\300\030\310\022\3101\310K\320WX\320X^\320^_\330\004\022\220\"\220J\230c\240\021\240$\240d\250%\250q\330\004\022\220\"\220I\230S\240\001\240\035\250k\270\021\330\004\013\2105\220\001\220\031\230&\240\n\250)\2604\260q\200\001\330\013\014\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\r\210Q\330\004\n\210!\330\004\016\210a\330\004\014\210A\330\004\014\210A\330\004\014\210A\330\005\006\360\022\000\005\016\320\r\036\230a\230z\250\032\2601\260G\270<\300q\330\004\007\200w\210g\220U\230$\230f\240G\2504\250|\2701\330\010\016\210a\210x\220q\230\005""\230Q\230g\240Y\250d\260(\270&\300\001\330\010\017\210v\220Q\220i\230|\2509\260F\270\047\300\021\300(\310*\320T`\320`e\320ef\330\004\013\2108\2208\2301\230A\330\004\020\220\r\230Q\230g\240X\250Y\260g\270Z\300q\330\004\021\220\030\230\021\230)\2408\2509\260I\270Z\300w\310e\320SW\320W`\320`g\320gq\320qr\330\004\r\210U\220!\2201\220E\230\021\230&\240\004\240G\2508\2609\270A\270V\3008\3103\310f\320TW\320WX\330\004\020\220\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220G\2308\2405\250\001\330\004\r\210V\2201\220H\230G\2408\250<\260{\300-\310x\320W_\320_l\320lm\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\021\330\004\013\2101\210O\230;\240g\250Z\260q\330\004\t\210\027\220\001\330\010\017\210v\220Q\220f\230A\230V\2409\250F\260,\270k\310\026\310{\320Z_\320_j\320jk\340\004\007\200u\210J\220a\220|\2407\250!\330\010\r\210Q\210f\220K\230w\240b\250\014\260A\330\004\013\2106\220\021\220)\230<\240y\260\010\270\001\200\001\330\014\r\330\013\014\330\n\013\330\017\020\330\r\016\330\014\r\330\014\r\340\004\022\220!\330\004\022\220!\330\005\006\330\004\014\210I\220Q\220a\330\004\r\210Y\220a\220w\230a\230u\240F\250$\250i\260w\270a\330\004\007\200w\210c\220\021\330\010\016\320\016\036\230a\230q\330\004\031\230\021\330\004\010\210\t\220\021\330\010\013\2105\220\006\220c\230\026\230v\240U\250\047\260\023\260E\270\023\270E\300\032\3103\310f\320TU\330\014\025\220U\230!\330\014\017\210u\220J\230c\240\026\240q\330\020\021\330\004\014\210E\220\021\220%\220z\240\021\240*\250C\250q\330\004\017\210y\230\003\2303\230i\240s\250$\250f\260B\260c\270\023\270G\3001\330\004\013\2106\220\021\330\010\020\220\t\230\021\230%\230{\250%\250q\330\010\r\210U\220!\2201\330\010\016\210a\330\010\022\220*\320\034.\250a\330\010\022\220!\330\010\021\220\021\330\010\r\210V\220=\240\001\240\027\250\004\250L\270\014\300C\300u\310I\320UX\320XY\330\010\022\220\047\230\021\230!\330\010\023\2207\230!\2301\330\010\017\210q\330\010\017\210q\200\001\330\014\r\330\014\r\340\004\r\210Q\330\014\025""\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\360\n\000\005\016\320\r\036\230a\230q\330\004\007\200x\210x\220q\230\001\330\004\020\220\004\220A\220Z\230q\240\013\250=\270\001\330\004\021\220\024\220R\320\027r\320rs\330\004\007\200x\210t\220;\230c\240\021\330\010\016\320\016\036\230a\230q\330\004\020\220\005\220Q\220j\240\001\240\030\250\030\260\021\330\004\r\210V\2201\220F\230(\240&\250\t\260\025\260a\330\004\013\2106\220\021\220(\230\047\240\030\250\034\260[\300\r\310X\320U]\320]j\320jk\200\001\330\r\016\330\n\013\330\014\r\340\020\021\330\r\016\330\004\017\210q\330\014\025\220Q\330\004\r\210Q\330\004\014\210A\330\005\006\340\004\017\210v\220Q\330\004\007\200x\210t\2209\230C\230q\330\010\023\2201\330\004\014\210A\210X\220Q\220f\230I\240T\250\030\260\026\260q\330\004\t\210\027\220\001\330\010\016\210h\220f\230A\230V\2408\2506\3201B\300,\310f\320T_\320_c\320cm\320mn\340\004\013\2106\220\021\220)\230<\240y\260\001\200\017\210|\2301\330\004\013\2104\210t\220<\230|\2504\250v\260T\270\034\300Q\330\004\016\210d\220$\220l\240,\250d\260&\270\004\270L\310\001\330\004\007\200q\330\010\017\210~\230]\250!\330\004\013\210>\230\035\240a\200A\330\031\032\330\010\017\210t\220;\230d\240,\250a\220q\2701\320\000\021\220\021\330\004\013\2104\210q\220\005\220W\230E\240\033\250E\260\030\270\021\270&\300\005\300^\320ST\320\000\021\220\021\340\004\007\200u\210J\220a\220|\2407\250!\330\010\020\220\005\220Z\230u\240A\330\004\r\210U\220*\230A\230X\240S\250\003\2506\260\021\330\004\007\200v\210U\220%\220s\230%\230q\240\005\240Q\240e\2507\260%\260t\2705\300\003\3001\330\010\020\220\005\220Q\220f\230C\230q\240\007\240s\250\047\260\025\260j\300\001\330\004\014\210E\220\036\230u\240F\250\"\250C\250q\320\000\023\220?\240!\330\004\013\2105\220\001\220\024\220W\230C\230t\240;\250a\250t\260:\270Q\320\000\024\320\024%\240^\260<\320?O\310q\330\004\010\210\010\220\001\330\010\014\210K\220q\330\004\013\210;\220a\220w\230l\250)\2609\270G\3005\310\006\310i\320WX\320\000\025\220Q\340\004\013\2101\330""\004\010\210\t\220\025\220d\230!\2301\330\010\020\220\003\2207\230%\230z\250\021\250!\330\010\014\210A\210V\2206\230\026\230t\2406\250\021\330\004\014\210A\210U\220*\230A\230T\240\021\240$\240e\250:\260Q\260d\270!\2702\270V\3003\300d\310)\320SX\320X\\\320\\]\320]^\330\004\014\210A\330\004\010\210\010\220\005\220Q\330\010\r\210U\220!\2201\330\010\013\2103\210c\220\025\220c\230\023\230B\230a\330\014\r\330\010\013\2105\220\003\2201\330\014\022\220#\220X\230T\240\021\240%\240z\260\021\260!\330\014\024\220J\230d\240&\250\003\2503\320.E\300W\310D\320PQ\320QU\320U[\320[\\\330\014\017\210v\220S\230\005\230S\240\005\240Z\250q\260\004\260A\260S\270\003\2703\270a\270u\300A\330\020\021\330\r\020\220\003\2201\330\014\024\220F\230!\2301\340\014\r\330\010\r\210W\220A\220U\230#\230Q\230d\240%\240u\250D\260\001\260\026\260q\330\004\013\2101\320\000\025\320\025(\320(A\300\031\310!\340\004\007\200q\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\010\017\210q\330\004\010\210\010\220\001\330\010\014\210I\220Q\330\014\017\210u\220F\230#\230Q\330\020\027\220q\330\004\013\2101\320\000\027\220x\230q\360\014\000\005\010\200x\210s\220!\330\010\017\210q\330\004\005\330\010\020\220\t\230\033\240A\240Q\330\013\014\330\010\016\320\016\036\230a\320\0378\270\001\270\027\300\002\300.\320PQ\330\004\007\200u\210N\230#\230V\2403\240a\330\010\016\320\016\036\230a\320\037<\270A\330\004\013\2103\210a\210q\320\000\027\320\027+\2501\340\004\020\220\t\230\021\230&\240\r\250Q\250a\330\004\013\2105\220\001\220\033\230O\2505\260\t\270\023\320<N\310a\320\000\031\230\035\240a\360\n\000\005\r\210D\220\001\220\032\2301\230K\240u\250C\250{\270!\330\004\007\200v\210S\220\005\220U\230%\230z\250\023\250H\260C\260u\270C\270q\330\010\016\320\016\036\230a\230q\330\004\013\2101\320\000\032\230!\360\n\000\005\t\210\007\210y\230\t\240\021\240+\250Q\330\010\013\2105\220\006\220c\230\030\240\024\240U\250&\260\004\260E\270\032\3004\300q\310\t\320QR\330\014\023\2207\230!\330\004\n\320\n\032\230!\2301";
     PyObject *data = NULL;
     #define __Pyx_DecompressString_UNUSED
     #define __Pyx_DecompressString_LZSS_UNUSED
     #endif
     PyObject **stringtab = __pyx_mstate->__pyx_string_tab;
     Py_ssize_t pos = 0;
-    for (int i = 0; i < 202; i++) {
+    for (int i = 0; i < 212; i++) {
       Py_ssize_t bytes_length = str_length_index[i].length;
       PyObject *string = PyUnicode_DecodeUTF8(bytes + pos, bytes_length, NULL);
-      if (likely(string) && i >= 43) PyUnicode_InternInPlace(&string);
+      if (likely(string) && i >= 46) PyUnicode_InternInPlace(&string);
       if (unlikely(!string)) {
         Py_XDECREF(data);
         __PYX_ERR(0, 1, __pyx_L1_error)
@@ -14771,8 +15332,8 @@ static const char bytes[] = " ./00.0.0.0::?Agreed | NoneAn m= line that is not o
       stringtab[i] = string;
       pos += bytes_length;
     }
-    for (int i = 202; i < 221; i++) {
-      Py_ssize_t bytes_length = bytes_length_index[i-202].length;
+    for (int i = 212; i < 232; i++) {
+      Py_ssize_t bytes_length = bytes_length_index[i-212].length;
       PyObject *string = PyBytes_FromStringAndSize(bytes + pos, bytes_length);
       stringtab[i] = string;
       pos += bytes_length;
@@ -14782,15 +15343,15 @@ static const char bytes[] = " ./00.0.0.0::?Agreed | NoneAn m= line that is not o
       }
     }
     Py_XDECREF(data);
-    for (Py_ssize_t i = 0; i < 221; i++) {
+    for (Py_ssize_t i = 0; i < 232; i++) {
       if (unlikely(PyObject_Hash(stringtab[i]) == -1)) {
         __PYX_ERR(0, 1, __pyx_L1_error)
       }
     }
     #if CYTHON_IMMORTAL_CONSTANTS
     {
-      PyObject **table = stringtab + 202;
-      for (Py_ssize_t i=0; i<19; ++i) {
+      PyObject **table = stringtab + 212;
+      for (Py_ssize_t i=0; i<20; ++i) {
         #if PY_VERSION_HEX >= 0x030F0000
         PyUnstable_SetImmortal(table[i]);
         #elif CYTHON_COMPILING_IN_CPYTHON_FREETHREADING
@@ -14877,94 +15438,99 @@ static int __Pyx_CreateCodeObjects(__pyx_mstatetype *__pyx_mstate) {
   PyObject* tuple_dedup_map = PyDict_New();
   if (unlikely(!tuple_dedup_map)) return -1;
   {
-    const __Pyx_PyCode_New_function_description descr = {0, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS|CO_GENERATOR), 145};
+    const __Pyx_PyCode_New_function_description descr = {0, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS|CO_GENERATOR), 147};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_line};
     __pyx_mstate_global->__pyx_codeobj_tab[0] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_kp_b_iso88591_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[0])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {0, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS|CO_GENERATOR), 181};
+    const __Pyx_PyCode_New_function_description descr = {0, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS|CO_GENERATOR), 183};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_c};
     __pyx_mstate_global->__pyx_codeobj_tab[1] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_kp_b_iso88591_q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[1])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 57};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 59};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_self};
     __pyx_mstate_global->__pyx_codeobj_tab[2] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_we_send, __pyx_mstate->__pyx_kp_b_iso88591_A_t_d_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[2])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 62};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 64};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_description};
     __pyx_mstate_global->__pyx_codeobj_tab[3] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_audio_of, __pyx_mstate->__pyx_kp_b_iso88591_y_Q_5_c_U_E_4q_QR_7_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[3])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 73};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 75};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_media};
     __pyx_mstate_global->__pyx_codeobj_tab[4] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_codecs_of, __pyx_mstate->__pyx_kp_b_iso88591_Q_1_d_1_7_z_AV6_t6_AU_AT_e_Qd_2, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[4])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {3, 0, 6, 12, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 98};
+    const __Pyx_PyCode_New_function_description descr = {3, 0, 6, 12, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 100};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_port, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_session_id, __pyx_mstate->__pyx_n_u_version, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_events, __pyx_mstate->__pyx_n_u_protocol, __pyx_mstate->__pyx_n_u_media, __pyx_mstate->__pyx_n_u_line};
     __pyx_mstate_global->__pyx_codeobj_tab[5] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_make_offer, __pyx_mstate->__pyx_kp_b_iso88591_q_Q_Q_A_vQ_xt9Cq_1_AXQfIT_q_hfA, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[5])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {4, 0, 8, 30, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 121};
+    const __Pyx_PyCode_New_function_description descr = {4, 0, 8, 30, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 123};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_offer, __pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_port, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_session_id, __pyx_mstate->__pyx_n_u_version, __pyx_mstate->__pyx_n_u_willing, __pyx_mstate->__pyx_n_u_srtp, __pyx_mstate->__pyx_n_u_make_key, __pyx_mstate->__pyx_n_u_events, __pyx_mstate->__pyx_n_u_digits, __pyx_mstate->__pyx_n_u_before, __pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u_off, __pyx_mstate->__pyx_n_u_place, __pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_crypto_in, __pyx_mstate->__pyx_n_u_crypto_out, __pyx_mstate->__pyx_n_u_others, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_agreed, __pyx_mstate->__pyx_n_u_media, __pyx_mstate->__pyx_n_u_ours, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_n_u_line, __pyx_mstate->__pyx_n_u_index, __pyx_mstate->__pyx_n_u_line, __pyx_mstate->__pyx_n_u_line};
     __pyx_mstate_global->__pyx_codeobj_tab[6] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_make_answer, __pyx_mstate->__pyx_kp_b_iso88591_Q_a_A_A_A_az_1G_q_wgU_fG4_1_axq, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[6])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 4, 14, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 165};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 4, 14, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 167};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_answer, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_willing, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_digits, __pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u__7, __pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_crypto_in, __pyx_mstate->__pyx_n_u_crypto_out, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_genexpr, __pyx_mstate->__pyx_n_u_genexpr};
     __pyx_mstate_global->__pyx_codeobj_tab[7] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_take_answer, __pyx_mstate->__pyx_kp_b_iso88591_Q_Q_Q_A_aq_xxq_AZq_R_rrs_xt_c_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[7])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 189};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 191};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_srtp};
     __pyx_mstate_global->__pyx_codeobj_tab[8] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_their_crypto, __pyx_mstate->__pyx_kp_b_iso88591_a_D_1KuC_vS_U_z_HCuCq_aq_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[8])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 200};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 202};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u_audio};
     __pyx_mstate_global->__pyx_codeobj_tab[9] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_direction_2, __pyx_mstate->__pyx_kp_b_iso88591_1_Qa_5_O5_Na, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[9])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 206};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 208};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_media};
     __pyx_mstate_global->__pyx_codeobj_tab[10] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_line_2, __pyx_mstate->__pyx_kp_b_iso88591_4q_WE_E_ST, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[10])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 210};
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 212};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_line, __pyx_mstate->__pyx_n_u_address};
     __pyx_mstate_global->__pyx_codeobj_tab[11] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_refusal, __pyx_mstate->__pyx_kp_b_iso88591_5_WCt_at_Q, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[11])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {7, 0, 2, 16, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 214};
+    const __Pyx_PyCode_New_function_description descr = {7, 0, 2, 16, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 216};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_theirs, __pyx_mstate->__pyx_n_u_audio, __pyx_mstate->__pyx_n_u_ours, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_layout, __pyx_mstate->__pyx_n_u_digits, __pyx_mstate->__pyx_n_u_theirs_first, __pyx_mstate->__pyx_n_u_takes_events, __pyx_mstate->__pyx_n_u_named, __pyx_mstate->__pyx_n_u_chosen, __pyx_mstate->__pyx_n_u_events, __pyx_mstate->__pyx_n_u_codec, __pyx_mstate->__pyx_n_u_ptime, __pyx_mstate->__pyx_n_u_ptime_ms, __pyx_mstate->__pyx_n_u_codec};
     __pyx_mstate_global->__pyx_codeobj_tab[12] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_agree, __pyx_mstate->__pyx_kp_b_iso88591_IQa_YawauF_iwa_wc_aq_5_c_vU_E_E, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[12])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {3, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 253};
+    const __Pyx_PyCode_New_function_description descr = {3, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 255};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_named, __pyx_mstate->__pyx_n_u_ours, __pyx_mstate->__pyx_n_u_theirs_first, __pyx_mstate->__pyx_n_u_codec, __pyx_mstate->__pyx_n_u_name};
     __pyx_mstate_global->__pyx_codeobj_tab[13] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_first_of, __pyx_mstate->__pyx_kp_b_iso88591_A_q_IQ_uF_Q_q_q_IQ_uF_Q_q_1, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[13])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 267};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 1, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 269};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_audio};
     __pyx_mstate_global->__pyx_codeobj_tab[14] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_rtcp_2, __pyx_mstate->__pyx_kp_b_iso88591_uJa_7_ZuA_U_AXS_6_vU_s_q_Qe7_t5, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[14])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 277};
+    const __Pyx_PyCode_New_function_description descr = {1, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 279};
+    PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_found};
+    __pyx_mstate_global->__pyx_codeobj_tab[15] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_sendable, __pyx_mstate->__pyx_kp_b_iso88591_xq_xs_q_AQ_a_8_PQ_uN_V3a_a_A_3a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[15])) goto bad;
+  }
+  {
+    const __Pyx_PyCode_New_function_description descr = {2, 0, 0, 2, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 296};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_one, __pyx_mstate->__pyx_n_u_other};
-    __pyx_mstate_global->__pyx_codeobj_tab[15] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_both, __pyx_mstate->__pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[15])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[16] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_both, __pyx_mstate->__pyx_kp_b_iso88591_1_4t_4vT_Q_d_l_d_L_q_a, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[16])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {7, 0, 0, 13, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 285};
+    const __Pyx_PyCode_New_function_description descr = {7, 0, 0, 13, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 304};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_port, __pyx_mstate->__pyx_n_u_codecs, __pyx_mstate->__pyx_n_u_events_pt, __pyx_mstate->__pyx_n_u_direction, __pyx_mstate->__pyx_n_u_ptime_ms, __pyx_mstate->__pyx_n_u_protocol, __pyx_mstate->__pyx_n_u_cryptos, __pyx_mstate->__pyx_n_u_formats, __pyx_mstate->__pyx_n_u_attributes, __pyx_mstate->__pyx_n_u_c, __pyx_mstate->__pyx_n_u_c, __pyx_mstate->__pyx_n_u_c, __pyx_mstate->__pyx_n_u_c};
-    __pyx_mstate_global->__pyx_codeobj_tab[16] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_audio_2, __pyx_mstate->__pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[16])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[17] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_audio_2, __pyx_mstate->__pyx_kp_b_iso88591_a_Q_as_1O4uA_Qit5_HBaq_q_e7_Qa, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[17])) goto bad;
   }
   {
-    const __Pyx_PyCode_New_function_description descr = {4, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 305};
+    const __Pyx_PyCode_New_function_description descr = {4, 0, 0, 5, (unsigned int)(CO_OPTIMIZED|CO_NEWLOCALS), 324};
     PyObject* const varnames[] = {__pyx_mstate->__pyx_n_u_address, __pyx_mstate->__pyx_n_u_session_id, __pyx_mstate->__pyx_n_u_version, __pyx_mstate->__pyx_n_u_media, __pyx_mstate->__pyx_n_u_line};
-    __pyx_mstate_global->__pyx_codeobj_tab[17] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_write, __pyx_mstate->__pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[17])) goto bad;
+    __pyx_mstate_global->__pyx_codeobj_tab[18] = __Pyx_PyCode_New(descr, varnames, __pyx_mstate->__pyx_kp_u_src_pbx_sdp_negotiate_py, __pyx_mstate->__pyx_n_u_write, __pyx_mstate->__pyx_kp_b_iso88591_Oq_Kq_awl_9G5_iWX, tuple_dedup_map); if (unlikely(!__pyx_mstate_global->__pyx_codeobj_tab[18])) goto bad;
   }
   Py_DECREF(tuple_dedup_map);
   return 0;
@@ -18980,6 +19546,132 @@ static CYTHON_INLINE int __Pyx_PyLong_BoolEqObjC(PyObject *op1, PyObject *op2, l
     return __Pyx_PyObject_RichCompareBool(op1, op2, Py_EQ);
 }
 
+/* GetTopmostException (used by SaveResetException) */
+#if CYTHON_USE_EXC_INFO_STACK && CYTHON_FAST_THREAD_STATE
+static _PyErr_StackItem *
+__Pyx_PyErr_GetTopmostException(PyThreadState *tstate)
+{
+    _PyErr_StackItem *exc_info = tstate->exc_info;
+    while ((exc_info->exc_value == NULL || exc_info->exc_value == Py_None) &&
+           exc_info->previous_item != NULL)
+    {
+        exc_info = exc_info->previous_item;
+    }
+    return exc_info;
+}
+#endif
+
+/* SaveResetException */
+#if CYTHON_FAST_THREAD_STATE
+static CYTHON_INLINE void __Pyx__ExceptionSave(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb) {
+  #if CYTHON_USE_EXC_INFO_STACK && PY_VERSION_HEX >= 0x030B00a4
+    _PyErr_StackItem *exc_info = __Pyx_PyErr_GetTopmostException(tstate);
+    PyObject *exc_value = exc_info->exc_value;
+    if (exc_value == NULL || exc_value == Py_None) {
+        *value = NULL;
+        *type = NULL;
+        *tb = NULL;
+    } else {
+        *value = exc_value;
+        Py_INCREF(*value);
+        *type = (PyObject*) Py_TYPE(exc_value);
+        Py_INCREF(*type);
+        *tb = PyException_GetTraceback(exc_value);
+    }
+  #elif CYTHON_USE_EXC_INFO_STACK
+    _PyErr_StackItem *exc_info = __Pyx_PyErr_GetTopmostException(tstate);
+    *type = exc_info->exc_type;
+    *value = exc_info->exc_value;
+    *tb = exc_info->exc_traceback;
+    Py_XINCREF(*type);
+    Py_XINCREF(*value);
+    Py_XINCREF(*tb);
+  #else
+    *type = tstate->exc_type;
+    *value = tstate->exc_value;
+    *tb = tstate->exc_traceback;
+    Py_XINCREF(*type);
+    Py_XINCREF(*value);
+    Py_XINCREF(*tb);
+  #endif
+}
+static CYTHON_INLINE void __Pyx__ExceptionReset(PyThreadState *tstate, PyObject *type, PyObject *value, PyObject *tb) {
+  #if CYTHON_USE_EXC_INFO_STACK && PY_VERSION_HEX >= 0x030B00a4
+    _PyErr_StackItem *exc_info = tstate->exc_info;
+    PyObject *tmp_value = exc_info->exc_value;
+    exc_info->exc_value = value;
+    Py_XDECREF(tmp_value);
+    Py_XDECREF(type);
+    Py_XDECREF(tb);
+  #else
+    PyObject *tmp_type, *tmp_value, *tmp_tb;
+    #if CYTHON_USE_EXC_INFO_STACK
+    _PyErr_StackItem *exc_info = tstate->exc_info;
+    tmp_type = exc_info->exc_type;
+    tmp_value = exc_info->exc_value;
+    tmp_tb = exc_info->exc_traceback;
+    exc_info->exc_type = type;
+    exc_info->exc_value = value;
+    exc_info->exc_traceback = tb;
+    #else
+    tmp_type = tstate->exc_type;
+    tmp_value = tstate->exc_value;
+    tmp_tb = tstate->exc_traceback;
+    tstate->exc_type = type;
+    tstate->exc_value = value;
+    tstate->exc_traceback = tb;
+    #endif
+    Py_XDECREF(tmp_type);
+    Py_XDECREF(tmp_value);
+    Py_XDECREF(tmp_tb);
+  #endif
+}
+#endif
+
+/* PyUnicode_Substring */
+static CYTHON_INLINE PyObject* __Pyx_PyUnicode_Substring(
+            PyObject* text, Py_ssize_t start, Py_ssize_t stop) {
+    Py_ssize_t length;
+    if (unlikely(__Pyx_PyUnicode_READY(text) == -1)) return NULL;
+    length = __Pyx_PyUnicode_GET_LENGTH(text);
+    #if !CYTHON_ASSUME_SAFE_SIZE
+    if (unlikely(length < 0)) return NULL;
+    #endif
+    if (start < 0) {
+        start += length;
+        if (start < 0)
+            start = 0;
+    }
+    if (stop < 0)
+        stop += length;
+    else if (stop > length)
+        stop = length;
+    if (stop <= start)
+        return __Pyx_NewRef(__pyx_mstate_global->__pyx_empty_unicode);
+    if (start == 0 && stop == length)
+        return __Pyx_NewRef(text);
+#if CYTHON_COMPILING_IN_LIMITED_API
+    return PyUnicode_Substring(text, start, stop);
+#else
+    return PyUnicode_FromKindAndData(PyUnicode_KIND(text),
+        PyUnicode_1BYTE_DATA(text) + start*PyUnicode_KIND(text), stop-start);
+#endif
+}
+
+/* PyObjectFormatAndDecref */
+static CYTHON_INLINE PyObject* __Pyx_PyObject_FormatSimpleAndDecref(PyObject* s, PyObject* f) {
+    if (unlikely(!s)) return NULL;
+    if (likely(PyUnicode_CheckExact(s))) return s;
+    return __Pyx_PyObject_FormatAndDecref(s, f);
+}
+static CYTHON_INLINE PyObject* __Pyx_PyObject_FormatAndDecref(PyObject* s, PyObject* f) {
+    PyObject *result;
+    if (unlikely(!s)) return NULL;
+    result = PyObject_Format(s, f);
+    Py_DECREF(s);
+    return result;
+}
+
 /* JoinPyUnicode */
 static PyObject* __Pyx_PyUnicode_Join(PyObject** values, Py_ssize_t value_count, Py_ssize_t result_ulength, int kind) {
 #if __Pyx_PyUnicode_Join_CAN_USE_KIND_AND_LENGTH && CYTHON_USE_UNICODE_INTERNALS
@@ -22426,88 +23118,6 @@ static unsigned long __Pyx_get_runtime_version(void) {
     return __Pyx_cached_runtime_version;
 #endif
 }
-
-/* GetTopmostException (used by SaveResetException) */
-#if CYTHON_USE_EXC_INFO_STACK && CYTHON_FAST_THREAD_STATE
-static _PyErr_StackItem *
-__Pyx_PyErr_GetTopmostException(PyThreadState *tstate)
-{
-    _PyErr_StackItem *exc_info = tstate->exc_info;
-    while ((exc_info->exc_value == NULL || exc_info->exc_value == Py_None) &&
-           exc_info->previous_item != NULL)
-    {
-        exc_info = exc_info->previous_item;
-    }
-    return exc_info;
-}
-#endif
-
-/* SaveResetException (used by CoroutineBase) */
-#if CYTHON_FAST_THREAD_STATE
-static CYTHON_INLINE void __Pyx__ExceptionSave(PyThreadState *tstate, PyObject **type, PyObject **value, PyObject **tb) {
-  #if CYTHON_USE_EXC_INFO_STACK && PY_VERSION_HEX >= 0x030B00a4
-    _PyErr_StackItem *exc_info = __Pyx_PyErr_GetTopmostException(tstate);
-    PyObject *exc_value = exc_info->exc_value;
-    if (exc_value == NULL || exc_value == Py_None) {
-        *value = NULL;
-        *type = NULL;
-        *tb = NULL;
-    } else {
-        *value = exc_value;
-        Py_INCREF(*value);
-        *type = (PyObject*) Py_TYPE(exc_value);
-        Py_INCREF(*type);
-        *tb = PyException_GetTraceback(exc_value);
-    }
-  #elif CYTHON_USE_EXC_INFO_STACK
-    _PyErr_StackItem *exc_info = __Pyx_PyErr_GetTopmostException(tstate);
-    *type = exc_info->exc_type;
-    *value = exc_info->exc_value;
-    *tb = exc_info->exc_traceback;
-    Py_XINCREF(*type);
-    Py_XINCREF(*value);
-    Py_XINCREF(*tb);
-  #else
-    *type = tstate->exc_type;
-    *value = tstate->exc_value;
-    *tb = tstate->exc_traceback;
-    Py_XINCREF(*type);
-    Py_XINCREF(*value);
-    Py_XINCREF(*tb);
-  #endif
-}
-static CYTHON_INLINE void __Pyx__ExceptionReset(PyThreadState *tstate, PyObject *type, PyObject *value, PyObject *tb) {
-  #if CYTHON_USE_EXC_INFO_STACK && PY_VERSION_HEX >= 0x030B00a4
-    _PyErr_StackItem *exc_info = tstate->exc_info;
-    PyObject *tmp_value = exc_info->exc_value;
-    exc_info->exc_value = value;
-    Py_XDECREF(tmp_value);
-    Py_XDECREF(type);
-    Py_XDECREF(tb);
-  #else
-    PyObject *tmp_type, *tmp_value, *tmp_tb;
-    #if CYTHON_USE_EXC_INFO_STACK
-    _PyErr_StackItem *exc_info = tstate->exc_info;
-    tmp_type = exc_info->exc_type;
-    tmp_value = exc_info->exc_value;
-    tmp_tb = exc_info->exc_traceback;
-    exc_info->exc_type = type;
-    exc_info->exc_value = value;
-    exc_info->exc_traceback = tb;
-    #else
-    tmp_type = tstate->exc_type;
-    tmp_value = tstate->exc_value;
-    tmp_tb = tstate->exc_traceback;
-    tstate->exc_type = type;
-    tstate->exc_value = value;
-    tstate->exc_traceback = tb;
-    #endif
-    Py_XDECREF(tmp_type);
-    Py_XDECREF(tmp_value);
-    Py_XDECREF(tmp_tb);
-  #endif
-}
-#endif
 
 /* SwapException (used by CoroutineBase) */
 #if CYTHON_FAST_THREAD_STATE
