@@ -39,7 +39,7 @@ $(VENV)/.tested: $(VENV)/.installed
 	@$(MAKE) --no-print-directory test-packages
 	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev,webrtc]'
 	@[ -x $(VENV)/clients/bin/python ] || $(BIN)/python -m venv $(VENV)/clients
-	@$(VENV)/clients/bin/pip install -q --disable-pip-version-check 'pyVoIP==1.6.8' \
+	@$(VENV)/clients/bin/pip install -q --disable-pip-version-check 'pyVoIP==1.6.8' 'sipvicious==0.3.8' \
 	    'audioop-lts; python_version >= "3.13"'
 	@touch $@
 

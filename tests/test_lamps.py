@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from typing import Any
 
-from pbx.lamps import Lamps
+from pbx.lamps import HEARD, Lamps
 from pbx.signaling.subscriptions import MessageCount
 from pbx.signaling.virtual import Behaviour
 from tests.dialplan.floor import Floor, on_floor, refer
@@ -36,7 +38,7 @@ def board(floor: Floor) -> tuple[Lamps, Told]:
     told = Told()
     lamps = Lamps(lambda: floor.config, floor.calls, floor.equipment, told)  # type: ignore[arg-type]
     lamps.subscriptions = told  # type: ignore[assignment]
-    floor.log.listeners.append(lamps.take)
+    floor.log.hear(lamps.take, HEARD)
     return lamps, told
 
 
@@ -154,3 +156,8 @@ def test_an_agent_logs_in_and_pauses_by_code() -> None:
         assert heard == ["agent-logged-in", "agent-paused", "agent-ready", "callers-waiting", "agent-logged-out"]
 
     on_floor(body)
+
+
+def test_lamps_are_told_of_every_kind_that_they_look_at() -> None:
+    looked_at = set(re.findall(r"ev\.(\w+)\(\)", inspect.getsource(Lamps.take)))
+    assert looked_at == {kind.__name__ for kind in HEARD}

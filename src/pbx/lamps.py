@@ -38,6 +38,7 @@ HEARD = (
     ev.VoicemailChanged,
     ev.RegistrationAdded,
     ev.RegistrationRemoved,
+    ev.RegistrationAnswers,
 )
 LIT, BLINKS = "confirmed", "early"
 
@@ -179,7 +180,7 @@ class Lamps:
             case ev.VoicemailChanged():
                 self._mail.add(event.mailbox)
                 self._soon()
-            case ev.RegistrationAdded() | ev.RegistrationRemoved():
+            case ev.RegistrationAdded() | ev.RegistrationRemoved() | ev.RegistrationAnswers():
                 self._note(f"endpoint/{event.endpoint}")
                 if isinstance(event, ev.RegistrationAdded):
                     self._registered(event.endpoint)

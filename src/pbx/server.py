@@ -22,6 +22,7 @@ from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
 from pbx.apps.mailboxes import FileMailboxes
 from pbx.apps.timed import Timed
+from pbx.attendance import Attendance
 from pbx.call.calls import Calls
 from pbx.config.config import Config
 from pbx.config.endpoints import Forward
@@ -45,6 +46,7 @@ from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
 from pbx.signaling.gate import AccountGate, accounts, matches
+from pbx.signaling.keepalive import KeepAlive
 from pbx.signaling.limits import Shedder
 from pbx.signaling.line import State as TrunkState
 from pbx.signaling.messages import Messages
@@ -145,7 +147,12 @@ class Server:
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
         )
+        self.registrar.moved.append(self.agent.stack.flow_moved)
         restored = self.registrar.restore()
+        ways = self.transports
+        self.keep_alive = KeepAlive(
+            self.location, self.agent.stack, time.time, ways.is_local, ways.advertised, ways.send
+        )
         self.trunks = Trunks(
             config.trunks,
             trunk_secrets(config, self.base, os.environ),
@@ -163,6 +170,10 @@ class Server:
         self.destinations = Destinations(
             config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
+        self.attendance = Attendance(
+            lambda: self.config, self.agent, self.destinations, self.registrar.location, self.log.append
+        )
+        self.registrar.changed.append(self.attendance.registered)
         self.equipment = furnish(lambda: self.config, self.base, self.log)
         if isinstance(self.equipment.lookups, HttpLookups):
             opened.push_async_callback(self.equipment.lookups.close)
@@ -183,6 +194,7 @@ class Server:
             config.media.codecs,
         )
         self.calls.is_full = self._is_full
+        self.calls.name_of = self._name_of
         self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
@@ -309,13 +321,13 @@ class Server:
             seed=seed,
             store=KeptDesk(Settings(self.log, "desk:")),
             wall=time.time,
-            is_reachable=self._is_registered,
+            is_reachable=self.attendance.is_there,
         )
         self.equipment.desk = self.desk
         self.equipment.agent_day = self.today.agent
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
         self.log.hear(lambda logged: self.desk.observe(logged.event), (ev.LegCreated, ev.LegEnded))
-        self.registrar.changed.append(self.desk.endpoint_changed)
+        self.attendance.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)
 
@@ -328,12 +340,13 @@ class Server:
         )
         messages = Messages(agent.stack, self.destinations, self.config.sip.domain, lambda: agent.now)
         agent.on_message = messages.handle
-        self.notices = light(
-            lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, self._is_registered
-        )
+        there = self.attendance.is_there
+        self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, there)
 
-    def _is_registered(self, endpoint: str) -> bool:
-        return bool(self.location.bindings(endpoint, time.time()))
+    def _name_of(self, party: str) -> str:
+        room, _, name = party.partition("/")
+        spec = self.config.endpoints.get(name) if room == "endpoint" else None
+        return spec.name if spec is not None else ""
 
     async def _earlier_caller(self, endpoint: str) -> str:
         return await self.reader.last_caller(endpoint, time.time() - LAST_CALLER_DAYS * 86_400)
@@ -401,6 +414,8 @@ class Server:
         while True:
             await asyncio.sleep(1.0)
             self.registrar.expire()
+            self.keep_alive.tick()
+            self.attendance.tick()
             self.trunks.tick()
             self.housekeeping.look()
             self.desk.follow_hours(self._queue_is_open)

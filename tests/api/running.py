@@ -15,7 +15,7 @@ import orjson
 from pbx import events as ev
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
-from pbx.api.tally import Tally
+from pbx.api.tally import HEARD, Tally
 from pbx.apps.conference import Rooms
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import MemoryDeskStore
@@ -35,7 +35,7 @@ from pbx.sip.location import Location
 from pbx.store.archive import Archive
 from pbx.store.database import Log
 from pbx.store.reader import Reader
-from pbx.store.today import Today
+from pbx.store.today import KINDS, Today
 from tests.fakes.house import House
 
 SOON = Behaviour(ring_after_s=0, answer_after_s=0)
@@ -109,7 +109,8 @@ class Running:
         self.tally, self.pulse = Tally(), Pulse()
         self.pulse.start()
         self.today = Today(time.time, "00:00", lambda queue: (20.0, 5.0))
-        self.log.listeners += [self.tally.take, self.today.take]
+        self.log.hear(self.tally.take, HEARD)
+        self.log.hear(self.today.take, KINDS)
         self.timed = Timed(self.desk, self.texts, time.time)
         self.timed.start()
         self.archive = Archive(self.log, lambda: self.directory / "recordings", lambda: None, time.time)

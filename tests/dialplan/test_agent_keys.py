@@ -255,3 +255,17 @@ def test_check_takes_groups_and_productive_pauses_for_what_they_are() -> None:
     config["queues"]["q"]["group"] = "service"
     findings = [str(finding) for finding in check(Config.model_validate(config))]
     assert not [text for text in findings if "group" in text or "productive" in text]
+
+
+def test_a_queue_named_by_a_value_that_is_none_is_unreachable() -> None:
+    async def body() -> None:
+        config = centre()
+        config["contexts"]["in"]["route"].append(
+            {"match": "9X", "do": [{"queue": "{number}", "on": {"unreachable": {"play": "closed"}}}]}
+        )
+        floor = Floor(config)
+        leg, _ = floor.call("trunk/line", "91", "+8613800138000")
+        await floor.calls.drained()
+        assert floor.heard(leg) == ["closed"]
+
+    on_floor(body)

@@ -6,21 +6,23 @@ import json
 import socket
 import subprocess
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from tests.interop.home import Home
 from tests.interop.waiting import wait_for
 
 # baresip 1.0 subscribes again and again, and hears nothing more, if it is registered before the timer of its module mwi
 # fires, 1 ms after it was loaded: so that module is loaded before the accounts.
 CONFIG = """\
 module_path /usr/lib/baresip/modules
-sip_listen 127.0.0.1:{port}
-net_interface 127.0.0.1
+sip_listen {shown}:{port}
+net_interface {address}
 audio_source aufile,{microphone}
 audio_player aubridge,speaker{number}
 audio_alert aubridge,alert{number}
-ctrl_tcp_listen 127.0.0.1:{control}
+ctrl_tcp_listen {control}
 snd_path {directory}
 rtp_ports {rtp}-{rtp_last}
 audio_path /usr/share/baresip
@@ -56,12 +58,15 @@ class Baresip:
         answer: str = "manual",
         register: bool = True,
         extra: str = "",
+        address: str = "127.0.0.1",
+        home: Home | None = None,
     ) -> None:
         self.number = number
         self.directory = directory
         self.events: list[tuple[float, dict[str, Any]]] = []
         self.rtp_ports = range(40_000 + 100 * index, 40_100 + 100 * index)
-        self._control = 14_000 + index
+        self._control = ("127.0.0.1" if ":" in address else address, 14_000 + index)
+        self._home = home  # the network that it is in, where it is not ours
         self._buffer = b""
         self._socket: socket.socket | None = None
         directory.mkdir(parents=True)
@@ -70,7 +75,9 @@ class Baresip:
                 port=6000 + 10 * index,
                 microphone=microphone,
                 number=number,
-                control=self._control,
+                address=address,
+                shown=f"[{address}]" if ":" in address else address,
+                control="{}:{}".format(*self._control),
                 directory=directory,
                 rtp=self.rtp_ports.start,
                 rtp_last=self.rtp_ports.stop - 1,
@@ -83,7 +90,17 @@ class Baresip:
         )
         with (directory / "output.log").open("wb") as output:
             self.process = subprocess.Popen(
-                ["baresip", "-4", "-f", str(directory), "-p", "/usr/share/baresip", "-s", "-v"],
+                [
+                    *(home.inside if home is not None else ()),
+                    "baresip",
+                    "-6" if ":" in address else "-4",
+                    "-f",
+                    str(directory),
+                    "-p",
+                    "/usr/share/baresip",
+                    "-s",
+                    "-v",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -184,9 +201,10 @@ class Baresip:
     def _connect(self) -> None:
         if self._socket is not None:
             return
-        made = socket.socket()
+        with self._home.entered() if self._home is not None else nullcontext():
+            made = socket.socket()
         try:
-            made.connect(("127.0.0.1", self._control))
+            made.connect(self._control)
         except OSError:
             made.close()
             return

@@ -19,6 +19,20 @@ def _must(result: int, what: str) -> None:
 
 
 @contextmanager
+def entered(pid: int) -> Iterator[None]:
+    """Be, for a while, in the network of another process: sockets that are made there stay there."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    try:
+        _must(_libc.setns(there, CLONE_NEWNET), "setns")
+        yield
+    finally:
+        _must(_libc.setns(home, CLONE_NEWNET), "setns")
+        os.close(home)
+        os.close(there)
+
+
+@contextmanager
 def network() -> Iterator[None]:
     """Put this thread, and every process that it starts, into a fresh network with a loopback."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +49,8 @@ rights = ["internal", "local", "mobile"]
 [endpoints."1001..1009"]
 name = "Desk {number}"
 secret = "day-{number}"
+[endpoints.1002]
+qualify-s = 1
 [endpoints.1001]
 secretary = "1002"
 [endpoints.1007]
@@ -208,7 +212,7 @@ def test_an_agent_asks_for_help_notes_a_result_pauses_and_hears_the_day(
     customer.dial("800")
     seat.wait("CALL_INCOMING")
     assert "Bellcore-dr2" in seat.output()
-    assert 'From: "Sales 1004" <sip:1004@' in seat.output()
+    assert 'From: "Sales Desk 1004 1004" <sip:1004@' in seat.output()
     seat.accept()
     seat.wait("CALL_ESTABLISHED")
     wait_for(lambda: agent(day)["call"] is not None, 5, "the agent has no call")
@@ -246,7 +250,12 @@ def test_an_agent_asks_for_help_notes_a_result_pauses_and_hears_the_day(
     story = [moment["text"] for moment in day.ask(f"/v1/why/{call_id}")["moments"]]
     assert "disposition lost zhang" in story
     assert "help raised zhang" in story
-    assert day.ask("/v1/agents/zhang")["handling_s"] > 0
+    assert agent(day)["handling_s"] > 0
+    os.kill(seat.process.pid, signal.SIGSTOP)  # the phone is registered, and answers nothing
+    wait_for(lambda: agent(day)["state"] == "unreachable", 10, lambda: f"{agent(day)}")
+    os.kill(seat.process.pid, signal.SIGCONT)
+    wait_for(lambda: agent(day)["state"] == "ready", 10, lambda: f"{agent(day)}")
+    wait_for(lambda: [e.state for e in events(day, ev.RegistrationAnswers)] == ["silent", "back"], 5, "not told")
 
 
 def test_page_and_intercom_ask_phones_to_answer_by_themselves(
@@ -301,7 +310,7 @@ def test_a_transfer_returns_and_phones_say_no_in_their_own_ways(
     bob.accept()
     bob.wait("CALL_ESTABLISHED", since=since)
     wait_for(lambda: [e.outcome for e in events(day, ev.LegTransferred)] == ["started", "returned"], 5, "not returned")
-    shown = sipp(phone(tmp_path / "1005", "shown", 5105, expect=["From: <sip:1004@"]))
+    shown = sipp(phone(tmp_path / "1005", "shown", 5105, expect=['From: "Desk 1004" <sip:1004@']))
     since = len(bob.events)
     bob.command("transfer", "sip:1005@127.0.0.1")
     bob.wait("CALL_CLOSED", since=since)

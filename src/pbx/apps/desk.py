@@ -365,12 +365,13 @@ class Desk(AgentVerbs):
 
     # ---- what phones do --------------------------------------------------------------------------------------------
 
-    def endpoint_changed(self, endpoint: str) -> None:
-        """A registration came or went."""
+    def endpoint_changed(self, endpoint: str, cause: str = "") -> None:
+        """A registration came or went, or a phone stopped answering, or does again."""
         on = self._is_reachable(endpoint)
+        why = cause or ("registered" if on else "unregistered")
         for name in sorted(self._at_seat.get(endpoint, ())):
             if self.core.agents[name].reachable != on:
-                self.feed(inputs.Reachable(agent=name, on=on, cause="registered" if on else "unregistered"))
+                self.feed(inputs.Reachable(agent=name, on=on, cause=why))
 
     def observe(self, event: ev.Event) -> None:
         """Watch the log for dialogs of agents that no queue gave."""

@@ -66,6 +66,7 @@ class Calls:
         self.max_calls = 20_000
         self.is_full: Callable[[str], bool] = lambda party: False  # whether a trunk has all the calls that it may
         self.wishes: Callable[[str], MediaWishes] = lambda party: MediaWishes()  # by party
+        self.name_of: Callable[[str], str] = lambda party: ""  # what phones show of a party that says no name
         self.prompts: PromptSource = NamesAlone()
         self.on_ask: Callable[[Leg, str], None] | None = None  # a prompt waits for a key: people in tests press it
         self.language = "en"  # of prompts, where a leg has none of its own
@@ -87,6 +88,8 @@ class Calls:
 
     def invited(self, signal: LegSignal, introduction: Introduction) -> Leg:
         """Take an admitted caller in: find the script and run it."""
+        if not introduction.caller_name and (name := self.name_of(introduction.source)):
+            introduction = dataclasses.replace(introduction, caller_name=name)
         call_id = self.new_call_id()
         leg = Leg(
             self,

@@ -71,6 +71,7 @@ class Endpoint(Spec):
     algorithms: tuple[Literal["sha-256", "md5"], ...] = ()
     srtp: Literal["off", "optional", "required"] | None = None
     auto_answer: bool = False
+    qualify_s: int = Field(0, ge=0)  # ask its phones by OPTIONS so often whether they are there; 0 never
     secretary: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ()  # endpoints rung first, while filtered
     filter: bool = False  # whether calls go to the secretary, until somebody turns it by code
     filter_pass: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ()  # callers who are not filtered

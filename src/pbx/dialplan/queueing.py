@@ -49,7 +49,10 @@ def desk_of(script: Script) -> Desk:
 async def queue_step(script: Script, step: QueueStep) -> None:
     name = script.fill(step.queue)
     script.tell(f"queue {name}", step, began=True)
-    spec = script.plan.config.queues[name]
+    spec = script.plan.config.queues.get(name)
+    if spec is None:  # named by a value
+        await script.branch(step, "unreachable")
+        return
     outcome = await queue(script.leg, desk_of(script), name, _entry(script, step, name, spec))
     script.queued = True
     if isinstance(outcome, Key) and outcome.key in spec.exit_keys:

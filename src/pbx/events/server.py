@@ -64,6 +64,15 @@ class RegistrationRemoved(Event):
     cause: str = ""  # expired, unregistered, replaced, unreachable, operator
 
 
+@kind("registration.answers")
+class RegistrationAnswers(Event):
+    """A registered phone stopped answering OPTIONS, or answers again."""
+
+    endpoint: str = ""
+    contact: str = ""
+    state: str = ""  # silent, back
+
+
 @kind("auth.failed")
 class AuthFailed(Event):
     source: str = ""

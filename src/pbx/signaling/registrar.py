@@ -42,6 +42,7 @@ class Registrar:
         self._max_contacts = max_contacts
         self._tasks: set[asyncio.Task[None]] = set()
         self.changed: list[Callable[[str], None]] = []  # told the account whose reachability changed
+        self.moved: list[Callable[[Flow, Flow], None]] = []  # told how a phone was reached, and how it is now
 
     def restore(self) -> int:
         """Load the bindings of the run before; those over UDP are valid at once."""
@@ -119,6 +120,9 @@ class Registrar:
             )
         for binding, cause in change.removed:
             self._emit(RegistrationRemoved(endpoint=account, contact=str(binding.contact), cause=cause))
+        for before, after in change.moved:
+            for follow in self.moved:
+                follow(before, after)
         if change.added or change.removed:
             for tell in self.changed:
                 tell(account)

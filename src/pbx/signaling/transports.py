@@ -141,13 +141,14 @@ class Transports:
         if flow.transport != "udp":
             listening = self._stream_locals.get(flow.transport, [])
             port = listening[0][1] if listening else port  # an outbound connection's own port is no listener
-        if self._advertise and not self._is_local(flow.remote[0]):
+        if self._advertise and not self.is_local(flow.remote[0]):
             return self._advertise, port
         if host in ("0.0.0.0", "::"):
             host = source_address(flow.remote[0])
         return host, port
 
-    def _is_local(self, host: str) -> bool:
+    def is_local(self, host: str) -> bool:
+        """Whether an address is inside, so that no NAT of ours stands before it."""
         address = ipaddress.ip_address(host)
         return any(address.version == n.version and address in n for n in self._local_networks)
 

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 
 from pbx.signaling.datagrams import Inbox
+from pbx.signaling.stun import answer, is_stun
 from pbx.sip.message import Flow
 
 log = logging.getLogger(__name__)
@@ -60,5 +61,8 @@ class UdpListener:
     def _readable(self) -> None:
         receive = self._receive
         for data, flow in self._inbox.take():  # what is left, the loop tells of again after other work
-            if len(data) > 4:  # anything shorter is a keep-alive (RFC 5626 3.5.1 and habits)
+            if data[:1] < b"@" and is_stun(data):
+                if (told := answer(data, flow.remote)) is not None:
+                    self.send(told, flow)
+            elif len(data) > 4:  # anything shorter is a keep-alive (RFC 5626 3.5.1 and habits)
                 receive(data, flow)

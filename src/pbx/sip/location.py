@@ -14,6 +14,7 @@ from pbx.whole import whole
 MIN_EXPIRES_S = 60
 MAX_EXPIRES_S = 3600
 DEFAULT_EXPIRES_S = 300
+NAT_EXPIRES_S = 120  # a phone that its NAT gave another port is reached again after its next REGISTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Change:
     added: list[Binding] = field(default_factory=list)
     refreshed: list[Binding] = field(default_factory=list)
     removed: list[tuple[Binding, str]] = field(default_factory=list)  # with the cause
+    moved: list[tuple[Flow, Flow]] = field(default_factory=list)  # a phone that is reached another way than before
 
 
 class Location:
@@ -129,6 +131,8 @@ class Location:
         self, contact: NameAddr, request: Request, flow: Flow, wall_s: float, current: list[Binding], change: Change
     ) -> None:
         expires_s = self._expiry(contact, request)
+        if not flow.reliable and request.via.host != flow.remote[0]:
+            expires_s = min(expires_s, NAT_EXPIRES_S)
         made = _binding(contact, request, flow, wall_s, expires_s)
         old = next((b for b in current if b.key == made.key or b.contact == made.contact), None)
         if old is not None:
@@ -141,8 +145,10 @@ class Location:
         current.append(made)
         if old is not None and old.flow == made.flow:
             change.refreshed.append(made)
-        else:
-            change.added.append(made)
+            return
+        change.added.append(made)
+        if old is not None:
+            change.moved.append((old.flow, made.flow))
 
     def _expiry(self, contact: NameAddr, request: Request) -> int:
         text = contact.param("expires")

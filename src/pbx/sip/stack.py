@@ -122,6 +122,13 @@ class Stack:
             if dialog is not None and dialog.flow == flow:
                 dialog.direct = True  # a connection that is gone: from now on the Contact says where
 
+    def flow_moved(self, before: Flow, after: Flow) -> None:
+        """A phone that proved itself is reached another way: its NAT gave it another port, or it connected anew."""
+        for dialog_id, user in self._dialogs.items():
+            dialog = user.dialog_for(dialog_id)
+            if dialog is not None and dialog.flow == before:
+                dialog.follow(after)
+
     # ---- verbs -----------------------------------------------------------------------------------------------------
 
     def invite(
