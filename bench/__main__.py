@@ -1,7 +1,6 @@
 """Run every benchmark, one after the other, and write RESULTS.md from what they measured.
 
-usage: python -m bench [--only sipp stack call ladder held flood register floor acd dialplan log media quality digits
-                               jitter]
+usage: python -m bench [--only sipp stack call ladder held flood register floor acd dialplan log media quality …]
 """
 
 from __future__ import annotations
@@ -11,22 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import (
-    acd,
-    call,
-    dialplan,
-    digits,
-    flood,
-    floor,
-    held,
-    ladder,
-    log,
-    media,
-    quality,
-    register,
-    sipp,
-    stack,
-)
+from bench import acd, call, dialplan, digits, flood, floor, held, ladder, log, media, quality, register, sipp, stack
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent

@@ -12,16 +12,15 @@ def test_it_cleans_up_once_when_a_busy_time_is_over() -> None:
 
     async def main() -> None:
         kept = Housekeeping(lambda: next(counts))
-        packed = asyncio.Event()
-        loop = asyncio.get_running_loop()
         kept.caches.append(lambda: told.append("forgot"))
-        kept.packers.append(lambda: loop.call_soon_threadsafe(packed.set))
+        kept.packers.append(lambda: told.append("packed"))
         for _ in range(3):
             kept.look()
         assert not told
         kept.look()
         kept.look()
-        await packed.wait()
-        assert (told, kept.done) == (["forgot"], 1)
+        assert kept.giving is not None
+        await kept.giving
+        assert (told, kept.done) == (["forgot", "packed"], 1)
 
     asyncio.run(main())

@@ -27,7 +27,7 @@ class Housekeeping:
         self.caches: list[Callable[[], None]] = []  # what forgets before memory is given back
         self.packers: list[Callable[[], None]] = []  # what can do with less, made on another thread
         self.done = 0  # how often it cleaned up
-        self._giving: asyncio.Future[None] | None = None
+        self.giving: asyncio.Future[None] | None = None
         try:
             self._trim: Callable[[int], int] | None = ctypes.CDLL(None).malloc_trim
         except AttributeError:  # musl has none, and gives memory back by itself
@@ -40,14 +40,14 @@ class Housekeeping:
             self._was_busy = True
         elif self._was_busy and count < QUIET_TRANSACTIONS:
             self._was_busy = False
-            self.done += 1
             for forget in self.caches:
                 forget()
             log.debug("quiet again: %d objects collected", gc.collect())
-            self._giving = asyncio.get_running_loop().run_in_executor(None, self._give_back)
+            self.giving = asyncio.get_running_loop().run_in_executor(None, self._give_back)
 
     def _give_back(self) -> None:
         for pack in self.packers:
             pack()
         if self._trim is not None:
             self._trim(0)
+        self.done += 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pbx.errors import LocalProtocolError
+from pbx.errors import LocalProtocolError, ParseError
 from pbx.sip.again import anew, authorized
 from pbx.sip.called import Called
-from pbx.sip.dialog import Dialog, dialog_as_client
+from pbx.sip.dialog import Dialog, DialogId, dialog_as_client
 from pbx.sip.machines import State
 from pbx.sip.message import Flow, Request, Response
 from pbx.sip.outputs import Answered, Failed, Progress
 from pbx.sip.prack import ReliableClient, rseq_of
+from pbx.sip.replaces import parse_replaces
 from pbx.sip.session import ALLOW, ELSEWHERE, Phase
 from pbx.sip.session_timer import agreed_by_response, min_se_of
 from pbx.sip.transaction import NOBODY, TIMER_B_S, ClientTransaction
@@ -218,4 +220,20 @@ class Session(Called):
             self._stack.emit(Failed(self, response.status, response))
 
 
-__all__ = ["ALLOW", "ELSEWHERE", "Phase", "Session"]
+def replaced_by(text: str, session_of: Callable[[DialogId], Session | None]) -> Session | int:
+    """Return the session that a Replaces header names, or the status to refuse with (RFC 3891 §3)."""
+    try:
+        named = parse_replaces(text)
+    except ParseError as error:
+        return error.status
+    session = session_of((named.call_id, named.to_tag, named.from_tag))
+    if session is None or session.phase is Phase.ENDED:
+        return 481
+    if named.early_only and session.is_up:
+        return 486
+    if session.phase is Phase.INVITED:
+        return 481  # an early dialog that its own caller opened cannot be taken over
+    return session
+
+
+__all__ = ["ALLOW", "ELSEWHERE", "Phase", "Session", "replaced_by"]

@@ -13,13 +13,12 @@ from pbx.sip.asker import Asker
 from pbx.sip.dialog import Dialog, DialogId
 from pbx.sip.headers import Via
 from pbx.sip.ids import Ids
-from pbx.sip.invite import ALLOW, Phase, Session
+from pbx.sip.invite import ALLOW, Session, replaced_by
 from pbx.sip.machines import On, State, class_of
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.outputs import Invited, Output, RequestReceived, Send
 from pbx.sip.parser import PartialMessage, parse_message, validate_answer, validate_request
 from pbx.sip.refusal import answer_to_broken, refusal_of, too_far
-from pbx.sip.replaces import parse_replaces
 from pbx.sip.roles import Addresses, Admitted, Counters, DialogUser, Gate
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import (
@@ -33,9 +32,7 @@ from pbx.sip.transaction import (
     ServerTransaction,
     Transaction,
 )
-from pbx.sip.ways import flow_for, note_source, return_flow, server_key
-
-LARGE_BYTES = 1300  # more may be fragmented, or lost, on a path whose MTU nobody knows (§18.1.1)
+from pbx.sip.ways import flow_for, note_source, return_flow, server_key, wide_enough
 
 
 class Stack:
@@ -187,22 +184,14 @@ class Stack:
         self.transmit(data, flow)
 
     def start_client(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
-        flow = self._way_for(request, flow)
+        flow = wide_enough(request, flow, self.wider)
+        if request.via.transport.lower() != flow.transport:
+            self.stamp(request, flow)  # Via says by which way it went (§18.1.1)
         made = ClientInvite if request.method == "INVITE" else ClientOther
         transaction = made(request, flow, self, user)
         self._clients[transaction.key] = transaction
         transaction.start(now)
         return transaction
-
-    def _way_for(self, request: Request, flow: Flow) -> Flow:
-        """Return *flow*, or the stream beside it for what is large; Via says which (§18.1.1)."""
-        if flow.transport != "udp" or (len(request.body) < 400 and len(request.headers) < 16):
-            return flow  # short of the limit for sure: no need to write it out
-        if len(request.to_bytes()) > LARGE_BYTES and (stream := self.wider(flow)) is not None:
-            flow = stream
-        if request.via.transport.lower() != flow.transport:
-            self.stamp(request, flow)
-        return flow
 
     def stamp(self, request: Request, flow: Flow) -> None:
         """Put a fresh Via on a request."""
@@ -377,7 +366,7 @@ class Stack:
     def _invited(self, request: Request, transaction: ServerTransaction, source: str, now: float) -> None:
         replaced: Session | None = None
         if (text := request.get("Replaces")) is not None:
-            found = self._replaced(text)
+            found = replaced_by(text, self.session_of)
             if isinstance(found, int):
                 transaction.respond(self._plain(request, found), now)
                 return
@@ -386,21 +375,6 @@ class Stack:
         session = Session.invited(self, request, transaction, source)
         session.replaces = replaced
         self.emit(Invited(session))
-
-    def _replaced(self, text: str) -> Session | int:
-        """Return the session that a Replaces header names, or the status to refuse with (RFC 3891 §3)."""
-        try:
-            named = parse_replaces(text)
-        except ParseError as error:
-            return error.status
-        session = self.session_of((named.call_id, named.to_tag, named.from_tag))
-        if session is None or session.phase is Phase.ENDED:
-            return 481
-        if named.early_only and session.is_up:
-            return 486
-        if session.phase is Phase.INVITED:
-            return 481  # an early dialog that its own caller opened cannot be taken over
-        return session
 
     def _plain(self, request: Request, status: int) -> Response:
         return response_to(request, status, to_tag=self.ids.tag())

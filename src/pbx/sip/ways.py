@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pbx.sip.dialog import Dialog
 from pbx.sip.headers import MAGIC_COOKIE, Via
 from pbx.sip.message import Flow, Request
 from pbx.sip.roles import Addresses
 from pbx.sip.transaction import Key
 from pbx.whole import whole
+
+LARGE_BYTES = 1300  # more may be fragmented, or lost, on a path whose MTU nobody knows (§18.1.1)
 
 
 def note_source(request: Request, flow: Flow) -> None:
@@ -29,6 +33,13 @@ def return_flow(via: Via, flow: Flow) -> Flow:
     if whole(via.param("rport")) is not None:
         return flow
     return Flow(flow.transport, flow.local, (flow.remote[0], via.port or 5060))
+
+
+def wide_enough(request: Request, flow: Flow, wider: Callable[[Flow], Flow | None]) -> Flow:
+    """Return *flow*, or the stream beside it for what is large (§18.1.1)."""
+    if flow.transport != "udp" or (len(request.body) < 400 and len(request.headers) < 16):
+        return flow  # short of the limit for sure: no need to write it out
+    return (wider(flow) if len(request.to_bytes()) > LARGE_BYTES else None) or flow
 
 
 def flow_for(dialog: Dialog, addresses: Addresses) -> Flow:
