@@ -1,6 +1,7 @@
 """Run every benchmark, one after the other, and write RESULTS.md from what they measured.
 
-usage: python -m bench [--only sipp stack flood register floor acd dialplan log media quality digits jitter]
+usage: python -m bench [--only sipp stack call ladder held flood register floor acd dialplan log media quality digits
+                               jitter]
 """
 
 from __future__ import annotations
@@ -10,7 +11,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import acd, dialplan, digits, flood, floor, log, media, quality, register, sipp, stack
+from bench import (
+    acd,
+    call,
+    dialplan,
+    digits,
+    flood,
+    floor,
+    held,
+    ladder,
+    log,
+    media,
+    quality,
+    register,
+    sipp,
+    stack,
+)
 from bench.machine import alone, facts
 
 HERE = Path(__file__).parent
@@ -20,6 +36,9 @@ BENCHES = {
         "The SIP core alone, two stacks in one process: the compiled modules and their plain twins",
         stack.measure,
     ),
+    "call": ("One call through the whole server, SIP handed over in memory: the loop's thread alone", call.measure),
+    "ladder": ("SIPp → pbx → SIPp, faster and faster until a call fails or we repeat a message", ladder.measure),
+    "held": ("Established calls held with their media anchored, no packet sent", held.measure),
     "flood": ("Calls in progress and goodput while INVITEs come at several times the capacity", flood.measure),
     "register": ("Authenticated REGISTER (401, 200, durable), and what a call waits for its 100", register.measure),
     "floor": ("Queued calls: a hundred agents on registered phones, twenty callers a second", floor.measure),

@@ -71,16 +71,17 @@ def _registers(seconds: float) -> tuple[int, float]:
     return done, time.monotonic() - began
 
 
-def _trying(count: int) -> list[float]:
+def trying(count: int, pause_s: float = 0.01) -> list[float]:
     """Send INVITEs one after the other beside the load; return the milliseconds until each one's 100."""
     waits = []
+    mark = time.monotonic_ns()  # a branch that is used again would be an old request
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind(("127.0.0.1", 5091))
         phone.settimeout(2.0)
         for n in range(count):
             invite = (
-                f"INVITE sip:nobody@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5091;branch=z9hG4bKt{n}\r\n"
-                f"From: <sip:probe@127.0.0.1>;tag=t{n}\r\nTo: <sip:nobody@127.0.0.1>\r\nCall-ID: t{n}\r\n"
+                f"INVITE sip:nobody@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5091;branch=z9hG4bKt{mark}.{n}\r\n"
+                f"From: <sip:probe@127.0.0.1>;tag=t{n}\r\nTo: <sip:nobody@127.0.0.1>\r\nCall-ID: t{mark}.{n}\r\n"
                 f"CSeq: 1 INVITE\r\nContact: <sip:probe@127.0.0.1:5091>\r\nMax-Forwards: 70\r\n"
                 f"Content-Length: 0\r\n\r\n"
             ).encode()
@@ -89,7 +90,7 @@ def _trying(count: int) -> list[float]:
             while not phone.recv(4096).startswith(b"SIP/2.0 100"):
                 pass
             waits.append(1000 * (time.perf_counter() - began))
-            time.sleep(0.01)
+            time.sleep(pause_s)
     return sorted(waits)
 
 
@@ -107,7 +108,7 @@ def measure() -> dict[str, Any]:
             spent = cpu_s(server.process.pid) - spent
             rate = ("-r", "100", "-m", "1000", "-d", "0")
             load = Sipp(directory / "uac", "uac", "-sn", "uac", "-s", "service", "-p", "5080", *rate, "127.0.0.1:5060")
-            waits = _trying(500)
+            waits = trying(500)
             load.stop()
             return {
                 "registers_per_s": round(done / seconds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 import logging
@@ -24,7 +25,9 @@ class Housekeeping:
         self._transactions = transactions
         self._was_busy = False
         self.caches: list[Callable[[], None]] = []  # what forgets before memory is given back
+        self.packers: list[Callable[[], None]] = []  # what can do with less, made on another thread
         self.done = 0  # how often it cleaned up
+        self._giving: asyncio.Future[None] | None = None
         try:
             self._trim: Callable[[int], int] | None = ctypes.CDLL(None).malloc_trim
         except AttributeError:  # musl has none, and gives memory back by itself
@@ -40,7 +43,11 @@ class Housekeeping:
             self.done += 1
             for forget in self.caches:
                 forget()
-            collected = gc.collect()
-            if self._trim is not None:
-                self._trim(0)
-            log.debug("quiet again: %d objects collected, memory given back", collected)
+            log.debug("quiet again: %d objects collected", gc.collect())
+            self._giving = asyncio.get_running_loop().run_in_executor(None, self._give_back)
+
+    def _give_back(self) -> None:
+        for pack in self.packers:
+            pack()
+        if self._trim is not None:
+            self._trim(0)

@@ -144,6 +144,7 @@ class Server:
         self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
         self.agent.trace = Trace(time.time)
+        self.housekeeping.packers.append(self.agent.trace.pack)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
         )

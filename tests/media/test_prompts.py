@@ -45,6 +45,16 @@ def test_the_first_directory_hides_the_second(tmp_path: Path) -> None:
     assert prompts.names("zh-CN") == []
 
 
+def test_a_prompt_that_is_recorded_anew_is_heard_a_second_later(tmp_path: Path) -> None:
+    shipped = write(tmp_path / "ours" / "en" / "hello.wav")
+    at = [0.0]
+    prompts = Prompts([tmp_path / "own", tmp_path / "ours"], lambda: at[0])
+    assert prompts.find("hello", "en") == Clip("hello", shipped)
+    own = write(tmp_path / "own" / "en" / "hello.wav")
+    at[0] = 1.0
+    assert prompts.find("hello", "en") == Clip("hello", own)
+
+
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "", "a/../../b"])
 def test_a_name_cannot_leave_the_directory(tmp_path: Path, name: str) -> None:
     write(tmp_path / "secret.wav")

@@ -39,6 +39,16 @@ def test_the_ring_is_bounded_and_the_oldest_go_first(monkeypatch: pytest.MonkeyP
     assert [one.data for one in made.of(["c99"])] == [masked(message(Call_ID="c99"))]
 
 
+def test_what_is_packed_takes_less_and_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "SEGMENT_BYTES", 4000)
+    made = ring(100)
+    before, size = made.of(["c0", "c50", "c99"]), made.size
+    made.pack()
+    made.pack()
+    assert made.of(["c0", "c50", "c99"]) == before
+    assert made.size < size / 3
+
+
 def test_a_call_id_that_another_message_merely_mentions_is_not_taken_for_its_own() -> None:
     made = ring()
     made.note(message("REFER sip:a@b SIP/2.0", Call_ID="other", Refer_To="<sip:x@y?Replaces=c0>"), FLOW, True)

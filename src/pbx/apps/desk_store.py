@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
@@ -103,7 +103,7 @@ class KeptDesk:
         }
 
     def save_agent(self, name: str, memory: AgentMemory) -> None:
-        self._texts.save(f"agent/{name}", orjson.dumps(asdict(memory)).decode())
+        self._texts.save(f"agent/{name}", orjson.dumps(memory).decode())
 
     def load_callbacks(self) -> list[CallbackMemory]:
         promises = []
@@ -115,7 +115,7 @@ class KeptDesk:
         return promises
 
     def save_callback(self, memory: CallbackMemory) -> None:
-        self._texts.save(f"callback/{memory.callback_id}", orjson.dumps(asdict(memory)).decode())
+        self._texts.save(f"callback/{memory.callback_id}", orjson.dumps(memory).decode())
 
     def drop_callback(self, callback_id: str) -> None:
         self._texts.save(f"callback/{callback_id}", "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import soundfile
@@ -11,21 +12,34 @@ from pbx.errors import MediaError
 from pbx.media.contract import Clip
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+KNOWN_S = 1.0
 NO_LANGUAGE = "music"  # DIR/music/NAME, or DIR/en/music/NAME: heard alike in every language
 
 
 class Prompts:
     """The prompt files of some directories; an earlier directory hides the same name in a later one."""
 
-    def __init__(self, directories: Sequence[Path]) -> None:
+    def __init__(self, directories: Sequence[Path], now: Callable[[], float] = time.monotonic) -> None:
         self._directories = list(directories)
+        self._now = now
+        self._found: dict[tuple[str, str], tuple[float, Clip]] = {}  # until when it is known to be there
         self._durations: dict[tuple[Path, int], float] = {}
 
     def find(self, name: str, language: str) -> Clip | None:
         """Return the prompt in this language, or the music of this name; None where there is neither.
 
-        A sentence is never taken from another language: a caller would not understand it.
+        A sentence is never taken from another language: a caller would not understand it. What was found is taken for
+        a second without looking, for every look asks the disk a dozen times.
         """
+        known = self._found.get((name, language))
+        if known is not None and self._now() < known[0]:
+            return known[1]
+        clip = self._look(name, language)
+        if clip is not None:
+            self._found[name, language] = (self._now() + KNOWN_S, clip)
+        return clip
+
+    def _look(self, name: str, language: str) -> Clip | None:
         for directory in self._directories:
             folders = [directory / language, directory / NO_LANGUAGE]
             if name.partition("/")[0] == NO_LANGUAGE:

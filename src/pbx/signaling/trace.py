@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ Noted = tuple[float, bool, Flow, bytes]
 class Segment:
     """Some hundred messages, one after the other in one piece of memory."""
 
-    __slots__ = ("data", "flows")
+    __slots__ = ("_held", "flows")
 
     def __init__(self, messages: Sequence[Noted]) -> None:
         self.flows: dict[Flow, int] = {}
@@ -58,7 +59,23 @@ class Segment:
         for at_wall, received, flow, data in messages:
             number = self.flows.setdefault(flow, len(self.flows))
             pieces += (HEAD.pack(at_wall, received, number, len(data)), data)
-        self.data = b"".join(pieces)
+        self._held = (b"".join(pieces), False)  # and whether it is packed
+
+    @property
+    def data(self) -> bytes:
+        data, packed = self._held
+        return zlib.decompress(data) if packed else data
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes."""
+        return len(self._held[0])
+
+    def pack(self) -> None:
+        """Take a tenth of the memory from now on; may run on another thread than who reads it."""
+        data, packed = self._held
+        if not packed:
+            self._held = (zlib.compress(data, 1), True)
 
     def __iter__(self) -> Iterator[tuple[float, bool, Flow, bytes]]:
         flows, at, end = list(self.flows), 0, len(self.data)
@@ -104,7 +121,12 @@ class Trace:
     @property
     def size(self) -> int:
         """How many bytes are kept."""
-        return sum(len(segment.data) for segment in self._segments) + self._size
+        return sum(segment.size for segment in self._segments) + self._size
+
+    def pack(self) -> None:
+        """Keep what is there in a tenth of the memory; may run on another thread."""
+        for segment in list(self._segments):
+            segment.pack()
 
 
 def call_id_of(data: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sqlite3
 
@@ -18,7 +17,6 @@ class Settings:
     def __init__(self, store: Log, prefix: str) -> None:
         self._store = store
         self._prefix = prefix
-        self._saving: set[asyncio.Task[None]] = set()
 
     def load(self) -> dict[str, str]:
         """Return everything saved; before the loop turns."""
@@ -30,20 +28,12 @@ class Settings:
         return {name.removeprefix(self._prefix): bytes(value).decode() for name, value in rows}
 
     def save(self, name: str, text: str) -> None:
-        """Save without waiting; a disk that refuses is told in the log."""
-        task = asyncio.get_running_loop().create_task(self._save(name, text))
-        self._saving.add(task)
-        task.add_done_callback(self._saving.discard)
+        """Save without waiting, with the log's next batch; a disk that refuses is told by the log."""
+        self._store.write([("INSERT OR REPLACE INTO settings VALUES (?, ?)", (self._prefix + name, text.encode()))])
 
     async def saved(self) -> None:
-        """Wait for what is being saved."""
-        if self._saving:
-            await asyncio.wait(set(self._saving))
-
-    async def _save(self, name: str, text: str) -> None:
+        """Wait until all that was saved is on the disk, or refused by it."""
         try:
-            await self._store.execute(
-                [("INSERT OR REPLACE INTO settings VALUES (?, ?)", (self._prefix + name, text.encode()))]
-            )
+            await self._store.durable()
         except StoreError as error:
-            log.error("%s%s is not saved: %s", self._prefix, name, error)
+            log.error("%s: what was set last is not saved: %s", self._prefix, error)
