@@ -294,7 +294,7 @@ def _row(name: str, legs: int, seconds: float, busy: int, spent: float, found: d
 
 
 PLAN = [
-    *(("relay", legs, 0) for legs in (100, 200, 500, 800, 1000, 2000, 3000)),
+    *(("relay", legs, 0) for legs in (100, 200, 500, 800, 1000, 2000, 3000, 4500)),
     ("relay", 500, 2),
     ("relay SHA1-80", 500, 0),
     ("relay GCM", 500, 0),

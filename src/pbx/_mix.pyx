@@ -41,6 +41,7 @@ cdef enum:
     MANY = 500                  # legs: with fewer a coarser grid spares waking up
     SOME = 100
     BUSY_PACKETS = 60           # in one scan: from here on read on the grid, many sockets at a time
+    SETTLED_PER_MS = 8          # ports that get a socket of their own: the dearest thing here
     WAKE_EVERY = 256            # commands that may wait for the end of a turn of the loop
     PIECES = 20                 # in which many ports are looked through, lest one instant pays for all
 
@@ -280,7 +281,7 @@ cdef class Engine:
         cdef int64_t now_ms = (now - core.begun_ns) // TICK_NS, late
         if not core.on_wheel and not core.on_moments:
             core.tick_ms = now_ms
-            core.settled = 0
+            core.settled = -SETTLED_PER_MS
             return
         if now_ms - core.tick_ms < core.step_ms:
             return              # woken before the next instant
@@ -293,7 +294,7 @@ cdef class Engine:
             core.skipped_ms += now_ms - core.tick_ms - WHEEL
             core.tick_ms = now_ms - WHEEL
         core.batch_ms = now_ms
-        core.settled = 0
+        core.settled = -<int>(SETTLED_PER_MS * min(now_ms - core.tick_ms, <int64_t>WHEEL))  # more after a long turn
         while core.tick_ms < now_ms:
             core.tick_ms += 1
             moment(core, core.tick_ms, now)

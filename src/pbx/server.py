@@ -69,7 +69,6 @@ from pbx.store.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
-LAST_CALLER_DAYS = 30
 
 
 class Server:
@@ -195,7 +194,7 @@ class Server:
             config.media.codecs,
         )
         self.calls.is_full = self._is_full
-        self.calls.name_of = self._name_of
+        self.calls.name_of = lambda party: getattr(self.config.party(party), "name", "")
         self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
@@ -211,7 +210,7 @@ class Server:
         self.reader = Reader(self.log.path)
         await self.reader.start()
         opened.push_async_callback(self.reader.stop)
-        self.equipment.earlier_caller = self._earlier_caller
+        self.equipment.earlier_caller = self.reader.last_caller
         await self._watch()
         opened.callback(self.agent.stop)
         assert self.agent.subscriptions is not None
@@ -343,14 +342,6 @@ class Server:
         agent.on_message = messages.handle
         there = self.attendance.is_there
         self.notices = light(lambda: self.config, agent, self.calls, self.equipment, self.log, self.destinations, there)
-
-    def _name_of(self, party: str) -> str:
-        room, _, name = party.partition("/")
-        spec = self.config.endpoints.get(name) if room == "endpoint" else None
-        return spec.name if spec is not None else ""
-
-    async def _earlier_caller(self, endpoint: str) -> str:
-        return await self.reader.last_caller(endpoint, time.time() - LAST_CALLER_DAYS * 86_400)
 
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -64,8 +64,10 @@ class History:
 
     def feed(self, what: inputs.Input) -> None:
         self.core.handle(what, self.now)
-        for output in self.core.outputs():
+        outputs = self.core.outputs()
+        for output in outputs:
             self._follow(output)
+        self.nobody_is_overtaken([output for output in outputs if isinstance(output, MakeOffer)])
 
     def _follow(self, output: object) -> None:
         match output:
@@ -145,6 +147,21 @@ class History:
                 if not met(entry.key, agent.skills) or not self._tier_may(entry, member.tier, agent is entry.held_for):
                     continue
                 pytest.fail(f"{agent.name} is idle beside {entry.id}")
+
+    def nobody_is_overtaken(self, made: list[MakeOffer]) -> None:
+        """Who came earlier, with the same needs and priority, is not left waiting by an agent who may take them."""
+        for offer in made:
+            entry, agent = self.core.entries.get(offer.entry_id), self.core.agents[offer.agent]
+            if entry is None or entry.held_for is agent:
+                continue
+            for other in entry.queue.entries.values():
+                waits = not (other.offers or other.claimed or other.pauses_until or other.overdue or other.held_for)
+                earlier = (other.since, other.serial) < (entry.since, entry.serial)
+                alike = other.priority == entry.priority and other.key == entry.key
+                if not (waits and earlier and alike) or other.callback or entry.callback or agent in other.barred:
+                    continue
+                if self._tier_may(other, entry.queue.members[agent].tier, preferred=False):
+                    pytest.fail(f"{entry.id} overtakes {other.id}, which {agent.name} may take")
 
     def _tier_may(self, entry: Entry, tier: int, preferred: bool) -> bool:
         if preferred:
@@ -301,3 +318,53 @@ TestHistories.settings = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+OPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("join"), st.integers(0, 2)),  # which needs
+        st.tuples(st.just("finish"), st.integers(0, 2)),  # which agent
+        st.tuples(st.just("wait"), st.integers(1, 30)),
+    ),
+    min_size=5,
+    max_size=60,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([name for name in STRATEGIES if name != "ring-all"]), OPS)
+def test_callers_who_need_the_same_are_served_in_the_order_in_which_they_came(
+    strategy: str, ops: list[tuple[str, int]]
+) -> None:
+    needs = ((), (Need("billing", 3),), (Need("billing", 6),))
+    queue = Queue(strategy=strategy, wrap_up_s=0, max_wait_s=1e6, same_agent_after_s=0)  # type: ignore[arg-type]
+    agents = {f"a{n}": AgentSpec(f"a{n}", {"q": 1}, {"billing": 2 + 2 * n}) for n in range(4)}
+    history = History({"q": queue}, agents, 1)
+    for agent in agents:
+        history.feed(inputs.LoggedIn(agent=agent))
+    came: dict[int, list[str]] = {0: [], 1: [], 2: []}
+    answered: list[str] = []
+
+    def pick_up() -> None:
+        while history.ringing:
+            offer = next(iter(history.ringing.values()))
+            answered.append(offer.entry_id)
+            history.feed(inputs.OfferRang(offer_id=offer.offer_id))
+            history.feed(inputs.OfferAnswered(offer_id=offer.offer_id))
+            history.feed(inputs.OfferJoined(offer_id=offer.offer_id))
+
+    for number, (what, which) in enumerate(ops):
+        if what == "join":
+            came[which].append(f"e{number}")
+            history.feed(inputs.Joined(entry_id=f"e{number}", queue="q", needs=needs[which]))
+        elif what == "finish":
+            talk = history.core.agents[f"a{which}"].talk
+            if talk is not None:
+                history.feed(inputs.CallOver(agent=f"a{which}", entry_id=talk.entry_id))
+        else:
+            history.now += which
+            history.feed(inputs.TimePassed())
+        pick_up()
+    for alike in came.values():
+        served = [entry for entry in answered if entry in alike]
+        assert served == alike[: len(served)]

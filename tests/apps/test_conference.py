@@ -136,3 +136,18 @@ def test_a_full_room_says_so() -> None:
         assert floor.heard(late) == ["conference-full"]
 
     on_floor(body)
+
+
+def test_who_comes_and_goes_is_announced_by_number() -> None:
+    async def body() -> None:
+        config = meeting()
+        config["contexts"]["in"]["route"][-1]["do"]["announce"] = "number"
+        floor = Floor(config)
+        first, second = await joined(floor, "1001"), await joined(floor, "1002")
+        assert floor.heard(first)[-5:] == ["conference-joined", "d-1", "d-0", "d-0", "d-2"]
+        assert "conference-joined" not in floor.heard(second)
+        second.hangup()
+        await asyncio.sleep(1)
+        assert floor.heard(first)[-5:] == ["conference-left", "d-1", "d-0", "d-0", "d-2"]
+
+    on_floor(body)

@@ -12,10 +12,11 @@ import uvloop
 
 from pbx import events as ev
 from pbx.acd.agent import State
-from pbx.apps.desk import Desk, agent_specs
+from pbx.apps.desk import Desk
 from pbx.apps.desk_store import AgentMemory, MemoryDeskStore
 from pbx.apps.outcome import Answered, Closed, Full, Key, NoAgents, Outcome, TimedOut
 from pbx.apps.queue import QueueEntry, queue
+from pbx.apps.staff import agent_specs
 from pbx.call.leg import ELSEWHERE, Leg
 from pbx.config.config import Config
 from pbx.config.queues import Queue

@@ -9,6 +9,7 @@ import pytest
 
 from pbx import events as ev
 from pbx.acd.agent import State
+from pbx.alerts import live_figures
 from pbx.apps.supervision import Mode
 from pbx.call.leg import Leg
 from pbx.config.config import Config
@@ -133,6 +134,8 @@ def test_a_raised_hand_blinks_until_a_supervisor_comes() -> None:
         assert floor.heard(agent)[-1] == "help-called"
         assert lit("*557") == lit("*55") == ["early"]
         assert lit("*55", "1003") == []
+        today = Today(floor.equipment.wall, "00:00", lambda queue: (20.0, 5.0))
+        assert live_figures(floor.desk, today, 1, 0, 0)[""]["hands-raised"] == 1  # what an alert may ask for
         boss, _ = floor.call("endpoint/1005", "*55")  # whose hand has been up longest
         await asyncio.sleep(1)
         assert lit("*55") == []
@@ -164,11 +167,16 @@ def test_a_pause_asked_for_in_a_call_begins_after_it() -> None:
     async def body() -> None:
         floor = Floor(centre(), {"endpoint/1002": ANSWERS})
         customer, agent = await served(floor)
-        for heard in ("agent-paused-next", "agent-ready", "agent-paused-next"):
+        for heard, then in (("agent-paused-next", "2"), ("agent-ready", ""), ("agent-paused-next", "")):
             floor.press(agent, "*5")
-            await asyncio.sleep(2)
+            await asyncio.sleep(0.5)
+            floor.press(agent, then)
+            await asyncio.sleep(7)
             assert floor.heard(agent)[-1] == heard
             assert floor.desk.state("zhang") is State.ON_CALL
+            assert floor.desk.agent("zhang").pause == {"2": "training"}.get(
+                then, None if heard == "agent-ready" else ""
+            )
         customer.hangup()
         await asyncio.sleep(31)
         assert floor.desk.state("zhang") is State.PAUSED

@@ -10,7 +10,7 @@ import pytest
 from pbx import events as ev
 from pbx.call.leg import Leg, LegState
 from pbx.signaling.virtual import Behaviour
-from tests.dialplan.floor import Floor, on_floor
+from tests.dialplan.floor import Floor, on_floor, refer
 from tests.dialplan.test_features import ANSWERS, office
 
 PHONES = {f"endpoint/{n}": ANSWERS for n in ("1002", "1003", "1004")}
@@ -383,5 +383,34 @@ def test_a_transfer_of_what_was_dialled_to_a_colleague_costs_nobody_minutes() ->
         floor.press(bob, "*2")
         await asyncio.sleep(60)
         assert floor.equipment.forwards.left_s("1002", 120) == 7200
+
+    on_floor(body)
+
+
+@pytest.mark.parametrize(("minutes", "named"), [(2, "consulted"), (2, "customer"), (0, "consulted")])
+def test_a_transfer_by_the_phones_own_keys_costs_minutes_whichever_call_it_names(minutes: int, named: str) -> None:
+    config = office(limits={"outside_forward_minutes_per_day": minutes})
+
+    async def body() -> None:
+        floor = Floor(config, {**PHONES, "trunk/line": ANSWERS})
+        customer, bob = await talking(floor)
+        consult, signal = floor.call("endpoint/1002", "13912345678")
+        signal.sip_call_id = "consultation"
+        await asyncio.sleep(3)
+        outside = consult.peer
+        assert outside is not None
+        bob.signal.sip_call_id = "first"  # type: ignore[union-attr]
+        request = refer("x")
+        replaced = "consultation" if named == "consulted" else "first"
+        request.headers["Refer-To"] = [f"<sip:x@pbx?Replaces={replaced}%3Bto-tag%3D1%3Bfrom-tag%3D2>"]
+        (bob if named == "consulted" else consult).on_request(request, None)  # type: ignore[arg-type]
+        await asyncio.sleep(3)
+        if not minutes:
+            assert (customer.peer, consult.peer) == (bob, outside)  # refused: both calls go on
+            return
+        assert customer.peer is outside
+        await asyncio.sleep(125)
+        assert customer.state is LegState.ENDED
+        assert floor.equipment.forwards.left_s("1002", minutes) == 0
 
     on_floor(body)

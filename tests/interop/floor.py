@@ -44,6 +44,8 @@ wrap-up-s = 1
 max-wait-s = 120
 auto-pause-after = 3
 on = {{ timeout = {{ hangup = "busy" }}, no-agents = {{ hangup = "busy" }}, full = {{ hangup = "busy" }} }}
+[dispositions]
+sold = {{ name = "Sold" }}
 [agents."2001..{last}"]
 endpoint = "{{number}}"
 queues = {{ support = 1 }}

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pbx import events as ev
 from pbx.cli.client import ask
-from pbx.store.export import read_log
 from tests.interop.baresip import Baresip
 from tests.interop.capture import alaw_heard, capture
 from tests.interop.conftest import registered
+from tests.interop.day import GOOD, Keep, day, events, make, press, sipp
 from tests.interop.server import LiveServer
-from tests.interop.sipp import Sipp
 from tests.interop.sipphone import phone, register
 from tests.interop.sound import loudness
 from tests.interop.waiting import wait_for
@@ -28,234 +23,7 @@ from tests.interop.walker import found_at
 from tests.interop.watcher import watch
 
 pytestmark = pytest.mark.interop
-
-Keep = Callable[[Sipp], Sipp]
-GOOD = {"Successful call": 1, "Failed call": 0}
-CONFIG = """
-[sip]
-listen = ["udp:127.0.0.1:5060"]
-domain = "day.example"
-[media]
-ports = "20000-20999"
-codecs = ["pcma"]
-[limits]
-transfer-returns-s = 2
-max-calls = 20
-[endpoint-defaults]
-context = "in"
-country = "CN"
-area-code = "021"
-rights = ["internal", "local", "mobile"]
-[endpoints."1001..1009"]
-name = "Desk {number}"
-secret = "day-{number}"
-[endpoints.1002]
-qualify-s = 1
-[endpoints.1001]
-secretary = "1002"
-[endpoints.1007]
-voicemail = { pin = "4711", mail = "boss@day.example", webhook = "http://127.0.0.1:9080/voicemail" }
-[endpoints.1006]
-site = "branch"
-caller = "02188880006"
-[emergency]
-trunks = ["line"]
-notify = ["endpoint/1005"]
-[mail]
-smtp = "127.0.0.1:9025"
-from = "pbx@day.example"
-[trunks.line]
-proxy = "sip:127.0.0.1:5070"
-match = ["127.0.0.1"]
-context = "from-line"
-country = "CN"
-area-code = "021"
-ring = "Bellcore-dr3"
-max-calls = 2
-[trunks.branch]
-proxy = "sip:127.0.0.1:5075"
-[trunks.mobile]
-proxy = "sip:127.0.0.1:6010"
-country = "CN"
-sends = "national"
-[feature-codes]
-profile = "default"
-[switches.night]
-allow = ["endpoint/1004"]
-[conferences.board]
-pin = "11"
-moderator-pin = "99"
-[[contexts.in.route]]
-match = "10XX"
-do = [{ dial = "endpoint/{number}", ring-s = 15 }]
-[[contexts.in.route]]
-match = "600"
-do = [{ page = ["endpoint/1005", "endpoint/1006"] }]
-[[contexts.in.route]]
-match = "800"
-do = [{ queue = "sales" }]
-[[contexts.in.route]]
-match = "801"
-do = [{ conference = "board" }]
-[[contexts.in.route]]
-match = "802"
-do = [
-    { dial = "rota/duty/now", confirm = "1", ring-s = 2 },
-    { dial = "rota/duty/next", confirm = "1" },
-]
-[[contexts.in.route]]
-match = "+."
-do = [{ dial = "trunk/line", number = "{number}" }]
-[[contexts.from-line.route]]
-match = "10XX"
-do = [{ dial = "endpoint/{number}", ring-s = 3 }, { voicemail = "{number}" }]
-[[contexts.from-line.route]]
-match = "803"
-do = [{ voicemail-check = "1007" }]
-[[contexts.from-line.route]]
-match = "804"
-do = [{ voicemail = "1007", greeting = "none" }]
-[[contexts.from-line.route]]
-match = "806"
-do = [{ queue = "later" }]
-[queues.later]
-callback = { offer-after-s = 1, trunk = "mobile" }
-on = { no-agents = { hangup = "busy" } }
-[queues.sales]
-name = "Sales"
-ring = "Bellcore-dr2"
-wrap-up-s = 20
-on = { no-agents = { hangup = "busy" } }
-[agents.zhang]
-id = "7"
-endpoint = "1002"
-queues = { sales = 1, later = 1 }
-login = "always"
-[agents.boss]
-endpoint = "1003"
-rights = ["supervise"]
-login = "always"
-[dispositions]
-sold = { name = "Sold", key = "1" }
-lost = { name = "Lost", key = "2" }
-[rotas.duty]
-from = "2026-01-01"
-every-h = 24
-order = ["li", "wang"]
-people = { li = "endpoint/1005", wang = "endpoint/1002" }
-[recordings]
-retain-days = 1
-"""
-
-
-@pytest.fixture
-def day(net: None, tmp_path: Path) -> Iterator[LiveServer]:
-    directory = tmp_path / "day"
-    directory.mkdir()
-    (directory / "pbx.toml").write_text(CONFIG)
-    server = LiveServer(directory)
-    server.start()
-    yield server
-    log = server.stop()
-    assert "Traceback" not in log, log[-3000:]
-
-
-@pytest.fixture
-def make(day: LiveServer, make_phone: Callable[..., Baresip]) -> Callable[..., Baresip]:
-    """Make registered phones."""
-
-    def made(number: str, hz: float, **options: Any) -> Baresip:
-        found = make_phone(number, f"day-{number}", hz, **options)
-        wait_for(lambda: number in registered(day), 10, lambda: f"not registered:\n{found.output()[-1500:]}")
-        return found
-
-    return made
-
-
-@pytest.fixture
-def sipp() -> Iterator[Callable[[Sipp], Sipp]]:
-    """Stop what a test leaves running."""
-    with ExitStack() as stack:
-
-        def kept(one: Sipp) -> Sipp:
-            stack.callback(one.stop)
-            return one
-
-        yield kept
-
-
-def events(server: LiveServer, kind: type[Any]) -> list[Any]:
-    found = read_log(server.directory / "var" / "pbx.db")
-    return [logged.event for logged in found if isinstance(logged.event, kind)]
-
-
-def press(one: Baresip, keys: str, gap_s: float = 0.25) -> None:
-    for key in keys:
-        one.command("sndcode", key)
-        time.sleep(gap_s)
-
-
-def agent(server: LiveServer) -> dict[str, Any]:
-    found: dict[str, Any] = server.ask("/v1/agents/zhang")
-    return found
-
-
-def test_an_agent_asks_for_help_notes_a_result_pauses_and_hears_the_day(
-    day: LiveServer, make: Callable[..., Baresip], sipp: Keep, tmp_path: Path
-) -> None:
-    seat, customer = make("1002", 1000.0), make("1004", 440.0)
-    blinks = ["</dialog-info>", "<state>early</state>", "</dialog-info>"]
-    lamp = sipp(watch(tmp_path / "lamps", "1003", "day-1003", "*55", "dialog", blinks, 5090))
-    lit = ["<state>confirmed</state>", "</dialog-info>", "<state>confirmed</state>"]
-    ready = sipp(watch(tmp_path / "lamps", "1002", "day-1002", "*42", "dialog", lit, 5094))
-    wait_for(lambda: day.ask("/v1/status")["stack"]["dialogs"] >= 2, 10, "the lamps are not watched")
-    customer.dial("800")
-    seat.wait("CALL_INCOMING")
-    assert "Bellcore-dr2" in seat.output()
-    assert 'From: "Sales Desk 1004 1004" <sip:1004@' in seat.output()
-    seat.accept()
-    seat.wait("CALL_ESTABLISHED")
-    wait_for(lambda: agent(day)["call"] is not None, 5, "the agent has no call")
-    press(seat, "*0")
-    wait_for(lambda: agent(day)["help_s"] is not None, 5, "the hand is not up")
-    time.sleep(1.5)  # until the confirmation is over
-    press(seat, "*0")
-    wait_for(lambda: agent(day)["help_s"] is None, 5, "the hand is still up")
-    assert lamp.finish(10) == GOOD, lamp.errors()
-    time.sleep(1.5)
-    press(seat, "*4")
-    press(seat, "1")
-    wait_for(lambda: [e.code for e in events(day, ev.CallDisposition)] == ["sold"], 5, "no result is noted")
-    customer.hang_up()
-    seat.wait("CALL_CLOSED")
-    wait_for(lambda: agent(day)["state"] == "wrap-up", 5, lambda: f"{agent(day)}")
-    since = len(seat.events)
-    with capture(tmp_path / "codes.pcap") as pcap:
-        seat.dial("*492")  # thought better of it: the last one counts
-        seat.wait("CALL_CLOSED", since=since)
-        since = len(seat.events)
-        seat.dial("*42")
-        seat.wait("CALL_CLOSED", since=since)
-        wait_for(lambda: agent(day)["state"] == "ready", 5, lambda: f"{agent(day)}")
-        since = len(seat.events)
-        seat.dial("*48")
-        seat.wait("CALL_CLOSED", 30, since=since)
-    sound = alaw_heard(pcap, seat.rtp_ports)
-    heard = [found_at(sound, "en", name) for name in ("disposition-kept", "agent-ready", "figures-calls",
-             "figures-handling", "figures-logged-in")]  # fmt: skip
-    assert None not in heard, heard
-    assert heard == sorted(heard)  # type: ignore[type-var]
-    assert ready.finish(10) == GOOD, ready.errors()
-    call_id = next(e.call_id for e in events(day, ev.QueueEntered))
-    story = [moment["text"] for moment in day.ask(f"/v1/why/{call_id}")["moments"]]
-    assert "disposition lost zhang" in story
-    assert "help raised zhang" in story
-    assert agent(day)["handling_s"] > 0
-    os.kill(seat.process.pid, signal.SIGSTOP)  # the phone is registered, and answers nothing
-    wait_for(lambda: agent(day)["state"] == "unreachable", 10, lambda: f"{agent(day)}")
-    os.kill(seat.process.pid, signal.SIGCONT)
-    wait_for(lambda: agent(day)["state"] == "ready", 10, lambda: f"{agent(day)}")
-    wait_for(lambda: [e.state for e in events(day, ev.RegistrationAnswers)] == ["silent", "back"], 5, "not told")
+__all__ = ["day", "make", "sipp"]  # fixtures
 
 
 def test_page_and_intercom_ask_phones_to_answer_by_themselves(
@@ -430,43 +198,6 @@ def test_duty_is_confirmed_and_escalated_and_the_last_caller_outlives_a_restart(
 def events_of_today() -> int:
     """Return the turn of the rota: days since 2026-01-01 UTC."""
     return int((time.time() - 1_767_225_600) // 86_400)
-
-
-def test_a_callback_that_was_promised_before_a_crash_is_made_after_it(
-    day: LiveServer, make: Callable[..., Baresip], make_phone: Callable[..., Baresip], tmp_path: Path
-) -> None:
-    customer = make_phone("13812345678", "none", 1700.0, register=False)
-    zhang = make("1002", 1000.0)
-    ask(day.socket, "POST", "/v1/agents/zhang/pause", {"reason": ""})
-    with capture(tmp_path / "promise.pcap") as pcap:
-        customer.dial("806")
-        customer.wait("CALL_ESTABLISHED")
-        wait_for(lambda: "offered" in [e.state for e in events(day, ev.CallbackChanged)], 10, "nothing is offered")
-        press(customer, "1")
-        time.sleep(1.5)
-        press(customer, "1")  # that number
-        customer.wait("CALL_CLOSED", 30)
-    assert found_at(alaw_heard(pcap, customer.rtp_ports), "en", "callback-promised") is not None
-    (before,) = day.ask("/v1/callbacks")
-    day.kill()
-    day.start()
-    (after,) = day.ask("/v1/callbacks")
-    assert (after["number"], after["queue"], after["position"]) == (before["number"], "later", 1)
-    assert agent(day)["state"] == "paused"
-    assert [e.exit for e in events(day, ev.QueueLeft)] == ["callback"]
-    wait_for(lambda: "1002" in registered(day), 10, "the phone is gone")
-    since = len(customer.events)
-    ask(day.socket, "POST", "/v1/agents/zhang/ready")
-    zhang.wait("CALL_INCOMING")
-    zhang.accept()
-    customer.wait("CALL_INCOMING", since=since)
-    customer.accept()
-    customer.wait("CALL_ESTABLISHED", since=since)
-    time.sleep(1.5)
-    press(customer, "1")
-    wait_for(lambda: events(day, ev.CallbackChanged)[-1].state == "connected", 10, "not connected")
-    customer.hang_up()
-    zhang.wait("CALL_CLOSED")
 
 
 class Letters:

@@ -81,6 +81,12 @@ def test_a_crash_in_the_middle(net: None, tmp_path: Path) -> None:
         assert {name for name, a in before.items() if a["state"] == "paused"} <= {
             name for name, a in after.items() if a["state"] == "paused"
         }
+        served = [name for name, a in before.items() if a["answered_today"]]
+        assert served
+        for name in served:
+            assert after[name]["answered_today"] >= before[name]["answered_today"]
+            assert after[name]["logged_in_today_s"] >= before[name]["logged_in_today_s"] - 1
+        do(f"/v1/agents/{served[0]}/disposition", {"code": "sold"})  # their last call is known, over the crash
         now = floor.today()
         assert now["entered"] >= counted["entered"]
         assert now["answered"] >= counted["answered"]

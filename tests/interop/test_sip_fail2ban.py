@@ -14,6 +14,7 @@ from tests.interop.server import ROOT
 pytestmark = pytest.mark.interop
 LINES = [
     ("udp:203.0.113.9:5060", "1001"),
+    ("udp:203.0.113.9:5060", "half a character: \udcff"),
     ("tls:[2001:db8::9]:5061", "x' source=udp:198.51.100.1:1 account='"),
 ]
 
@@ -38,7 +39,7 @@ def test_fail2ban_finds_failed_logins_in_text_and_in_json(tmp_path: Path) -> Non
         ["fail2ban-regex", "-v", str(log), str(ROOT / "conf/fail2ban/filter.d/pbx.conf")],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert "Lines: 9 lines, 0 ignored, 8 matched, 1 missed" in done.stdout, done.stdout
-    assert done.stdout.count("203.0.113.9 ") == 4
+    assert "Lines: 13 lines, 0 ignored, 12 matched, 1 missed" in done.stdout, done.stdout
+    assert done.stdout.count("203.0.113.9 ") == 8
     assert done.stdout.count("2001:db8::9 ") == 4
     assert "198.51.100.1 " not in done.stdout.split("Missed line")[0]

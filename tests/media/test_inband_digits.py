@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx.media.engine import Engine
 from pbx.media.sounds import Sounds
@@ -98,6 +100,19 @@ def test_half_an_hour_of_speech_and_music_presses_no_key() -> None:
             samples += len(heard)
     assert samples > 8000 * 60 * 20
     assert false <= 5 * samples / (8000 * 60 * 30)
+
+
+@given(st.binary(min_size=320, max_size=320))
+def test_the_eight_tones_are_weighed_as_plain_arithmetic_does(octets: bytes) -> None:
+    samples = np.frombuffer(octets, np.int16)
+    at = np.arange(160)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * at / 160)
+    turns = 2 * np.pi * np.outer([*ROWS, *COLUMNS], at) / 8000
+    plain = np.stack([np.cos(turns) @ (window * samples), np.sin(turns) @ (window * samples)], axis=1).ravel()
+    *bins, energy = dtmf.look(samples)
+    scale = 1 + np.abs(samples.astype(float)).sum()
+    assert np.abs(np.array(bins) - plain).max() < 1e-4 * scale
+    assert energy == pytest.approx(((window * samples) ** 2).sum(), rel=1e-4, abs=1)
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000])

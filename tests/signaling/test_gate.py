@@ -32,15 +32,17 @@ class Door:
             accounts, [parse_match("carrier", "198.51.100.7:5070"), parse_match("net", "198.51.100.0/24")], {}, ["md5"]
         )
 
-    def knock(self, user: str, password: str = "", *, method: str = "REGISTER", flow: Flow = FLOW) -> object:
-        """Ask; answer the challenge where a password is given."""
+    def knock(
+        self, user: str, password: str = "", *, method: str = "REGISTER", flow: Flow = FLOW, account: str = ""
+    ) -> object:
+        """Ask; answer the challenge where a password is given, as *account* where that is not who it is from."""
         verdict = self.gate.judge(request(user, method), flow, 0.0)
         if not password or not isinstance(verdict, Response):
             return verdict
         (challenge,) = verdict.headers["WWW-Authenticate"]
         again = request(user, method)
         value = answer_challenge(
-            challenge, username=user, password=password, method=method, uri=again.uri_text, cnonce="c"
+            challenge, username=account or user, password=password, method=method, uri=again.uri_text, cnonce="c"
         )
         assert value is not None
         again.headers["Authorization"] = [value]
@@ -165,3 +167,12 @@ def test_credentials_of_another_account_do_not_help() -> None:
     assert value is not None
     again.headers["Authorization"] = [value]
     assert isinstance(door.gate.judge(again, FLOW, 0.0), Response)
+
+
+def test_a_phone_that_hides_its_number_proves_itself_by_its_account() -> None:
+    door = Door()
+    assert door.knock("anonymous", "right", method="INVITE", account="1001") == Admitted("endpoint/1001")
+    for account, password in (("1001", "wrong"), ("1002", "right"), ("9999", "right")):
+        assert isinstance(door.knock("anonymous", password, method="INVITE", account=account), Response)
+    assert isinstance(door.knock("1003", "right", method="INVITE", account="1001"), Response)  # From is another's
+    assert isinstance(door.knock("anonymous", "right", account="1001"), Response)

@@ -55,6 +55,21 @@ def with_log(path: Path, use: Callable[[Log], object]) -> None:
     asyncio.run(body())
 
 
+def test_half_characters_of_a_peer_stop_no_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+
+    async def use(log: Log) -> None:
+        log.append(ev.AuthFailed(source="udp:192.0.2.9:5060", account="a\udcff", method="INVITE"))
+        await log.durable()
+        log.append(ev.CallStarted(call_id="c1"))
+        await log.durable()
+
+    with_log(path, use)
+    found = [logged.event for logged in read_log(path)]
+    assert [event.account for event in found if isinstance(event, ev.AuthFailed)] == ["a?"]
+    assert any(isinstance(event, ev.CallStarted) for event in found)
+
+
 def test_events_come_back_as_they_went_in(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     made = [

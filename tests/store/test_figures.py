@@ -185,3 +185,13 @@ def test_surveys_and_callbacks_say_how_many_took_part_and_how_many_promises_were
     (row,) = figures.callbacks(log, lambda at: 0.0)
     assert (row["accepted"], row["connected"], row["expired"], row["open"]) == (3, 1, 1, 1)
     assert (row["kept_rate"], row["time_to_callback_s"]) == (0.3333, 200.0)
+
+
+def test_a_transfer_counts_unless_it_comes_back() -> None:
+    book = Book()
+    for call in ("kept", "back"):
+        book.offered(0, 1, call, f"{call}.q1", "li", "answered")
+        book.at(2, ev.QueueServed(call_id=call, entry_id=f"{call}.q1", queue="support", agent="li", by="transfer"))
+    book.at(40, ev.LegTransferred(call_id="back", how="blind", target="1002", outcome="returned"))
+    (row,) = figures.agents(book.ordered(), WALL + 100, lambda at: 0.0)
+    assert (row["transferred"], row["transfer_rate"]) == (1, 0.5)

@@ -12,6 +12,7 @@ from pbx.config.config import Config
 from pbx.errors import PbxError
 
 NEXT_DIGIT_S = 2.0
+REASON_S = 3.0  # for the reason of a pause
 MORE_S = 60.0  # of wrap-up, for each press
 
 
@@ -60,13 +61,16 @@ async def note_disposition(leg: Leg, desk: Desk, agent: str, typed: str = "", ca
 
 
 async def pause_next(leg: Leg, desk: Desk, agent: str) -> None:
-    """Pause after this call, or no longer."""
-    if desk.agent(agent).pause is None:
-        desk.pause(agent, by="agent")
-        await audio.play(leg, "agent-paused-next")
-    else:
+    """Pause after this call, or no longer; where there are reasons one may be pressed, silence gives none."""
+    if desk.agent(agent).pause is not None:
         desk.ready(agent)
         await audio.play(leg, "agent-ready")
+        return
+    reasons = desk.config.pause_reasons
+    keys = "".join(key for key in reasons if len(key) == 1)
+    key = await audio.ask(leg, ["agent-pause-reason"], keys, REASON_S) if keys else ""
+    desk.pause(agent, reasons[key].name if key else "")
+    await audio.play(leg, "agent-paused-next")
 
 
 async def raise_hand(leg: Leg, desk: Desk, agent: str) -> None:

@@ -131,7 +131,7 @@ class AgentVerbs(ABC):
         """
         if code not in self.config.dispositions:
             raise PbxError(f"no disposition {code}; there are {', '.join(self.config.dispositions)}")
-        last_call, entry_id = self.last_call(name)
+        last_call, entry_id = self.last_call(self._known(name))
         call_id = call_id or last_call
         if not call_id:
             raise PbxError(f"agent {name} has had no call: name one")
@@ -140,7 +140,7 @@ class AgentVerbs(ABC):
 
     def last_call(self, name: str) -> tuple[str, str]:
         """Return call_id and entry_id of the queue call that an agent has, or had last; "" for none."""
-        return self._last_calls.get(name) or self._memory.get(self._known(name), AgentMemory()).last_call
+        return self._last_calls.get(name) or self._memory.get(name, AgentMemory()).last_call
 
     def ask_for_help(self, name: str, call_id: str = "", *, by: str = "agent") -> None:
         """Raise an agent's hand for a supervisor.

@@ -13,6 +13,7 @@ from pbx.apps.outcome import Ended, Full, Outcome, TimedOut
 from pbx.call import audio
 from pbx.call.contract import Emit
 from pbx.call.leg import Leg
+from pbx.call.spoken import spoken
 from pbx.media.contract import Room
 
 PIN_TRIES = 3
@@ -28,7 +29,7 @@ class Terms:
     most: int = 0  # 0: as many as come
     pin: str = ""
     moderator_pin: str = ""
-    announce: bool = True
+    announce: bool | str = True  # a beep; "number": and who it is
     muted: bool = False
     moderator: bool = False
     record: bool = False
@@ -87,6 +88,8 @@ class Rooms:
         if conference is None:
             await audio.play(leg, "conference-alone")
             conference = self._rooms.setdefault(name, _Conference(leg.new_room(), recorded=terms.record))
+        elif terms.announce == "number":
+            _announce(conference, "conference-joined", leg)
         elif terms.announce:
             for member in conference.members:
                 member.leg.port.tone("beep")
@@ -111,6 +114,8 @@ class Rooms:
         leg = member.leg
         if member in conference.members:
             conference.members.remove(member)
+        if member.terms.announce == "number":
+            _announce(conference, "conference-left", leg)
         if member.recording:
             self._record(conference, member, on=False)
         if leg.end is None and leg.media is not None:
@@ -224,6 +229,16 @@ EVERYBODYS: dict[str, Action] = {"*0": Rooms.menu, "*1": Rooms.mute, "*6": Rooms
 MODERATORS: dict[str, Action] = {
     "*3": Rooms.lock, "*4": Rooms.mute_all, "*5": Rooms.call_in, "*8": Rooms.remove_last, "*9": Rooms.record,
 }  # fmt: skip
+
+
+def _announce(conference: _Conference, prompt: str, about: Leg) -> None:
+    """Tell everybody in a room who comes or goes."""
+    for member in conference.members:
+        leg = member.leg
+        digits = spoken(about.identity.number, "digits", "", leg.language or leg.default_language)
+        clips = [clip for name in (prompt, *digits) if (clip := leg.clip(name)) is not None]
+        if leg.end is None and leg.media is not None and clips:
+            leg.media.port.play(clips)
 
 
 async def _admitted(leg: Leg, terms: Terms) -> bool | None:

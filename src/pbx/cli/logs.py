@@ -8,6 +8,8 @@ import time
 
 import orjson
 
+from pbx.writable import writable
+
 
 class Text(logging.Formatter):
     """``12:00:00.123 info  call [65a1…] > 1001 rings endpoint/1002``."""
@@ -20,7 +22,7 @@ class Text(logging.Formatter):
         text = f"{stamp}.{int(record.msecs):03d} {record.levelname.lower():7} {room}{shown} {record.getMessage()}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        return text
+        return str(writable(text))
 
 
 class Json(logging.Formatter):
@@ -35,7 +37,11 @@ class Json(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps({k: v for k, v in entry.items() if v is not None}).decode()
+        said = {k: v for k, v in entry.items() if v is not None}
+        try:
+            return orjson.dumps(said).decode()
+        except TypeError:  # a peer's half characters
+            return orjson.dumps(writable(said)).decode()
 
 
 def set_up(level: str, style: str = "auto") -> None:

@@ -31,6 +31,7 @@ DEFINITIONS = {
     "sl_answered": "answered within service-level-s ÷ answered (Asterisk's SL)",
     "sl_abandon_ok": "(answered + abandoned within service-level-s) ÷ (answered + abandoned) (Asterisk's SL2)",
     "asa_s": "mean queue wait of answered entries",
+    "transfer_rate": "answered queue calls sent on, blind or attended ÷ answered; one that came back is none",
     "aht_s": "(talk + hold + wrap-up) ÷ answered queue calls",
     "occupancy": "(talk + hold + wrap-up) ÷ (that + ready + reserved + ringing); pauses, unreachable and direct calls "
     "excluded",

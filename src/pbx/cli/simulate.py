@@ -19,7 +19,7 @@ from pbx.acd.replay import first_difference, replay
 from pbx.acd.simulate import Caller, People, Shift
 from pbx.acd.skills import Need
 from pbx.acd.whatif import Figures, Interval, Load, Plan, day_of, figures, interval, run
-from pbx.apps.desk import agent_specs
+from pbx.apps.staff import agent_specs
 from pbx.config.config import Config
 from pbx.config.queues import Strategy
 from pbx.errors import PbxError

@@ -110,7 +110,7 @@ class ConferenceStep(StepSpec):
     conference: str
     max: int = Field(0, ge=0)
     pin: str = ""
-    announce: bool = True
+    announce: bool | Literal["number"] = True  # a beep to the others; "number": who comes and goes is said
     muted: bool = False
     moderator: bool = False
     record: bool = False

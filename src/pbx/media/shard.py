@@ -57,6 +57,11 @@ class Shard:
     def full(self) -> bool:
         return not self._places
 
+    @property
+    def free(self) -> tuple[int, int]:
+        """How many places and rooms are left."""
+        return len(self._places), len(self._rooms)
+
     def take_room(self) -> int:
         """Return the number of a new, empty room.
 

@@ -189,7 +189,7 @@ cdef struct Core:
     int on_wheel
     int moments[WHEEL]          # first port to be read in each millisecond of a turn, -1: none
     int on_moments
-    int settled                 # ports that got a moment since the last batch
+    int settled                 # below 0: so many ports may get a moment until the next batch
     int64_t batch_ms            # the instants up to here are worked off in one go
     int step_ms                 # the grid's: coarser with few legs
     int64_t drain_until_ms      # read every socket until it is empty: the thread was held

@@ -217,6 +217,16 @@ cdef class Detector:
         return found
 
 
+def look(const int16_t[::1] samples) -> list:
+    """Return cosine and sine of the eight tones in one window, and its energy, for tests."""
+    cdef Spectrum found
+    cdef int k
+    if len(samples) != WINDOW:
+        raise ValueError("a window of 20 ms")
+    _look(&samples[0], &found)
+    return [found.bins[k] for k in range(16)] + [found.energy]
+
+
 def tone(int event, int samples, int rate_hz=8000) -> bytes:
     """Return the tone that is sent for an event."""
     cdef int32_t total[1600]

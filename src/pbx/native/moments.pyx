@@ -24,7 +24,6 @@ cdef enum:
     HOLD_SHORT = 8
     HOLD_SURE = 16              # where it was right the last time
     HOLD_LONG = 32              # where to look for an earlier one led to a miss
-    MOST_SETTLED = 8            # in one batch: a new socket is the dearest thing here
     LATEST_MS = 8               # without the packet that is due: no longer regular
     MOST_READ = 256             # at once: a flood must not hold up the others for good
 
@@ -206,6 +205,6 @@ cdef void readable(Core *core, uint32_t index, int which, int64_t now) noexcept 
                 port.moved = 0
                 unsettle(core, index)
             elif (port.steady >= STEADY and port.in_ms == WHEEL and port.pinned >= PIN_PACKETS
-                    and core.settled < MOST_SETTLED):
+                    and core.settled < 0):
                 core.settled += 1
                 settle(core, index)

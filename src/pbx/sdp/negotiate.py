@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from pbx.whole import whole
 _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
 _SECURE = ("RTP/SAVP", "RTP/SAVPF")
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
 
 
@@ -236,7 +238,7 @@ def _agree(
     ptime = whole(audio.attribute("ptime")) or 0
     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
     return Agreed(
-        remote=(audio.address, audio.port),
+        remote=(_sendable(audio.address), audio.port),
         rtcp=_rtcp(audio),
         codec=chosen,
         events_pt=events if takes_events else None,
@@ -271,7 +273,24 @@ def _rtcp(audio: Media) -> tuple[str, int]:
     parts = (audio.attribute("rtcp") or "").split()
     if parts and (port := whole(parts[0])) is not None and port <= 65535:
         return (parts[3] if len(parts) == 4 else audio.address, port)
-    return (audio.address, audio.port + 1)
+    return (audio.address, min(audio.port + 1, 65535))
+
+
+def _sendable(address: str) -> str:
+    """Return where sound may go.
+
+    :raises NegotiationError: for what is no address (a name would need looking up while the phone waits), or one of
+        many: nobody has us send to a whole network.
+    """
+    if address in _UNSPECIFIED:
+        return "0.0.0.0"
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
+    if found.is_multicast or found == _BROADCAST:
+        raise NegotiationError(f"not one address but many: {address}")
+    return str(found)
 
 
 def _both(one: str, other: str) -> str:

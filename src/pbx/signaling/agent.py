@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from pbx.errors import ParseError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.signaling.limits import Shedder
+from pbx.signaling.presentation import UNNAMED
 from pbx.signaling.session_signal import TOLD, Retry, SessionSignal, introduction_of
 from pbx.signaling.subscriptions import PACKAGES, Subscriptions
 from pbx.signaling.trace import Trace
@@ -127,7 +128,10 @@ class UserAgent:
 
     def _fire(self) -> None:
         self._timer = None
-        self.stack.handle_timer(max(self._loop.time(), self._timer_at))
+        try:
+            self.stack.handle_timer(max(self._loop.time(), self._timer_at))
+        except Exception:  # a bug of ours: the other timers fire all the same
+            log.exception("while a timer fired")
         self.pump()
 
     # ---- outputs ---------------------------------------------------------------------------------------------------
@@ -264,7 +268,7 @@ class UserAgent:
             request.headers["CSeq"] = [f"{before.cseq.number + 1} INVITE"]
         if destination.routes:
             request.headers["Route"] = list(destination.routes)
-        if destination.party.startswith("endpoint/") and introduced.uri.user:
+        if destination.party.startswith("endpoint/") and introduced.uri.user and introduced is not UNNAMED:
             request.headers["P-Asserted-Identity"] = [str(introduced)]  # RFC 3325: phones of ours trust us
         for name, value in destination.headers:
             request.add(name, value)

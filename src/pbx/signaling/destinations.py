@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pbx.config.config import Config
 from pbx.errors import Unreachable
 from pbx.signaling.contract import AUTO_ANSWER, Destination, Introduction
-from pbx.signaling.presentation import presented
+from pbx.signaling.presentation import UNNAMED, presented, wants_privacy
 from pbx.signaling.trunk import Trunks
 from pbx.sip.location import Location
 from pbx.sip.uri import Uri
@@ -38,7 +39,10 @@ class Destinations:
         """
         room, _, name = target.partition("/")
         if room == "endpoint":
-            return self.endpoint(name)
+            found = self.endpoint(name)
+            if wants_privacy(_headers_of(leg)):
+                return [replace(d, from_=UNNAMED, headers=(*d.headers, ("Privacy", "id"))) for d in found]
+            return found
         if room == "trunk":
             return [self._trunk(name, number, leg, caller)]
         raise Unreachable(f"no such target: {target}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pbx.config.config import Config
 from pbx.signaling.limits import MAX_SOURCES, BackOff
+from pbx.signaling.presentation import is_anonymous
 from pbx.sip.digest import Credentials, Nonces, Secret, challenges, parse_credentials, verify
 from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.stack import Admitted, Ids
@@ -152,6 +153,8 @@ class AccountGate:
         self, request: Request, flow: Flow, account: Account | None, credentials: Credentials, now: float
     ) -> Admitted | Response | None:
         user = credentials.username
+        if account is None and request.method != "REGISTER" and is_anonymous(request.from_):
+            account = self._accounts.get(user)  # a phone that hides its number proves itself all the same
         secret = account.secret if account is not None and account.number == user else None
         algorithms = account.algorithms if account is not None else self._algorithms
         right = verify(credentials, secret, request.method, algorithms, request.body)

@@ -15,6 +15,9 @@ ANONYMOUS = "anonymous"
 PASSED_ON = ("Diversion", "History-Info")  # how the call came here is told to who gets it next
 
 
+UNNAMED = NameAddr(Uri("sip", ANONYMOUS, "anonymous.invalid"), "Anonymous")  # RFC 3323 4.1.1.3
+
+
 @dataclass(frozen=True, slots=True)
 class Presented:
     """The From of a call that goes out, and the headers beside it."""
@@ -36,6 +39,11 @@ def asserted_caller(request: Request, *, trusted: bool) -> NameAddr:
                 except ParseError:
                     continue
     return request.from_
+
+
+def is_anonymous(sender: NameAddr) -> bool:
+    """Whether a From names nobody (RFC 3323 §4.1.1.3)."""
+    return sender.uri.user.lower() == ANONYMOUS
 
 
 def wants_privacy(headers: dict[str, list[str]]) -> bool:
@@ -61,7 +69,7 @@ def presented(
     headers = [("P-Asserted-Identity", f"<{own}>")]
     from_ = NameAddr(own, name if shown == number else "")
     if spec.privacy and wants_privacy(came):
-        from_ = NameAddr(Uri("sip", ANONYMOUS, "anonymous.invalid"), "Anonymous")
+        from_ = UNNAMED
         headers.append(("Privacy", "id"))
     for header in PASSED_ON:
         headers += [(header, value) for value in came.get(header, ())]

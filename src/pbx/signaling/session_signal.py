@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbx.errors import LocalProtocolError
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
-from pbx.signaling.presentation import asserted_caller
+from pbx.signaling.presentation import asserted_caller, is_anonymous
 from pbx.sip import outputs as out
 from pbx.sip.headers import NameAddr
 from pbx.sip.invite import Phase, Session
@@ -27,12 +27,14 @@ def introduction_of(session: Session, tokens: Mapping[str, str]) -> Introduction
     """Read what an INVITE says about its caller."""
     request = session.request
     caller = asserted_caller(request, trusted=session.source.startswith("trunk/"))  # RFC 3325: from trunks only
-    dialled = request.uri.user
+    dialled = request.dialled
+    room, _, account = session.source.partition("/")
+    hidden = room == "endpoint" and is_anonymous(caller)  # for those who are called; not for us, nor for the record
     replaced = session.replaces.owner if session.replaces is not None else None
     return Introduction(
         source=session.source,
-        caller=caller.uri.user,
-        caller_name=caller.name,
+        caller=account if hidden else caller.uri.user,
+        caller_name="" if hidden else caller.name,
         dialled=request.to.uri.user if dialled in tokens else dialled,  # to our registration: the number is in To
         did=request.to.uri.user,
         sip_call_id=request.call_id,

@@ -48,6 +48,8 @@ _ODD_CASE = (
 )
 _KNOWN = {name.lower(): name for name in (*COMPACT.values(), *_ODD_CASE)} | COMPACT
 
+# In a display name without quotes also letters of any language, and brackets: phones' users type what they like.
+_WORD = re.compile(r"[A-Za-z0-9\-.!%*_+`'~()/&#:=?\[\]{}|$^\u0080-\U0010ffff]+")
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
@@ -215,7 +217,7 @@ def _parse_address(text: str) -> NameAddr:
         return NameAddr(parse_uri(spec.rstrip()), name, split_params(params) if semicolon else ())
     if bracket > 0:
         name = text[:bracket].strip()
-        if not all(_TOKEN.fullmatch(part) for part in name.split()):
+        if not all(_WORD.fullmatch(part) for part in name.split()):
             raise ParseError(f"the display name needs quotes: {text[:60]!r}")
     end = text.find(">", bracket)
     if end < 0:

@@ -182,7 +182,7 @@ def _binding(contact: NameAddr, request: Request, flow: Flow, wall_s: float, exp
         expires_at=wall_s + expires_s,
         user_agent=(request.get("User-Agent") or "")[:80],
         instance=(contact.param("+sip.instance") or "").strip('"'),
-        reg_id=whole(contact.param("reg-id")) or 0,
+        reg_id=(whole(contact.param("reg-id")) or 0) if "outbound" in request.tokens("Supported") else 0,  # 5626 6
         path=tuple(request.values("Path")),
         q=q,
         registered_at=wall_s,

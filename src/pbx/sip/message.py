@@ -57,6 +57,8 @@ REASONS: Final[dict[int, str]] = {
 }  # fmt: skip
 
 
+_MARKS = re.compile("[-.()]")  # that make a number easier to read
+_PHONE = re.compile("[+]?[0-9*#]+")
 _LINE_ENDS = re.compile("[\\r\\n]+")
 _CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f]")
 
@@ -171,7 +173,7 @@ class Message:
         if not self.body:
             return None
         kind = self.content_type
-        if kind == "application/sdp":
+        if kind == "application/sdp" or (not kind and self.body.startswith(b"v=0")):  # 7.4.1: some do not say
             return self.body
         return sdp_part(self.get("Content-Type") or "", self.body) if kind.startswith("multipart/") else None
 
@@ -205,6 +207,16 @@ class Request(Message):
         """
         return parse_uri(self.uri_text)
 
+    @property
+    def dialled(self) -> str:
+        """The number that is called: a telephone number without its parameters and marks (RFC 3966 §5.1.1)."""
+        uri = self.uri
+        number, marked, _ = uri.user.partition(";")
+        plain = _MARKS.sub("", number)
+        if uri.scheme == "tel" or ((marked or uri.param("user") == "phone") and _PHONE.fullmatch(plain)):
+            return plain
+        return uri.user
+
     def check_addresses(self) -> None:
         """Parse what every request is read for.
 
@@ -213,6 +225,9 @@ class Request(Message):
         _ = self.via, self.from_, self.to, self.max_forwards
         if self.method != "REGISTER" and "Contact" in self.headers:
             _ = self.contacts
+        if "Record-Route" in self.headers:
+            for value in self.values("Record-Route"):
+                parse_address(value)  # what we send inside the dialog has to go by it
 
     @property
     def max_forwards(self) -> int:

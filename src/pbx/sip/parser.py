@@ -26,7 +26,10 @@ def parse_message(data: bytes) -> Request | Response:
     :raises ParseError: with the status to answer; the error's ``partial`` holds what could be read of a request.
     """
     head, body = split_head(data)
-    text = head.decode("utf-8", "surrogateescape")
+    try:
+        text = head.decode()
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")  # gateways of old; half characters would break whatever writes them down
     if "\n " in text or "\n\t" in text:
         text = re.sub(r"\r?\n[ \t]+", " ", text)  # 7.3.1: folded lines
     lines = text.split("\r\n") if "\r\n" in text else text.split("\n")

@@ -23,8 +23,8 @@ def unescape(text: str) -> str:
         return text
     raw = _ESCAPE.sub(lambda m: chr(int(m.group(1), 16)), text)
     try:
-        return raw.encode("latin-1").decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
+        return raw.encode("latin-1").decode()
+    except UnicodeError:  # no UTF-8, so Latin-1
         return raw
 
 

@@ -20,6 +20,7 @@ import orjson
 from pbx.errors import StoreError
 from pbx.events import Event, LogDropped, Logged
 from pbx.store.schema import migrate
+from pbx.writable import writable
 
 log = logging.getLogger(__name__)
 
@@ -260,7 +261,10 @@ def insertion(batch: Sequence[Logged], run: int) -> tuple[str, list[object]]:
     """Return the statement that adds up to MOST_ROWS events, and its values; rows that are missing are NULL."""
     values: list[object] = [run]
     for seq, at_utc, at_mono, event in batch:
-        data = orjson.dumps(event.payload()).decode()
+        try:
+            data = orjson.dumps(event.payload()).decode()
+        except TypeError:  # a text that cannot be written: one event must not stop the log
+            data = orjson.dumps(writable(event.payload()), default=repr).decode()
         values += (seq, at_utc, at_mono, event.KIND, event.VERSION, event.call_id, event.leg_id, data)
     rows = 1 << max(3, (len(batch) - 1).bit_length())  # few sizes, so that SQLite prepares few statements
     values += [None] * (COLUMNS * (rows - len(batch)))

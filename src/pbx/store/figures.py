@@ -19,7 +19,7 @@ DROP_S = 60.0  # a call back so soon after one that we dropped is the same matte
 WITHHELD = frozenset(("", "anonymous", "unavailable", "restricted", "unknown"))
 KINDS = (
     "queue.entered", "queue.left", "queue.served", "offer.made", "offer.ended", "agent.state", "server.started",
-    "call.disposition", "survey.answered", "callback.changed",
+    "leg.transferred", "call.disposition", "survey.answered", "callback.changed",
 )  # fmt: skip
 
 Bounds = Callable[[float], float]  # an instant to the begin of its interval
@@ -32,6 +32,7 @@ class AgentSums:
 
     offers: dict[str, int] = field(default_factory=dict)  # by outcome
     seconds: dict[str, float] = field(default_factory=dict)  # by state
+    transferred: int = 0  # queue calls sent on; one that came back is none
 
     def row(self) -> Row:
         answered = self.offers.get("answered", 0)
@@ -40,7 +41,9 @@ class AgentSums:
         return {
             "answered": answered,
             **{outcome: self.offers.get(outcome, 0) for outcome in ("missed", "declined", "failed", "cancelled")},
+            "transferred": self.transferred,
             "answer_rate": _share(answered / counted if counted else None),
+            "transfer_rate": _share(self.transferred / answered if answered else None),
             "aht_s": round(work_s / answered, 1) if answered else None,
             "occupancy": _share(occupancy(self.seconds)),
             "utilisation": _share(utilisation(self.seconds)),
@@ -53,10 +56,17 @@ def agents(log: Iterable[Logged], until_utc: float, begin_of: Bounds) -> list[Ro
     """Return a row an interval and agent."""
     entries = list(log)
     found: dict[tuple[float, str], AgentSums] = {}
+    sent: dict[str, AgentSums] = {}  # by call: whose transfer may yet come back
     for entry in entries:
-        if isinstance(entry.event, ev.OfferEnded):
-            offers = found.setdefault((begin_of(entry.at_utc), entry.event.agent), AgentSums()).offers
-            offers[entry.event.outcome] = offers.get(entry.event.outcome, 0) + 1
+        event = entry.event
+        if isinstance(event, ev.OfferEnded):
+            offers = found.setdefault((begin_of(entry.at_utc), event.agent), AgentSums()).offers
+            offers[event.outcome] = offers.get(event.outcome, 0) + 1
+        elif isinstance(event, ev.QueueServed) and event.by == "transfer":
+            sent[event.call_id] = sums = found.setdefault((begin_of(entry.at_utc), event.agent), AgentSums())
+            sums.transferred += 1
+        elif isinstance(event, ev.LegTransferred) and event.outcome == "returned" and event.call_id in sent:
+            sent.pop(event.call_id).transferred -= 1
     for spell in spells(entries, until_utc):
         for began, seconds in _cut(spell.began_utc, spell.ended_utc, begin_of):
             spent = found.setdefault((began, spell.agent), AgentSums()).seconds

@@ -5,6 +5,7 @@ Events of no call are in no index by call, so a question by call says ``call_id 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,8 @@ import aiosqlite
 from pbx.events import Logged
 from pbx.store.cdr import RECORD_KINDS, CallRecord, call_record
 from pbx.store.export import decoded
+
+LAST_CALLER_S = 30 * 86_400.0  # who called before that is not called back
 
 
 class Reader:
@@ -93,15 +96,15 @@ class Reader:
             (seq, limit),
         )
 
-    async def last_caller(self, endpoint: str, since_utc: float) -> str:
-        """Return the number that called an endpoint last, "" for none since then."""
+    async def last_caller(self, endpoint: str) -> str:
+        """Return the number that called an endpoint last, "" for none in LAST_CALLER_S."""
         assert self._database is not None
         rows = await self._database.execute_fetchall(
             """SELECT json_extract(data, '$.caller') FROM events
                WHERE kind = 'leg.created' AND at_utc >= ? AND instr(data, ?)
                AND json_extract(data, '$.direction') = 'out'
                AND coalesce(json_extract(data, '$.caller'), '') NOT IN ('', ?) ORDER BY at_utc DESC LIMIT 1""",
-            (since_utc, f'"party":"endpoint/{endpoint}"', endpoint),
+            (time.time() - LAST_CALLER_S, f'"party":"endpoint/{endpoint}"', endpoint),
         )
         return next((str(row[0]) for row in rows), "")
 
