@@ -153,3 +153,41 @@ def test_a_greeting_that_was_recorded_by_phone_is_heard_by_the_next_caller(desk:
     samples, rate_hz = heard(carol.heard())
     assert loudness(samples[: int(1.2 * rate_hz)], rate_hz, 1000.0) > 0.8  # bob's voice
     carol.hang_up()
+
+
+def test_a_phone_forwards_its_calls_by_code_and_is_not_disturbed(desk: LiveServer, desk_phone: Make) -> None:
+    alice, bob = desk_phone("1001", 440.0), desk_phone("1002", 1000.0)
+    dave = desk_phone("1004", 700.0, answer="auto")
+    code(alice, "*721004")
+    wait_for(lambda: settings(desk)[-1:] == [("forward-all", "1004")], 10, lambda: f"{settings(desk)}")
+    bob.dial("1001")
+    dave.wait("CALL_ESTABLISHED")  # where alice is not
+    bob.wait("CALL_ESTABLISHED")
+    assert not [kind for kind in alice.kinds() if kind == "CALL_INCOMING"]
+    bob.hang_up()
+    dave.wait("CALL_CLOSED")
+    code(alice, "*73")
+    code(alice, "*78")
+    wait_for(lambda: settings(desk)[-2:] == [("forward-all", ""), ("dnd", "on")], 10, lambda: f"{settings(desk)}")
+    since = len(bob.events)
+    bob.dial("1001")  # her mailbox answers at once
+    bob.wait("CALL_ESTABLISHED", since=since)
+    assert not [kind for kind in alice.kinds() if kind == "CALL_INCOMING"]
+    bob.hang_up()
+    code(alice, "*79")
+    wait_for(lambda: settings(desk)[-1:] == [("dnd", "off")], 10, lambda: f"{settings(desk)}")
+    bob.dial("1001")
+    alice.wait("CALL_INCOMING")
+    bob.hang_up()
+
+
+def code(phone: Baresip, dialled: str) -> None:
+    """Dial a code, hear it confirmed, and wait until the system hangs up."""
+    since = len(phone.events)
+    phone.dial(dialled)
+    phone.wait("CALL_ESTABLISHED", since=since)
+    phone.wait("CALL_CLOSED", limit_s=15, since=since)
+
+
+def settings(server: LiveServer) -> list[tuple[str, str]]:
+    return [(e.what, e.value) for e in events(server, ev.EndpointSet)]  # type: ignore[attr-defined]
