@@ -13,6 +13,7 @@ from typing import Any
 
 from pbx import events as ev
 from pbx.api.why import why
+from pbx.housekeeping import settle_collector
 from pbx.store.database import Log
 from pbx.store.families import Seats, families
 from pbx.store.reader import Reader
@@ -116,7 +117,8 @@ def _ingest(saturated: bool) -> dict[str, Any]:
 
 
 def _latency(per_s: int) -> dict[str, Any]:
-    """How late the loop answers while so many events a second are written."""
+    """How late the loop answers while so many events a second are written; the collector set as the server sets it."""
+    settle_collector()
 
     async def work(path: Path) -> list[float]:
         loop = asyncio.get_running_loop()

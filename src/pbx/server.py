@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import importlib
 import logging
 import os
@@ -34,7 +33,7 @@ from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import PbxError
 from pbx.furnishing import furnish, media_wishes
-from pbx.housekeeping import Housekeeping
+from pbx.housekeeping import Housekeeping, settle_collector
 from pbx.keeping import Keeping
 from pbx.lamps import light
 from pbx.media.engine import Engine
@@ -230,9 +229,7 @@ class Server:
         opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
         for module in ("bridge", "dial"):  # imported where they are used: not while the first caller waits
             importlib.import_module(f"pbx.call.{module}")
-        gc.collect()
-        gc.freeze()  # what lives for ever needs no looking at
-        gc.set_threshold(2_000, 20, 200)  # transactions live for 32 s: looking at all of them often is 15 % of a call
+        settle_collector()
         if self.log.unclean:
             log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
         log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
