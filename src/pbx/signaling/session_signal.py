@@ -152,8 +152,6 @@ class SessionSignal:
             uri = uri.with_user(contacts[0].uri.user)  # behind the same proxy: a Contact alone sends us nowhere
         elif status == 488 and (offer := self.events.another_offer()) is not None:
             retry.sdp = offer
-        elif failed.response is None and self._went_by_stream(flow):
-            pass  # it broke under a large INVITE: the datagram after all (§18.1.1)
         elif (status == 408 or 500 <= status < 600) and retry.flows:
             flow = retry.flows.pop(0)
             uri = uri if retry.destination.routes else uri.at(flow.remote)
@@ -165,10 +163,6 @@ class SessionSignal:
         self.session.owner = self
         self.hurry()
         return True
-
-    def _went_by_stream(self, flow: Flow) -> bool:
-        client = self.session.client
-        return client is not None and flow.transport == "udp" and client.flow.transport != "udp"
 
     @property
     def flow(self) -> Flow:
