@@ -22,6 +22,7 @@ def offer(*media: str, address: str = "192.0.2.9", session: str = "") -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode()
 
 
+KEYED = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "QUJD" * 10
 AUDIO = "m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000"
 
 
@@ -75,6 +76,38 @@ def test_two_audio_streams_take_the_first_that_is_on() -> None:
     text, agreed = answer_to(offer("m=audio 0 RTP/AVP 8", "m=audio 4002 RTP/AVP 0"))
     assert agreed.remote == ("192.0.2.9", 4002)
     assert [m.port for m in parse_description(text).media] == [0, 5000]
+
+
+@pytest.mark.parametrize(
+    ("media", "srtp", "place"),
+    [
+        (["m=audio 4000 RTP/SAVP 8", f"{KEYED}|1:4", AUDIO], "optional", 1),
+        ([AUDIO, "m=audio 4002 RTP/SAVP 8", KEYED], "required", 1),
+        (["m=audio 4000 RTP/SAVP 8", KEYED, AUDIO], "off", 1),
+        (["m=audio 4000 RTP/SAVP 8", KEYED, AUDIO], "optional", 0),
+        (["m=audio 4000 RTP/AVP 18", AUDIO], "off", 1),
+        (["m=audio 4000 RTP/AVP 8", "c=IN IP6 2001:db8::1", AUDIO], "off", 1),
+        (["m=audio 9 UDP/TLS/RTP/SAVPF 8", "a=fingerprint:sha-256 AA", AUDIO], "optional", 1),
+    ],
+)  # fmt: skip
+def test_of_several_audio_streams_the_first_that_fits_is_taken(media: list[str], srtp: str, place: int) -> None:
+    """Phones that would rather encrypt offer RTP/SAVP and RTP/AVP; those of both families an address of each."""
+    text, agreed = answer_to(offer(*media), srtp=srtp, make_key=make_key)
+    assert agreed.layout.place == place
+    assert [m.port for m in parse_description(text).media] == ([0, 5000] if place else [5000, 0])
+
+
+def test_a_stream_of_the_other_family_alone_goes_where_the_signalling_comes_from() -> None:
+    text = offer("m=audio 4000 RTP/AVP 8", "c=IN IP6 2001:db8::1")
+    assert answer_to(text, peer="198.51.100.7")[1].remote == ("198.51.100.7", 4000)
+
+
+@pytest.mark.parametrize(
+    ("said", "ptime_ms"), [("a=maxptime:10", 10), ("a=maxptime:30", 20), ("a=ptime:40 a=maxptime:25", 20),
+                           ("a=ptime:30", 30), ("a=ptime:7", 20), ("a=maxptime:5", 20)],
+)  # fmt: skip
+def test_packets_are_no_longer_than_the_peer_takes(said: str, ptime_ms: int) -> None:
+    assert answer_to(offer(AUDIO, *said.split()))[1].ptime_ms == ptime_ms
 
 
 def test_t38_alone_is_refused_with_488() -> None:

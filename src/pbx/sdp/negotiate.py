@@ -77,10 +77,26 @@ def audio_of(description: Description) -> tuple[int, Media]:
 
     :raises NegotiationError: where there is none.
     """
-    for index, media in enumerate(description.media):
-        if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):
-            return index, media
-    raise NegotiationError("no audio stream that we can take")
+    return audios_of(description)[0]
+
+
+def audios_of(description: Description, address: str = "") -> list[tuple[int, Media]]:
+    """Return the audio streams that are on, and their places: first those that *address* reaches.
+
+    Who would rather, but need not, encrypt may offer two: RTP/SAVP, then RTP/AVP; who has IPv6 and IPv4 as well.
+
+    :raises NegotiationError: where there is none.
+    """
+    found = [
+        (index, media)
+        for index, media in enumerate(description.media)
+        if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE)
+    ]
+    if not found:
+        raise NegotiationError("no audio stream that we can take")
+    if address and len(found) > 1:
+        found.sort(key=lambda one: (":" in one[1].address) != (":" in address))
+    return found
 
 
 def codecs_of(media: Media) -> list[Codec]:
@@ -164,8 +180,7 @@ def make_answer(
     if before is not None and theirs.media and not any(line.port for line in theirs.media):
         off = [_refusal(_line(line), address) for line in theirs.media]
         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
-    place, audio = audio_of(theirs)
-    crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+    place, audio, crypto_in = _choose(theirs, address, codecs, srtp if make_key is not None else "off")
     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
     direction = _both(_direction(theirs, audio), willing)
@@ -219,6 +234,24 @@ def take_answer(
     return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, peer, theirs_first=True)
 
 
+def _choose(theirs: Description, address: str, codecs: Sequence[Codec], srtp: str) -> tuple[int, Media, Crypto | None]:
+    """Return the first audio stream that we can take, its place, and the peer's key.
+
+    :raises NegotiationError: where there is none.
+    """
+    failure: NegotiationError | None = None
+    ours = [codec.name for codec in codecs]
+    for place, audio in audios_of(theirs, address):
+        try:
+            crypto = _their_crypto(audio, srtp)
+        except NegotiationError as error:
+            failure = failure or error
+            continue
+        if _first_of(codecs_of(audio), ours, False) is not None:
+            return place, audio, crypto
+    raise failure or NegotiationError("no codec in common")
+
+
 def _their_crypto(audio: Media, srtp: str) -> Crypto | None:
     """Choose the peer's key, obeying the policy.
 
@@ -270,6 +303,8 @@ def _agree(
     address = _sendable(audio.address, peer)
     ptime = whole(audio.attribute("ptime")) or 0
     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
+    if (most := whole(audio.attribute("maxptime"))) is not None and ptime_ms > most >= 10:
+        ptime_ms = most // 10 * 10
     return Agreed(
         remote=(address, audio.port),
         rtcp=_rtcp(audio, address),
@@ -321,6 +356,8 @@ def _sendable(address: str, peer: str) -> str:
     """
     if address in _UNSPECIFIED:
         return "0.0.0.0"
+    if peer and (":" in address) != (":" in peer):
+        return peer  # a phone of both families that names the one by which it does not talk to us
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

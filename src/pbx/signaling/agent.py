@@ -193,6 +193,7 @@ class UserAgent:
             response = response_to(request, 200, to_tag=self.stack.ids.tag())
             response.headers["Allow"] = [ALLOW]
             response.headers["Accept"] = ["application/sdp"]
+            response.headers["Supported"] = ["replaces, timer, 100rel"]
             response.headers["Allow-Events"] = [", ".join(PACKAGES)]
             self.stack.respond(output.transaction, response, self.now)
         else:
