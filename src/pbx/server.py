@@ -170,7 +170,7 @@ class Server:
             config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
         self.attendance = Attendance(
-            lambda: self.config, self.agent, self.destinations, self.registrar.location, self.log.append
+            lambda: self.config, self.agent, self.destinations, self.location, self.log.append, self.keep_alive
         )
         self.registrar.changed.append(self.attendance.registered)
         self.equipment = furnish(lambda: self.config, self.base, self.log)
