@@ -414,3 +414,23 @@ def test_a_transfer_by_the_phones_own_keys_costs_minutes_whichever_call_it_names
         assert floor.equipment.forwards.left_s("1002", minutes) == 0
 
     on_floor(body)
+
+
+def test_a_caller_who_is_transferred_into_a_queue_is_an_entry_by_transfer() -> None:
+    async def body() -> None:
+        floor = Floor(hotline(), PHONES)
+        customer, _ = floor.call("trunk/line", "1003", "+8613800138000")
+        await asyncio.sleep(3)
+        assert customer.peer is not None
+        floor.press(customer.peer, "##")
+        await asyncio.sleep(0.5)
+        floor.press(customer.peer, "800#")
+        await asyncio.sleep(8)
+        (entered,) = [event for event in floor.log.events if isinstance(event, ev.QueueEntered)]
+        assert (entered.source, entered.caller) == ("transfer", "+8613800138000")
+        assert customer.peer is not None
+        assert customer.peer.party == "endpoint/1002"
+        customer.hangup()
+        await floor.calls.drained()
+
+    on_floor(body)

@@ -73,7 +73,7 @@ def _entry(script: Script, step: QueueStep, spec_name: str, spec: Queue) -> Queu
         closed=bool(spec.hours) and not plan.calendars.open(spec.hours, plan.now),
         ring_s=step.ring_s,
         max_wait_s=step.max_wait_s,
-        source="overflow" if script.queued else "new",
+        source="overflow" if script.queued else "transfer" if script.transferred_by else "new",
         values=script.values,
         notice=() if script.record == "never" else None,
         recording=recording_rule(lambda: plan.config, plan.equipment, spec_name, script.record, script.emit),

@@ -30,6 +30,8 @@ class Entry:
     hold_ms: int = 0
     offers: int = 0
     disposition: str = ""
+    served_by: str = ""  # who ended the conversation: caller, agent, transfer, system
+    served_utc: float | None = None  # when it ended
     dropped_utc: float | None = None  # when we, and not one of both, ended it
 
 
@@ -112,6 +114,7 @@ def follow(found: dict[str, Entry], logged: Logged) -> None:
         else:
             entry.dropped_utc = logged.at_utc if event.by == "system" else None
             entry.talk_ms, entry.hold_ms = event.talk_ms, event.hold_ms
+            entry.served_by, entry.served_utc = event.by, logged.at_utc
 
 
 def sums(
