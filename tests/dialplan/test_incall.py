@@ -498,3 +498,34 @@ def test_a_phones_own_attended_transfer_to_a_queues_agent_loses_nobody() -> None
         assert [one for one, *_ in entries_and_states(floor)[0]] == ["zhang"]
 
     on_floor(body)
+
+
+@pytest.mark.parametrize("number", ["1005", "800"])
+def test_who_hangs_up_before_the_consulted_answers_has_transferred(number: str) -> None:
+    """Nobody is dropped: a phone goes on ringing and the call comes back, a queue takes the customer."""
+
+    async def body() -> None:
+        floor = Floor(hotline(), {**PHONES, "endpoint/1002": Behaviour(answer_after_s=9.0)})
+        customer, _ = floor.call("trunk/line", "1003", "+8613800138000")
+        await asyncio.sleep(3)
+        colleague = customer.peer
+        assert colleague is not None
+        floor.press(colleague, "*2")
+        await asyncio.sleep(0.5)
+        floor.press(colleague, f"{number}#")
+        await asyncio.sleep(5)
+        colleague.hangup()
+        await asyncio.sleep(12)
+        assert customer.state is LegState.UP
+        if number == "800":
+            assert customer.peer is not None
+            assert customer.peer.party == "endpoint/1002"
+            sources = [e.source for e in floor.log.events if isinstance(e, ev.QueueEntered)]
+            assert sources == ["consult", "transfer"]
+        else:
+            assert floor.rung()[-1] == "endpoint/1005"
+        customer.hangup()
+        await floor.calls.drained()
+        assert floor.media.ports == []
+
+    on_floor(body)

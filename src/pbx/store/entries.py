@@ -55,7 +55,10 @@ class QueueSums:
         self.exits[entry.exit] += 1
         self.longest_wait_ms = max(self.longest_wait_ms, entry.wait_ms)
         in_time = entry.wait_ms <= threshold_s * 1000
-        if entry.exit == "answered":
+        if entry.source == "consult":  # somebody asks while their caller waits: no part of a service level
+            self.left_in_time += 1
+            self.wait_ms_of_answered += entry.wait_ms if entry.exit == "answered" else 0
+        elif entry.exit == "answered":
             self.answered_in_time += in_time
             self.wait_ms_of_answered += entry.wait_ms
         elif entry.exit == "abandoned":
