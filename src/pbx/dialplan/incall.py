@@ -113,9 +113,10 @@ async def _consult(leg: Leg) -> None:
         leg.variables["consultation"] = consultation
 
         def changed(one: Leg) -> None:
-            if one.state is LegState.ENDED and not connect(one, consultation) and one.peer is partner:
-                if partner.state is LegState.UP and not consultation.three_way:
-                    blind(one.calls, one, number, routed)  # who was called has not answered yet
+            if one.state is not LegState.ENDED or connect(one, consultation) or one.peer is not partner:
+                return
+            if partner.state is LegState.UP and not consultation.three_way:
+                blind(one.calls, one, number, routed)  # who was called has not answered yet
 
         leg.on_change.insert(0, changed)
         try:
