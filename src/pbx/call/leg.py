@@ -363,6 +363,7 @@ class Leg(Keys):
 
     def _up(self) -> None:
         self.state = LegState.UP
+        self._read_offer = None  # of no use to an answered call
         self.answered_at = self.calls.now
         codec = self.media.agreed.codec.name if self.media is not None and self.media.agreed is not None else ""
         self.calls.emit(ev.LegAnswered(call_id=self.call_id, leg_id=self.leg_id, codec=codec))

@@ -37,6 +37,19 @@ PLAIN = MediaWishes()
 class MediaSide:
     """What one leg offers and has agreed."""
 
+    __slots__ = (
+        "_address",
+        "_keys",
+        "_last",
+        "_session_id",
+        "_version",
+        "agreed",
+        "codecs",
+        "holding",
+        "port",
+        "wishes",
+    )  # fmt: skip
+
     def __init__(
         self,
         port: MediaPort,

@@ -50,6 +50,8 @@ def _progress(output: out.Progress, events: SignalEvents) -> None:
 
 
 def _answered(output: out.Answered, events: SignalEvents) -> None:
+    if isinstance(output.session.owner, SessionSignal):
+        output.session.owner.retry = None  # no other way is needed
     events.on_answered(output.response.sdp, is_offer=not output.session.request.body)
 
 
