@@ -39,8 +39,11 @@ class MediaSide:
 
     __slots__ = (
         "_address",
+        "_hidden",
+        "_insists",
         "_keys",
         "_last",
+        "_peer",
         "_session_id",
         "_version",
         "agreed",
