@@ -1,4 +1,4 @@
-"""What is done when nobody calls: garbage is collected and memory goes back to the system."""
+"""What is done every second, and when nobody calls: garbage is collected, memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import ctypes
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,17 @@ def settle_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 5_000, 1)
+
+
+async def every_second(duties: Sequence[Callable[[], object]]) -> None:
+    """Do each of *duties* once a second; one that fails is told and keeps no other from being done."""
+    while True:
+        await asyncio.sleep(1.0)
+        for duty in duties:
+            try:
+                duty()
+            except Exception:  # a bug of ours: the next second is another try
+                log.exception("while doing what is done every second")
 
 
 class Housekeeping:
