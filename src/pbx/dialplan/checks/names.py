@@ -172,10 +172,10 @@ class _Names:
         for number, endpoint in config.endpoints.items():
             if endpoint.context not in config.contexts:
                 lost.setdefault((endpoint.where_of("context"), endpoint.context), []).append(number)
-        for (where, context), numbers in lost.items():
+        for (where, missing), numbers in lost.items():
             others = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
-            cure = "" if context else 'write context = "…" at it or in [endpoint-defaults]'
-            yield unknown(where, f"context for endpoint {numbers[0]}{others}:", context, config.contexts, cure)
+            cure = "" if missing else 'write context = "…" at it or in [endpoint-defaults]'
+            yield unknown(where, f"context for endpoint {numbers[0]}{others}:", missing, config.contexts, cure)
         for name, trunk in config.trunks.items():
             if trunk.context and trunk.context not in config.contexts:
                 yield unknown(trunk.where_of("context"), f"context for trunk {name}:", trunk.context, config.contexts)
