@@ -76,3 +76,11 @@ def test_agents_have_numbers_of_their_own_and_a_key_one_meaning(tmp_path: Path) 
     )
     assert any(one.startswith("pbx.toml:4:1: error: agents a and b have the same id 7") for one in found)
     assert any(one.startswith("pbx.toml:9:1: warning: queue q: key 1 asks for a callback") for one in found)
+
+
+def test_music_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    text = '[queues.a]\nmusic = "jazz"\n[queues.b]\n'
+    assert any(one.startswith('pbx.toml:2:1: warning: there is no music "jazz"') for one in findings(tmp_path, text))
+    (tmp_path / "prompts" / "music").mkdir(parents=True)
+    (tmp_path / "prompts" / "music" / "jazz.wav").write_bytes(b"")
+    assert not any("no music" in one for one in findings(tmp_path, text))

@@ -67,6 +67,7 @@ class _Names:
             case DialStep():
                 yield from self.targets(step, "dial", step.dial)
                 yield from self.prompts(step, "whisper", step.whisper)
+                yield from self.music(step, step.music)
             case PlayStep():
                 yield from self.prompts(step, "play", step.play)
             case CollectStep():
@@ -111,6 +112,15 @@ class _Names:
                 )
             else:
                 yield unknown(spec.where_of(field), "prompt", name, self._prompts.names, NO_PROMPT)
+
+    def music(self, spec: Spec, name: str) -> Iterator[Finding]:
+        """Find music that is not there: who waits would hear silence."""
+        if name and "{" not in name and not {name, f"music/{name}"} & {"default", *self._prompts.names}:
+            yield warning(
+                spec.where_of("music"),
+                f'there is no music "{name}": who waits hears nothing',
+                f"put {name}.wav into prompts/music, or leave the default",
+            )
 
     def mailboxes(self) -> list[str]:
         own = [number for number, endpoint in self._config.endpoints.items() if endpoint.voicemail is not None]
@@ -228,6 +238,7 @@ class _Names:
                 yield from self.one(queue, "hours", "calendar", queue.hours, config.calendars)
             if queue.survey:
                 yield from self.one(queue, "survey", "survey", queue.survey, config.surveys)
+            yield from self.music(queue, queue.music)
             yield from self.prompts(queue, "notice", queue.notice)
             yield from self.prompts(queue, "whisper", queue.whisper)
             if queue.announce is not None:
