@@ -84,3 +84,14 @@ def test_music_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "prompts" / "music").mkdir(parents=True)
     (tmp_path / "prompts" / "music" / "jazz.wav").write_bytes(b"")
     assert not any("no music" in one for one in findings(tmp_path, text))
+
+
+def test_who_may_supervise_exists_and_so_does_the_right(tmp_path: Path) -> None:
+    found = findings(
+        tmp_path,
+        '[agents.ann]\nid = "1"\nrights = ["supervice"]\nteam = "t"\n[teams.t]\nsupervisors = ["anne", "ann"]\n',
+    )
+    assert any(one.startswith('pbx.toml:3:1: error: no right of agents "supervice"') for one in found)
+    assert [one for one in found if "agent or endpoint" in one] == [
+        'pbx.toml:6:1: error: no agent or endpoint "anne"\n    did you mean "ann"?'
+    ]

@@ -31,6 +31,7 @@ from pbx.dialplan.checks.report import error, unknown, warning
 from pbx.dialplan.prompts import PromptNames
 from pbx.dialplan.walk import every_step, lists_of
 
+AGENT_RIGHTS = ("supervise",)
 GREETINGS = ("unavailable", "busy", "temporary", "none")
 NO_PROMPT = "record it by phone, or bring a file: pbx prompts import FILE as NAME"
 
@@ -270,9 +271,16 @@ class _Names:
                 yield from self.targets(agent, "contact", (agent.contact,))
             if agent.team:
                 yield from self.one(agent, "team", "team", agent.team, config.teams)
+            for right in agent.rights:
+                if right not in AGENT_RIGHTS:
+                    yield unknown(agent.where_of("rights"), "right of agents", right, AGENT_RIGHTS)
             for queue in agent.queues or ():
                 yield from self.one(agent, "queues", "queue", queue, config.queues)
         for team in config.teams.values():
+            for who in team.supervisors:
+                if who not in config.agents and who.removeprefix("endpoint/") not in config.endpoints:
+                    known = (*config.agents, *config.endpoints)
+                    yield unknown(team.where_of("supervisors"), "agent or endpoint", who, known)
             for queue in team.queues:
                 yield from self.one(team, "queues", "queue", queue, config.queues)
 
