@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -53,8 +54,11 @@ def media_wishes(config: Config, party: str) -> MediaWishes:
     """Say how a party's sound travels: its own settings before those of all."""
     own = config.party(party)
     if own is None:
-        return MediaWishes(srtp=config.media.srtp)
-    return MediaWishes(srtp=own.srtp or config.media.srtp, dtmf=own.dtmf)
+        return _wishes(config.media.srtp)
+    return _wishes(own.srtp or config.media.srtp, own.dtmf)
+
+
+_wishes = functools.lru_cache(maxsize=64)(MediaWishes)  # a few, shared by all calls
 
 
 class Shelf:

@@ -16,6 +16,7 @@ from pbx.post import Over, Post
 
 CLEAN_EVERY_S = 3600.0
 DAY_S = 86_400.0
+HEARD = (ev.VoicemailChanged,)
 
 
 class Postroom:

@@ -17,6 +17,7 @@ from pbx import events as ev
 from pbx.alerts import Alerts, Figures, live_figures
 from pbx.api.http import Control
 from pbx.api.pulse import Pulse
+from pbx.apps.desk import HEARD as DESK_HEARD
 from pbx.apps.desk import Desk
 from pbx.apps.desk_store import KeptDesk
 from pbx.apps.mailboxes import FileMailboxes
@@ -39,6 +40,7 @@ from pbx.lamps import light
 from pbx.media.engine import Engine
 from pbx.media.prompts import Prompts
 from pbx.post import Post
+from pbx.postroom import HEARD as POST_HEARD
 from pbx.postroom import Postroom
 from pbx.provision.http import PhoneSettings
 from pbx.reloading import Reloader, checked
@@ -169,7 +171,7 @@ class Server:
             config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
         self.attendance = Attendance(
-            lambda: self.config, self.agent, self.destinations, self.registrar.location, self.log.append
+            lambda: self.config, self.agent, self.destinations, self.location, self.log.append, self.keep_alive
         )
         self.registrar.changed.append(self.attendance.registered)
         self.equipment = furnish(lambda: self.config, self.base, self.log)
@@ -244,7 +246,7 @@ class Server:
         self._opened.push_async_callback(self.post.close)
         if isinstance(boxes := self.equipment.mailboxes, FileMailboxes):
             postroom = Postroom(lambda: self.config, boxes, self.post, self.log.append, time.time)
-            self.log.hear(postroom.take, (ev.VoicemailChanged,))
+            self.log.hear(postroom.take, POST_HEARD)
             postroom.start()
             self._opened.callback(postroom.stop)
         self.alerts = Alerts(lambda: self.config, self._figures, self.post, self.log.append, time.time)
@@ -322,7 +324,7 @@ class Server:
         self.equipment.desk = self.desk
         self.equipment.agent_day = self.today.agent
         self.desk.recording_of = lambda queue: recording_rule(lambda: self.config, self.equipment, queue)
-        self.log.hear(lambda logged: self.desk.observe(logged.event), (ev.LegCreated, ev.LegEnded))
+        self.log.hear(lambda logged: self.desk.observe(logged.event), DESK_HEARD)
         self.attendance.changed.append(self.desk.endpoint_changed)
         self.desk.start()
         self._opened.callback(self.desk.stop)

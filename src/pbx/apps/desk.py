@@ -54,6 +54,9 @@ class Visit(Protocol):
     def offer_callback(self) -> None: ...
 
 
+HEARD = (ev.LegCreated, ev.LegEnded)
+
+
 class Desk(AgentVerbs):
     """One call centre at work. Everything happens on the event loop, one input after the other."""
 

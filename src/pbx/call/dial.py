@@ -52,7 +52,7 @@ class Dial:
         self._asked: list[Leg] = []
         self._legs: list[Leg] = []
         self._winner: Leg | None = None
-        self._won: asyncio.Event = asyncio.Event()
+        self._over: asyncio.Future[None] | None = None  # somebody answered, or nobody is left; while it rings
 
     async def __aenter__(self) -> Leg:
         """Ring and return who answered.
@@ -93,7 +93,7 @@ class Dial:
             self._legs.append(leg)
         try:
             async with asyncio.timeout(self._ring_s):
-                await self._won.wait()
+                await self._decided()
         except TimeoutError:
             await self._last_confirmations()
             if self._winner is None:
@@ -161,12 +161,22 @@ class Dial:
         elif leg.state is LegState.RINGING:
             if self._leg.state is LegState.NEW:
                 self._leg.ring()
-        elif (
-            leg.state is LegState.ENDED
-            and self._winner is None
-            and all(other.state is LegState.ENDED for other in self._legs)
-        ):
-            self._won.set()
+        elif leg.state is LegState.ENDED and self._winner is None and self._all_ended():
+            self._decide()
+
+    async def _decided(self) -> None:
+        """Wait until somebody answered or nobody is left."""
+        if self._winner is None and not self._all_ended():
+            self._over = asyncio.get_running_loop().create_future()
+            await self._over
+            self._over = None
+
+    def _decide(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def _all_ended(self) -> bool:
+        return all(leg.state is LegState.ENDED for leg in self._legs)
 
     def _win(self, leg: Leg) -> None:
         if self._winner is not None:
@@ -174,7 +184,7 @@ class Dial:
         self._winner = leg
         leg.on_change.remove(self._changed)
         self._give_up(ELSEWHERE)
-        self._won.set()
+        self._decide()
 
     def _give_up(self, reason: str) -> None:
         for task in self._confirming:

@@ -7,7 +7,7 @@ who emits them and what is derived. Durations are milliseconds of the monotonic 
 
 from __future__ import annotations
 
-from pbx.events.base import KINDS, Event, Logged, event_from, kind
+from pbx.events.base import KINDS, Event, Listener, Logged, event_from, kind, listen
 from pbx.events.calls import (
     CallAnswered,
     CallEmergency,
@@ -124,6 +124,7 @@ __all__ = [
     "LegRinging",
     "LegTransferred",
     "LegUnbridged",
+    "Listener",
     "LogDropped",
     "Logged",
     "LookupEnded",
@@ -159,4 +160,5 @@ __all__ = [
     "VoicemailSent",
     "event_from",
     "kind",
+    "listen",
 ]

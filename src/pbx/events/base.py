@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
@@ -33,6 +34,25 @@ class Logged(NamedTuple):
     at_utc: float  # seconds since the epoch
     at_mono: float  # monotonic seconds, comparable within one run of the server
     event: Event
+
+
+Listener = Callable[[Logged], None]
+
+
+def listen(by_kind: dict[type[Event], tuple[Listener, ...]], listener: Listener, kinds: Iterable[type[Event]]) -> None:
+    """Add *listener* to those of some kinds; one that would never hear of any is a mistake of ours, told at once.
+
+    :raises ValueError: where none is named, one twice, or something that is no kind of its own, as a base class.
+    """
+    wanted = tuple(kinds)
+    if not wanted:
+        raise ValueError(f"{listener} listens to nothing")
+    for kind in wanted:
+        if KINDS.get(getattr(kind, "KIND", "")) is not kind:
+            raise ValueError(f"{listener} listens to {kind.__name__}, which is no kind of event")
+        if listener in by_kind.get(kind, ()):
+            raise ValueError(f"{listener} would hear of {kind.KIND} twice")
+        by_kind[kind] = (*by_kind.get(kind, ()), listener)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

@@ -17,29 +17,31 @@ if TYPE_CHECKING:
 
 
 class Ties:
-    """What ties a port to others: the truth that the engine's edges follow."""
+    """What ties a port to others: the truth that the engine's edges follow; tuples, for most have a tie or two."""
+
+    __slots__ = ("hearers", "muted", "room", "sources", "taped", "tapers")
 
     def __init__(self) -> None:
-        self.sources: set[Port] = set()
-        self.hearers: set[Port] = set()
+        self.sources: tuple[Port, ...] = ()
+        self.hearers: tuple[Port, ...] = ()
         self.taped: Port | None = None  # on the right-hand channel of what this port records
-        self.tapers: set[Port] = set()  # those who record this one so
+        self.tapers: tuple[Port, ...] = ()  # those who record this one so
         self.room: Room | None = None
         self.muted = False
 
     def cut(self, port: Port) -> None:
         """Untie *port*, whose ties these are, from everybody."""
         for source in self.sources:
-            source.ties.hearers.discard(port)
+            source.ties.hearers = without(source.ties.hearers, port)
         for hearer in self.hearers:
-            hearer.ties.sources.discard(port)
+            hearer.ties.sources = without(hearer.ties.sources, port)
         for taper in self.tapers:
             taper.ties.taped = None
         if self.taped is not None:
-            self.taped.ties.tapers.discard(port)
+            self.taped.ties.tapers = without(self.taped.ties.tapers, port)
         if self.room is not None:
             self.room.members.discard(port)
-        self.sources, self.hearers, self.tapers, self.taped, self.room = set(), set(), set(), None, None
+        self.sources, self.hearers, self.tapers, self.taped, self.room = (), (), (), None, None
 
     def __iter__(self) -> Iterator[Port]:
         yield from self.sources
@@ -49,6 +51,16 @@ class Ties:
             yield self.taped
         if self.room is not None:
             yield from self.room.members
+
+
+def with_(ports: tuple[Port, ...], port: Port) -> tuple[Port, ...]:
+    """Return *ports* and *port*, which is among them once."""
+    return ports if port in ports else (*ports, port)
+
+
+def without(ports: tuple[Port, ...], port: Port) -> tuple[Port, ...]:
+    """Return *ports* less *port*."""
+    return tuple(one for one in ports if one is not port)
 
 
 def company(port: Port) -> set[Port]:

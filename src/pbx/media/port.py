@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pbx import _mix
 from pbx.errors import MediaError
-from pbx.media.company import Ties, bring_together, tell_ties
+from pbx.media.company import Ties, bring_together, tell_ties, with_, without
 from pbx.media.contract import DIGITS, Clip, Coding, MediaPort, PortEvents, PortStats
 from pbx.media.counters import stats_from
 from pbx.media.shard import Shard
@@ -55,6 +55,26 @@ def _coding(wanted: Coding, codecs: Sequence[str]) -> tuple[int, int]:
 class Port:
     """A leg's sockets, and the verbs on them; all run on the event loop's thread and none waits."""
 
+    __slots__ = (
+        "_agreed",
+        "_closed",
+        "_engine",
+        "_final",
+        "_local",
+        "_playing",
+        "_recording",
+        "_token",
+        "_waiting",
+        "_wanted",
+        "consuming",
+        "events",
+        "generation",
+        "index",
+        "moving",
+        "shard",
+        "ties",
+    )
+
     def __init__(
         self, engine: Engine, shard: Shard, generation: int, local: tuple[str, int], events: PortEvents
     ) -> None:
@@ -63,7 +83,7 @@ class Port:
         self.generation = generation  # no other port of any thread has it
         self.ties = Ties()
         self.moving = False
-        self._waiting: list[tuple[int, int, tuple[int, ...]]] = []  # commands, until it has arrived
+        self._waiting: tuple[tuple[int, int, tuple[int, ...]], ...] = ()  # commands, until it has arrived
         self.events = events
         self._engine = engine
         self._local = local
@@ -74,7 +94,7 @@ class Port:
         self._wanted: tuple[int, Sequence[Clip], bool] | None = None  # a play that waits for its files or its codec
         self._playing: dict[int, Clips] = {}  # the engine's until it says that they ended
         self._recording: int | None = None
-        self._final: dict[str, Any] = {}  # its counters when it was closed
+        self._final: dict[str, Any] | None = None  # its counters when it was closed
 
     @property
     def local(self) -> tuple[str, int]:
@@ -97,7 +117,7 @@ class Port:
         if self._closed:
             return
         if self.moving:
-            self._waiting.append((op, token, args))
+            self._waiting = (*self._waiting, (op, token, args))
         else:
             self.shard.put(op, self.index, self.generation, token, *args)
 
@@ -127,7 +147,7 @@ class Port:
             home.free_place(self.index)
             self.index = self.shard.take_place()
             self.shard.put(_mix.OP_ARRIVE, self.index, self.generation, 0, parcel)
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         for op, token, args in waiting:
             self.shard.put(op, self.index, self.generation, token, *args)
         tell_ties(self)
@@ -142,8 +162,10 @@ class Port:
         version, high, low = _words(agreed.remote[0])
         events = NO_EVENTS[agreed.digits] if agreed.events_pt is None else agreed.events_pt
         inband = int(agreed.events_pt is None and agreed.digits == "sound") << 32
+        wide = int(agreed.events_clock_hz == 48_000) << 33
         kinds = (
             inband
+            | wide
             | agreed.codec.payload_type
             | events << 8
             | CODECS.get(agreed.codec.name, 0) << 16
@@ -176,22 +198,22 @@ class Port:
         if self._closed or other.closed:
             return
         bring_together(self, other)
-        self.ties.sources.add(other)
-        other.ties.hearers.add(self)
+        self.ties.sources = with_(self.ties.sources, other)
+        other.ties.hearers = with_(other.ties.hearers, self)
         if not self.moving and not other.moving:
             self.post(_mix.OP_HEAR, other.index, other.generation)
 
     def unhear(self, other: MediaPort) -> None:
         assert isinstance(other, Port)
-        self.ties.sources.discard(other)
-        other.ties.hearers.discard(self)
+        self.ties.sources = without(self.ties.sources, other)
+        other.ties.hearers = without(other.ties.hearers, self)
         if not self.moving and not other.moving:
             self.post(_mix.OP_UNHEAR, other.index, other.generation)
 
     def deaf(self) -> None:
         for source in self.ties.sources:
-            source.ties.hearers.discard(self)
-        self.ties.sources.clear()
+            source.ties.hearers = without(source.ties.hearers, self)
+        self.ties.sources = ()
         if not self.moving:
             self.post(_mix.OP_DEAF)
 
@@ -316,12 +338,12 @@ class Port:
     def _tape(self, other: Port | None) -> None:
         """Be tied to whoever is on the right-hand channel of what is recorded here."""
         if self.ties.taped is not None:
-            self.ties.taped.ties.tapers.discard(self)
+            self.ties.taped.ties.tapers = without(self.ties.taped.ties.tapers, self)
         self.ties.taped = None
         if other is not None and not other.closed:
             bring_together(self, other)
             self.ties.taped = other
-            other.ties.tapers.add(self)
+            other.ties.tapers = with_(other.ties.tapers, self)
 
     def pause_recording(self, on: bool) -> None:
         self.post(_mix.OP_PAUSE, int(on))
@@ -333,7 +355,8 @@ class Port:
     # ---- the rest --------------------------------------------------------------------------------------------------
 
     def stats(self) -> PortStats:
-        return stats_from(self._final if self._closed or self.moving else self._engine.counters_of(self))
+        final = self._final if self._closed or self.moving else None
+        return stats_from(self._engine.counters_of(self) if final is None else final)
 
     def close(self) -> None:
         """Give the sockets back; the number rests before it is used again."""

@@ -19,7 +19,7 @@ from pbx.sip.prack import ReliableClient, ReliableServer
 from pbx.sip.reinvite import Renegotiation
 from pbx.sip.repeat import Repeater
 from pbx.sip.session_timer import SessionClock, SessionExpires, agree_as_server
-from pbx.sip.transaction import T2_S, ClientTransaction, ServerTransaction
+from pbx.sip.transaction import ANSWERED, NOBODY, T2_S, ClientTransaction, ServerTransaction
 from pbx.sip.ways import return_flow
 
 if TYPE_CHECKING:
@@ -207,6 +207,9 @@ class Held:
         if self.phase in (Phase.UP, Phase.ENDED):
             kept = {name: values for name, values in self.request.headers.items() if name in _LASTING}
             self.request = Request(self.request.method, self.request.uri_text, kept)
+            self.server = None
+            if self.client is not None:
+                self.client.request, self.client.user = ANSWERED, NOBODY
 
     def on_server_timeout(self, transaction: ServerTransaction, now: float) -> None:
         """Nobody acknowledged our failure response, or it cannot be sent: nothing is left to do."""

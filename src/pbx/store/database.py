@@ -18,7 +18,7 @@ from pathlib import Path
 import orjson
 
 from pbx.errors import StoreError
-from pbx.events import Event, LogDropped, Logged
+from pbx.events import Event, Listener, LogDropped, Logged, listen
 from pbx.store.schema import migrate
 from pbx.writable import writable
 
@@ -30,7 +30,6 @@ MOST_ROWS = 256  # of one statement; SQLite takes 500
 COLUMNS = 8  # of a row, the run apart
 
 Statement = tuple[str, tuple[object, ...]]
-Listener = Callable[[Logged], None]
 
 
 class Log:
@@ -107,16 +106,18 @@ class Log:
         if not self._woken:
             self._woken = True
             self._wake.set()
-        for listen in self.listeners:
-            listen(logged)
-        for listen in self._by_kind.get(type(event), ()):
-            listen(logged)
+        for tell in self.listeners:
+            tell(logged)
+        for tell in self._by_kind.get(type(event), ()):
+            tell(logged)
         return self._seq
 
     def hear(self, listener: Listener, kinds: Iterable[type[Event]]) -> None:
-        """Let *listener* hear of some kinds alone: most events of a call are of no interest to most."""
-        for kind in kinds:
-            self._by_kind[kind] = (*self._by_kind.get(kind, ()), listener)
+        """Let *listener* hear of some kinds alone: most events of a call are of no interest to most.
+
+        :raises ValueError: where it would hear of nothing, or twice of the same.
+        """
+        listen(self._by_kind, listener, kinds)
 
     def unhear(self, listener: Listener) -> None:
         """Tell *listener* no more of what it wanted to hear."""
@@ -291,13 +292,12 @@ class MemoryLog:
     def append(self, event: Event) -> int:
         logged = Logged(len(self.entries) + 1, self._wall(), self._mono(), event)
         self.entries.append(logged)
-        for listen in (*self.listeners, *self._by_kind.get(type(event), ())):
-            listen(logged)
+        for tell in (*self.listeners, *self._by_kind.get(type(event), ())):
+            tell(logged)
         return logged.seq
 
     def hear(self, listener: Listener, kinds: Iterable[type[Event]]) -> None:
-        for kind in kinds:
-            self._by_kind[kind] = (*self._by_kind.get(kind, ()), listener)
+        listen(self._by_kind, listener, kinds)
 
     async def durable(self, seq: int | None = None) -> None:
         return

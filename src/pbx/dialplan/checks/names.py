@@ -190,9 +190,9 @@ class _Names:
         for name, trunk in config.trunks.items():
             if trunk.context and trunk.context not in config.contexts:
                 yield unknown(trunk.where_of("context"), f"context for trunk {name}:", trunk.context, config.contexts)
-        for context in config.contexts.values():
-            for included in context.include:
-                yield from self.one(context, "include", "context", included, config.contexts)
+        for spec in config.contexts.values():
+            for included in spec.include:
+                yield from self.one(spec, "include", "context", included, config.contexts)
         for endpoint in config.endpoints.values():
             if endpoint.site:
                 yield from self.one(endpoint, "site", "trunk", endpoint.site, config.trunks)
