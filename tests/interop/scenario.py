@@ -90,8 +90,8 @@ class Side:
 
     # ---- running ---------------------------------------------------------------------------------------------------
 
-    def run(self, directory: Path, name: str, port: int, *more: str) -> Sipp:
-        """Start SIPp with it, for one call."""
+    def run(self, directory: Path, name: str, port: int, *more: str, seconds: int = 10) -> Sipp:
+        """Start SIPp with it, for one call that may take so many *seconds*."""
         directory.mkdir(parents=True, exist_ok=True)
         known = f'<Reference variables="{",".join(self._names)}"/>' if self._names else ""
         steps = "\n".join(self._steps)
@@ -99,7 +99,7 @@ class Side:
         path.write_text(
             f'<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="{name}">\n{steps}\n{known}\n</scenario>'
         )
-        return Sipp(directory, name, "-sf", str(path), "-p", str(port), "-m", "1", "-timeout", "10",
+        return Sipp(directory, name, "-sf", str(path), "-p", str(port), "-m", "1", "-timeout", str(seconds),
                     "-timeout_error", *more, "127.0.0.1:5060")  # fmt: skip
 
 
@@ -163,6 +163,16 @@ class Caller(Side):
 
     def hangs_up(self) -> Self:
         return self.inside("BYE").gets(200)
+
+    def is_asked(self, method: str, *, has: str = "") -> Self:
+        """Get a request inside the dialog, to be answered later, whatever comes before."""
+        return self.gets(method, has=has, keep="via=Via from=From to=To cseq=CSeq")
+
+    def says(self, status: int, *headers: str, body: str = "") -> Self:
+        """Answer what was asked."""
+        contact = "Contact: <sip:caller@[local_ip]:[local_port]>"
+        lines = [f"SIP/2.0 {status} Because", *(f"{n}:[${n.lower()}]" for n in ("Via", "From", "To", "CSeq"))]
+        return self._send([*lines, "[last_Call-ID:]", contact, *headers], body)
 
 
 class Called(Side):

@@ -40,6 +40,7 @@ LINES = {
     **{f"plain{n}": "" for n in range(8)},
     "obey": 'redirects = "obey"',
     "refuse": 'redirects = "refuse"',
+    "long": "",
     "known": 'user = "us"\nsecret = "only-for-tests"',
 }
 OTHER = "m=video 40000 RTP/AVP 96\na=rtpmap:96 H264/90000"
@@ -56,6 +57,7 @@ class Flows:
         self._directory = directory
         self._lines = list(LINES)
         self._running: list[tuple[str, Sipp]] = []
+        self._long: list[tuple[str, Sipp]] = []
         self._free: list[str] = []
         file = self.server.directory / "pbx.toml"
         lines = [LINE.format(n=n, name=name, port=7000 + n, more=more) for n, (name, more) in enumerate(LINES.items())]
@@ -77,17 +79,28 @@ class Flows:
     def start(self, name: str, side: Side, port: int, number: str) -> None:
         self._running.append((name, side.run(self._directory, name, port, "-s", number)))
 
-    def finish(self) -> None:
+    def begin_long(self, caller: Caller, called: Called, line: str) -> None:
+        """Start a call of a minute beside everything else; :meth:`finish_long` judges it."""
+        n = self._lines.index(line)
+        for name, side, port in (("called-long", called, 7000 + n), ("caller-long", caller, 7100 + n)):
+            self._long.append((name, side.run(self._directory, name, port, "-s", f"8{n:03}", seconds=90)))
+
+    def finish_long(self) -> None:
+        self._running, self._long = self._long, []
+        self.finish(90)
+
+    def finish(self, seconds: float = 30) -> None:
         """Wait for all of them, and judge."""
         wrong = []
         for name, sipp in self._running:
-            sipp.process.wait(30)
+            sipp.process.wait(seconds)
             if sipp.counts().get("Successful call") != 1 or sipp.counts().get("Failed call"):
                 wrong.append(f"{name}: {sipp.counts()}\n{sipp.errors()}")
         self.stop()
         assert not wrong, "\n".join(wrong)
-        wait_for(lambda: self.server.ask("/v1/calls") == [], 5, lambda: str(self.server.ask("/v1/calls")))
-        assert self.server.ask("/v1/status")["media_ports"] == 0
+        others = 1 if self._long else 0
+        wait_for(lambda: len(self.server.ask("/v1/calls")) == others, 5, lambda: str(self.server.ask("/v1/calls")))
+        assert self.server.ask("/v1/status")["media_ports"] == 2 * others
 
     def stop(self) -> None:
         for _, sipp in self._running:
@@ -95,14 +108,32 @@ class Flows:
         self._running.clear()
         self.begin()
 
+    def close(self) -> str:
+        """Stop everything; return what the server logged."""
+        self._running += self._long
+        self.stop()
+        return self.server.stop()
+
+
+def refreshed() -> tuple[Caller, Called]:
+    """A session of 90 s: we refresh it for the caller, into glare; the called side promises to, and does not."""
+    timed, again = "Session-Expires: 90;refresher=uas", "Session-Expires: 90;refresher=uac"
+    caller = Caller("long").calls("Supported: timer", timed).is_answered(has=timed)
+    caller.is_asked("INVITE", has=again).inside("INVITE", "Supported: timer", body=sdp(version=2)).gets(491).refused()
+    caller.says(491).gets("ACK")  # both had begun at once; we try again when some time is over
+    caller.is_asked("INVITE", has=again).says(200, again, "Require: timer", body=sdp(version=2)).gets("ACK")
+    called = Called().is_called().rings().picks_up("Session-Expires: 90;refresher=uas", "Require: timer")
+    return caller.gets("BYE").answers(200), called.gets("BYE").answers(200)
+
 
 @pytest.fixture(scope="module")
 def all_flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flows]:
     with network():
         made = Flows(tmp_path_factory.mktemp("flows"))
         made.server.start()
+        made.begin_long(*refreshed(), "long")
         yield made
-        log = made.server.stop()
+        log = made.close()
         assert "Traceback" not in log, log[-3000:]
 
 
@@ -359,3 +390,8 @@ def test_what_belongs_to_no_call_is_told_so(flows: Flows) -> None:
         stray.sends(method, "Event: nothing", "Refer-To: <sip:1@127.0.0.1>", to=PLAIN_TO).gets(status, has=header)
     flows.add(stray, None)
     flows.finish()
+
+
+def test_a_session_is_refreshed_through_glare_and_one_that_nobody_refreshes_ends(flows: Flows) -> None:
+    """Begun with the module: the refresh comes after 45 s, the end after 60 (RFC 4028 §10)."""
+    flows.finish_long()
