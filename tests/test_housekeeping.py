@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pbx.housekeeping import BUSY_TRANSACTIONS, Housekeeping
+from pbx.housekeeping import BUSY_TRANSACTIONS, Housekeeping, transactions
 
 
 def test_it_cleans_up_once_when_a_busy_time_is_over() -> None:
@@ -24,3 +24,7 @@ def test_it_cleans_up_once_when_a_busy_time_is_over() -> None:
         assert (told, kept.done) == (["forgot", "packed"], 1)
 
     asyncio.run(main())
+
+
+def test_calls_that_go_on_do_not_keep_it_from_cleaning_up() -> None:
+    assert transactions({"clients": 3, "servers": 4, "dialogs": 2_000, "timers": 9, "merged": 1}) == 7

@@ -34,7 +34,7 @@ from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.errors import PbxError
 from pbx.furnishing import furnish, media_wishes
-from pbx.housekeeping import Housekeeping, settle_collector
+from pbx.housekeeping import Housekeeping, settle_collector, transactions
 from pbx.keeping import Keeping
 from pbx.lamps import light
 from pbx.media.engine import Engine
@@ -141,7 +141,7 @@ class Server:
         gate = self.gate = AccountGate(
             config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed
         )
-        self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
+        self.housekeeping = Housekeeping(lambda: transactions(self.agent.stack.sizes))
         self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
         self.agent.trace = Trace(time.time)
         self.housekeeping.packers.append(self.agent.trace.pack)
