@@ -54,11 +54,11 @@ def native_modules() -> list[Extension]:
 def twin_modules() -> list[Extension]:
     """Return the modules that run plain as well: every .py with a .pxd beside it (see pbx.twins)."""
     found = []
-    for room in ("sip", "sdp"):
-        for types in sorted((HERE / "src/pbx" / room).glob("*.pxd")):
-            source = types.with_suffix(".py")
+    for room in ("pbx", "pbx/sip", "pbx/sdp"):
+        for types in sorted((HERE / "src" / room).glob("*.pxd")):
+            name = f"{room}/{types.stem}"
             # Calls of Python objects gain nothing from -O3, which takes twice as long to compile.
-            found.append(extension(f"pbx.{room}.{source.stem}", f"src/pbx/{room}/{source.name}", "-O2"))
+            found.append(extension(name.replace("/", "."), f"src/{name}.py", "-O2"))
     return found
 
 

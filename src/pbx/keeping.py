@@ -13,6 +13,7 @@ from pbx.store.database import Log
 from pbx.store.keeper import Keeper
 from pbx.store.live_files import LiveFiles
 from pbx.store.reader import Reader
+from pbx.store.recovery import end_interrupted_calls, interrupted_calls
 from pbx.store.today import KINDS, Today
 
 
@@ -33,6 +34,13 @@ class Keeping:
             lambda: self._file(config().records.queue_log), lambda: self._file(config().records.cdr_csv)
         )
         log.listeners.append(self._files.take)  # from the first event on: a crash's ends belong into the files too
+
+    def end_what_is_open(self) -> int:
+        """After a crash: give what was under way an end; return how many calls there were."""
+        if not self._log.unclean:
+            return 0
+        self._files.remember(interrupted_calls(self._log))
+        return end_interrupted_calls(self._log)
 
     async def start(self, reader: Reader) -> None:
         """Read the business day from the log, then follow it."""

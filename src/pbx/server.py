@@ -64,7 +64,6 @@ from pbx.store.bindings import Bindings, nonce_key
 from pbx.store.configs import Configs
 from pbx.store.database import Log
 from pbx.store.reader import Reader
-from pbx.store.recovery import end_interrupted_calls
 from pbx.store.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -172,7 +171,7 @@ class Server:
             config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
         self.attendance = Attendance(
-            lambda: self.config, self.agent, self.destinations, self.registrar.location, self.log.append
+            lambda: self.config, self.agent, self.destinations, self.location, self.log.append, self.keep_alive
         )
         self.registrar.changed.append(self.attendance.registered)
         self.equipment = furnish(lambda: self.config, self.base, self.log)
@@ -345,7 +344,7 @@ class Server:
     def _note_start(self) -> int:
         self.log.append(ev.ServerStarted(version=self.version, pid=os.getpid(), unclean=self.log.unclean))
         self.log.append(ev.ConfigSwapped(digest=self._loaded.digest, by="start"))
-        return end_interrupted_calls(self.log) if self.log.unclean else 0
+        return self.keeping.end_what_is_open()
 
     async def serve(self, ready: Callable[[Server], None] = lambda server: None) -> None:
         """Start, tell *ready*, and run until SIGTERM or SIGINT.

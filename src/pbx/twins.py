@@ -15,17 +15,19 @@ from pathlib import Path
 from types import ModuleType
 
 HOME = Path(__file__).parent
-ROOMS = ("sip", "sdp")  # whose .py with a .pxd beside are compiled
+ROOMS = ("", "sip", "sdp")  # whose .py with a .pxd beside are compiled; "": the package itself
 
 
 class PlainFinder(MetaPathFinder):
-    """Finds the .py of the rooms that have twins, before anybody looks for extensions."""
+    """Finds the .py that have twins, before anybody looks for extensions."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        parent = name.rpartition(".")[0]
-        if path is None or parent not in {f"pbx.{room}" for room in ROOMS}:
+        parent, _, stem = name.rpartition(".")
+        if path is None or parent not in {f"pbx.{room}".rstrip(".") for room in ROOMS}:
             return None
         for entry in path:
+            if not Path(entry, f"{stem}.pxd").exists():
+                continue
             found = FileFinder(entry, (SourceFileLoader, [".py"])).find_spec(name, target)
             if found is not None:
                 return found

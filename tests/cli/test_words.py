@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from datetime import datetime
 
 import click
@@ -99,6 +100,14 @@ NOON = datetime(2026, 11, 25, 12, 0).timestamp()
 )
 def test_instants_are_read_as_people_write_them(text: str, seconds: int) -> None:
     assert instant(text, NOON) == NOON + seconds
+
+
+def test_a_time_of_day_of_the_past_is_the_last_one() -> None:
+    assert instant("08:00", NOON, past=True) == NOON - 4 * 3600
+    assert instant("18:00", NOON, past=True) == NOON - 18 * 3600
+    midnight = time.strftime("%Y-%m-%d", time.localtime(NOON))
+    assert instant(midnight, NOON) == NOON - 12 * 3600
+    assert instant(f"{midnight} 12:00:30", NOON) == NOON + 30
 
 
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "12", "--5min"])

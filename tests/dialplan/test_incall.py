@@ -9,6 +9,7 @@ import pytest
 
 from pbx import events as ev
 from pbx.call.leg import Leg, LegState
+from pbx.call.transfer import attended
 from pbx.signaling.virtual import Behaviour
 from tests.dialplan.floor import Floor, on_floor, refer
 from tests.dialplan.test_features import ANSWERS, office
@@ -412,5 +413,119 @@ def test_a_transfer_by_the_phones_own_keys_costs_minutes_whichever_call_it_names
         await asyncio.sleep(125)
         assert customer.state is LegState.ENDED
         assert floor.equipment.forwards.left_s("1002", minutes) == 0
+
+    on_floor(body)
+
+
+def test_a_caller_who_is_transferred_into_a_queue_is_an_entry_by_transfer() -> None:
+    async def body() -> None:
+        floor = Floor(hotline(), PHONES)
+        customer, _ = floor.call("trunk/line", "1003", "+8613800138000")
+        await asyncio.sleep(3)
+        assert customer.peer is not None
+        floor.press(customer.peer, "##")
+        await asyncio.sleep(0.5)
+        floor.press(customer.peer, "800#")
+        await asyncio.sleep(8)
+        (entered,) = [event for event in floor.log.events if isinstance(event, ev.QueueEntered)]
+        assert (entered.source, entered.caller) == ("transfer", "+8613800138000")
+        assert customer.peer is not None
+        assert customer.peer.party == "endpoint/1002"
+        customer.hangup()
+        await floor.calls.drained()
+
+    on_floor(body)
+
+
+def entries_and_states(floor: Floor) -> tuple[list[tuple[str, str, int]], list[str]]:
+    """Return how conversations of a queue ended, after how many seconds, and the agents' states."""
+    events = floor.log.events
+    served = [(e.agent, e.by, round(e.talk_ms / 1000)) for e in events if isinstance(e, ev.QueueServed)]
+    return served, [e.now for e in events if isinstance(e, ev.AgentState)]
+
+
+def test_a_customer_whom_a_colleague_connects_with_an_agent_stays_with_that_agent() -> None:
+    """By keys: the colleague asks the queue's agent first, while the customer hears music."""
+
+    async def body() -> None:
+        floor = Floor(hotline(), PHONES)
+        customer, _ = floor.call("trunk/line", "1003", "+8613800138000")
+        await asyncio.sleep(3)
+        colleague = customer.peer
+        assert colleague is not None
+        floor.press(colleague, "*2")
+        await asyncio.sleep(0.5)
+        floor.press(colleague, "800#")
+        await asyncio.sleep(10)
+        agent = colleague.peer
+        assert agent is not None
+        assert agent.party == "endpoint/1002"
+        floor.press(colleague, "*2")
+        await asyncio.sleep(30)
+        assert colleague.state is LegState.ENDED
+        assert customer.peer is agent
+        assert hears(customer) == {agent.port}
+        assert entries_and_states(floor) == ([], ["ready", "reserved", "ringing", "on-call"])
+        customer.hangup()
+        await floor.calls.drained()
+        assert entries_and_states(floor)[0] == [("zhang", "caller", 39)]
+        assert entries_and_states(floor)[1][-1] == "wrap-up"
+
+    on_floor(body)
+
+
+def test_a_phones_own_attended_transfer_to_a_queues_agent_loses_nobody() -> None:
+    async def body() -> None:
+        floor = Floor(hotline(), PHONES)
+        customer, _ = floor.call("trunk/line", "1003", "+8613800138000")
+        await asyncio.sleep(3)
+        colleague = customer.peer
+        assert colleague is not None
+        own, _ = floor.call("endpoint/1003", "800")
+        await asyncio.sleep(10)
+        agent = own.peer
+        assert agent is not None
+        attended(floor.calls, colleague, own)
+        await asyncio.sleep(30)
+        assert (colleague.state, own.state) == (LegState.ENDED, LegState.ENDED)
+        assert customer.peer is agent
+        assert hears(customer) == {agent.port}
+        assert entries_and_states(floor)[0] == []
+        floor.log.events.clear()
+        agent.hangup()
+        await floor.calls.drained()
+        assert customer.state is LegState.ENDED
+        assert [one for one, *_ in entries_and_states(floor)[0]] == ["zhang"]
+
+    on_floor(body)
+
+
+@pytest.mark.parametrize("number", ["1005", "800"])
+def test_who_hangs_up_before_the_consulted_answers_has_transferred(number: str) -> None:
+    """Nobody is dropped: a phone goes on ringing and the call comes back, a queue takes the customer."""
+
+    async def body() -> None:
+        floor = Floor(hotline(), {**PHONES, "endpoint/1002": Behaviour(answer_after_s=9.0)})
+        customer, _ = floor.call("trunk/line", "1003", "+8613800138000")
+        await asyncio.sleep(3)
+        colleague = customer.peer
+        assert colleague is not None
+        floor.press(colleague, "*2")
+        await asyncio.sleep(0.5)
+        floor.press(colleague, f"{number}#")
+        await asyncio.sleep(5)
+        colleague.hangup()
+        await asyncio.sleep(12)
+        assert customer.state is LegState.UP
+        if number == "800":
+            assert customer.peer is not None
+            assert customer.peer.party == "endpoint/1002"
+            sources = [e.source for e in floor.log.events if isinstance(e, ev.QueueEntered)]
+            assert sources == ["consult", "transfer"]
+        else:
+            assert floor.rung()[-1] == "endpoint/1005"
+        customer.hangup()
+        await floor.calls.drained()
+        assert floor.media.ports == []
 
     on_floor(body)

@@ -235,6 +235,23 @@ def test_a_redirection_is_followed_or_not_as_the_rule_of_the_trunk_says(flows: F
     flows.finish()
 
 
+def test_who_takes_nothing_but_encrypted_sound_is_offered_it_the_second_time(flows: Flows) -> None:
+    """A phone whose SRTP is compulsory answers 488 to plain sound; the same call offers keys, and keeps its caller."""
+    key = "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:" + "QUJD" * 10
+    strict = Called().is_called(has="m=audio [0-9]+ RTP/AVP", lacks="a=crypto").answers(488).gets("ACK")
+    strict.is_called(has="m=audio [0-9]+ RTP/SAVP (.*\r\n)*a=crypto:1 ").rings()
+    strict.picks_up(body=sdp(media=PCMU.replace("RTP/AVP", "RTP/SAVP") + "\n" + key)).is_hung_up()
+    flows.add(Caller().calls().is_answered().waits(200).hangs_up(), strict)
+    never = Called().is_called().answers(488).gets("ACK").is_called(has="RTP/SAVP").answers(488).gets("ACK")
+    flows.add(Caller().calls().fails(488), never)
+    named = sdp("rtcp-mux").replace("c=IN IP4 127.0.0.1", "c=IN IP4 media.example.com")
+    flows.add(
+        Caller().calls(body=named).is_answered(has="m=audio [1-9]").hangs_up(),
+        Called().is_called().rings().picks_up(body=named).is_hung_up(),
+    )
+    flows.finish()
+
+
 def test_a_challenge_is_answered_once_and_a_foreign_one_never(flows: Flows) -> None:
     challenge = 'WWW-Authenticate: Digest realm="carrier",nonce="n1",qop="auth",algorithm=MD5'
     proved = Called().is_called(lacks="Authorization").answers(401, challenge).gets("ACK")

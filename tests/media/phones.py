@@ -50,6 +50,7 @@ class Phone:
         ptime_ms: int = 20,
         direction: str = "sendrecv",
         beside: Port | None = None,
+        events_clock_hz: int = 8000,
     ) -> None:
         self.events = Heard()
         self.port: Port = engine.open(self.events, "127.0.0.1", beside=beside)
@@ -59,6 +60,7 @@ class Phone:
         self.socket.bind(("127.0.0.1", 0))
         self.seq, self.time_stamp, self.ssrc = 65530, 0xFFFFF000, id(self) & 0xFFFFFFFF
         self.received: list[bytes] = []
+        self.events_clock_hz = events_clock_hz
         self.agree(direction)
 
     def __del__(self) -> None:
@@ -66,7 +68,18 @@ class Phone:
 
     def agree(self, direction: str = "sendrecv") -> None:
         host, number = self.socket.getsockname()
-        self.port.send_to(Agreed((host, number), (host, number + 1), self.codec, 101, direction, self.ptime_ms, False))
+        self.port.send_to(
+            Agreed(
+                (host, number),
+                (host, number + 1),
+                self.codec,
+                101,
+                direction,
+                self.ptime_ms,
+                False,
+                events_clock_hz=self.events_clock_hz,
+            )
+        )
 
     def send(self, payload: bytes, *, pt: int | None = None, step: int | None = None, marker: bool = False) -> None:
         """Send one packet and move the stream on."""
@@ -80,11 +93,12 @@ class Phone:
 
     def digit(self, event: int, *, ends: int = 3, packets: int = 3) -> None:
         """Press a key."""
+        step = self.events_clock_hz // 50
         for at in range(packets):
-            self.send(struct.pack("!BBH", event, 10, 160 * (at + 1)), pt=101, step=0, marker=at == 0)
+            self.send(struct.pack("!BBH", event, 10, step * (at + 1)), pt=101, step=0, marker=at == 0)
         for _ in range(ends):
-            self.send(struct.pack("!BBH", event, 0x8A, 160 * (packets + 1)), pt=101, step=0)
-        self.time_stamp += 160 * (packets + 4)
+            self.send(struct.pack("!BBH", event, 0x8A, step * (packets + 1)), pt=101, step=0)
+        self.time_stamp += step * (packets + 4)
 
     def collect(self) -> list[bytes]:
         """Read what came."""

@@ -232,6 +232,30 @@ async def test_a_digit_crosses_from_one_codec_to_another_exactly_once(engine: En
 
 
 @pytest.mark.asyncio
+async def test_digits_beside_opus_are_counted_by_its_clock(engine: Engine) -> None:
+    """Told in milliseconds; relayed to a peer of the other clock by its own; sent by ours with the clock agreed."""
+    wide = Phone(engine, "opus", events_clock_hz=48000)
+    narrow, other = Phone(engine, "opus"), Phone(engine, "opus", events_clock_hz=48000)
+    narrow.port.hear(wide.port)
+    other.port.hear(wide.port)
+    await talk({wide: sine("opus", 440, 0.2)})
+    wide.digit(3)
+    await until(lambda: wide.events.digits == [("3", 80)])
+    for phone, last in ((narrow, 640), (other, 3840)):
+        await until(lambda: sum(p[13] >> 7 for p in phone.collect() if p[1] & 0x7F == 101) == 3)  # noqa: B023
+        ends = {p[14:16] for p in phone.received if p[1] & 0x7F == 101 and p[13] >> 7}
+        assert ends == {last.to_bytes(2, "big")}
+    other.received.clear()
+    other.port.send_digits("1")
+    await talk({wide: sine("opus", 440, 0.4)})
+    lengths = [int.from_bytes(p[14:16], "big") for p in other.collect() if p[1] & 0x7F == 101]
+    assert lengths
+    assert not any(length % 960 for length in lengths)
+    for phone in (wide, narrow, other):
+        phone.close()
+
+
+@pytest.mark.asyncio
 async def test_digits_are_sent_one_after_the_other_in_the_midst_of_a_relay(engine: Engine) -> None:
     one, other = Phone(engine), Phone(engine)
     other.port.hear(one.port)

@@ -61,6 +61,7 @@ class Ear:
 
     def on_acked(self, sdp: bytes | None) -> None: ...
     def on_reoffer(self, sdp: bytes | None) -> None: ...
+    def another_offer(self) -> bytes | None: ...
     def on_reoffer_done(self, status: int, sdp: bytes | None) -> None: ...
     def on_request(self, request: Request, transaction: object) -> None: ...
     def on_ended(self, by: str, status: int, reason: str) -> None:
@@ -187,5 +188,14 @@ def test_what_is_large_goes_by_the_stream_beside_and_by_datagram_when_that_break
         broken.answer(200, body=SDP)
         assert broken.ear.told == ["answered"]
         assert broken.air.sent[-1][1].method == "ACK"
+        silent = Desk(sdp=LARGE, streams=True, alternatives=())
+        await asyncio.sleep(5)
+        ways = [flow.transport for flow, _ in silent.air.sent]
+        assert ways[0] == "tcp"
+        assert set(ways[1:]) == {"udp"}
+        assert len({m.via.branch for _, m in silent.air.sent}) == 2
+        await asyncio.sleep(32)
+        assert silent.ear.told == ["failed 408"]
+        assert silent.agent.stack.sizes["clients"] == 0
 
     in_time(body)

@@ -155,6 +155,25 @@ def test_a_challenge_is_at_most_twice_the_request() -> None:
     assert len(verdict.to_bytes()) <= 2 * len(request("1001", "INVITE").to_bytes())
 
 
+def test_who_asks_what_the_server_can_is_told_within_twice_the_request() -> None:
+    probe = request("nobody", "OPTIONS")
+    probe = Request("OPTIONS", "sip:pbx.example", probe.headers)
+    told = Door().gate.judge(probe, FLOW, 0.0)
+    assert isinstance(told, Response)
+    assert told.status == 200
+    assert "INVITE" in told.headers["Allow"][0]
+    assert len(told.to_bytes()) <= 2 * len(probe.to_bytes())
+    probe.headers = {
+        **probe.headers,
+        "Via": ["SIP/2.0/UDP a;branch=z9hG4bKx"],
+        "From": ["<sip:a>;tag=1"],
+        "To": ["<sip:a>"],
+    }
+    told = Door().gate.judge(probe, FLOW, 0.0)
+    assert isinstance(told, Response)
+    assert len(told.to_bytes()) <= 2 * len(probe.to_bytes())
+
+
 def test_credentials_of_another_account_do_not_help() -> None:
     door = Door()
     verdict = door.knock("1002")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
+import time
 
 import pytest
 
+from pbx.attendance import Attendance
+from pbx.config.config import Config
+from pbx.signaling.agent import UserAgent
+from pbx.signaling.destinations import Destinations
 from pbx.signaling.keepalive import PERIOD, KeepAlive
 from pbx.signaling.stun import COOKIE, answer, is_stun
+from pbx.sip.ids import Ids
 from pbx.sip.location import NAT_EXPIRES_S, Location
-from pbx.sip.message import Flow
+from pbx.sip.message import Flow, response_to
 from pbx.sip.parser import parse_message
-from tests.fakes.wire import Wire
+from pbx.virtual import run_virtual
+from tests.fakes.wire import OpenGate, Wire
+from tests.signaling.test_agent import Air
 from tests.sip.calls import established
 from tests.sip.test_location import register
 
@@ -37,6 +46,35 @@ def test_a_phone_behind_nat_is_pinged_once_in_a_period_and_others_never() -> Non
     assert [flow for _, flow in sent] == [at_home, at_home]
     ping = parse_message(sent[0][0])
     assert (ping.cseq.method, ping.via.host, str(ping.to.uri)) == ("OPTIONS", "192.0.2.1", "sip:1@10.0.0.4:5060")
+
+
+def test_one_options_holds_the_door_and_asks_whether_somebody_is_there() -> None:
+    """A phone behind NAT that is qualified every minute is asked every 25 s, and not pinged beside."""
+
+    async def body() -> None:
+        wall = time.time()
+        config = Config.model_validate({"endpoints": {"1001": {"context": "internal", "qualify-s": 60}}})
+        air, location = Air(), Location()
+        agent = UserAgent(air, OpenGate(), Ids(1))
+        flow = Flow("udp", US, ("203.0.113.9", 31000))
+        location.register("1001", register("10.0.0.4:5060", "sip:1001@10.0.0.4:5060"), flow, wall, 1)
+        pings = KeepAlive(location, agent.stack, time.time, lambda host: False, air.advertised, air.send)
+        where = Destinations(config, location, None, lambda party: 0, time.time)  # type: ignore[arg-type]
+        there = Attendance(lambda: config, agent, where, location, lambda event: None, pings)
+        asked = 0
+        for _ in range(4 * PERIOD):
+            pings.tick()
+            there.tick()
+            agent.pump()
+            for _, request in air.sent:
+                asked += 1
+                agent.receive(response_to(request, 200, to_tag="b").to_bytes(), flow)
+            air.sent.clear()
+            await asyncio.sleep(1)
+        assert asked == 4
+        assert there.is_there("1001")
+
+    run_virtual(body())
 
 
 def test_a_phone_behind_nat_registers_again_soon() -> None:

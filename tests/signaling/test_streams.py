@@ -58,10 +58,15 @@ async def test_a_peer_that_takes_tcp_beside_udp_is_known_once_it_was_tried() -> 
         assert us.transports.wider(flow) is None
         assert us.tcp.count == 0  # nobody said that this is a server: a phone is never asked
         us.transports.widen(flow.remote)
-        assert us.transports.wider(flow) is None  # this one goes by datagram still
-        await soon(lambda: us.transports.wider(flow) is not None)
+        await soon(lambda: us.tcp.count > 0)  # asked before anything large is sent
         beside = us.transports.wider(flow)
         assert beside is not None
+        assert us.transports.send(OPTIONS, beside)
+        data, theirs = await carrier.came.get()
+        assert data == OPTIONS
+        carrier.tcp._connections[theirs.local, theirs.remote].close()
+        await soon(lambda: us.tcp.count == 0)
+        assert us.transports.wider(flow) == beside  # it took one before
         assert us.transports.send(OPTIONS, beside)
         assert (await carrier.came.get())[0] == OPTIONS
 
@@ -73,6 +78,7 @@ async def test_who_refuses_tcp_is_not_asked_with_every_message() -> None:
             flow = us.transports.flow_to("udp", taken.getsockname())
             assert flow is not None
             us.transports.widen(flow.remote)
+            assert us.tcp._tasks
             assert us.transports.wider(flow) is None
             await soon(lambda: not us.tcp._tasks)
             assert us.transports.wider(flow) is None

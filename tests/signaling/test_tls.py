@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from pbx.config.general import Sip, Tls
 from pbx.errors import ConfigError
+from pbx.signaling import stream
 from pbx.signaling.transports import Transports
 from pbx.sip.message import Flow
 
@@ -153,3 +154,25 @@ async def test_files_that_cannot_be_used_are_named_and_what_was_loaded_stays(tmp
         (tmp_path / "authority.pem").write_text("nonsense")
         with pytest.raises(ConfigError, match=r"authority\.pem"):
             us.transports.check_certificates()
+
+
+async def test_who_begins_a_handshake_counts_before_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half-open TLS takes no more places of one address than connections do, and gives them back."""
+    monkeypatch.setattr(stream, "MAX_PER_ADDRESS", 3)
+    monkeypatch.setattr(stream, "HANDSHAKE_S", 0.3)
+    async with two(tmp_path) as (_, carrier, us):
+        silent = [await asyncio.open_connection(*carrier.address) for _ in range(3)]
+        streams = carrier.transports._streams["tls"]
+        async with asyncio.timeout(5):
+            while streams._shaking.total() < 3:
+                await asyncio.sleep(0)
+            reader, writer = await asyncio.open_connection(*carrier.address)
+            assert await reader.read() == b""  # shown the door at once
+            for other, _ in silent:
+                assert await other.read() == b""  # when its time to shake hands is over
+            while streams._shaking.total():
+                await asyncio.sleep(0)
+        assert streams.refused == 1
+        assert await outcome(us, carrier, "") == "OPTIONS"
+        for _, closing in (*silent, (reader, writer)):
+            closing.close()

@@ -429,6 +429,6 @@ def test_a_call_that_is_up_keeps_nothing_of_its_invite_but_what_names_it() -> No
     assert set(caller.request.headers) == set(callee.request.headers) == {"From", "To", "Call-ID", "CSeq"}
     assert caller.is_up
     assert callee.is_up
-    callee.hangup(wire.now)
-    wire.pump()
+    callee.bye(wire.now)
+    wire.run(wire.now + 1)
     assert kinds(wire.a.outputs)[-1] is Ended

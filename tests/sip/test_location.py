@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pbx.errors import RemoteProtocolError
 from pbx.sip.location import Location
 from pbx.sip.message import Flow, Request
 from pbx.sip.parser import parse_message
@@ -45,3 +46,16 @@ def test_a_connection_is_the_way_back_whatever_the_contact_says() -> None:
     made = register("192.0.2.9:40000", "sip:1@192.0.2.9:5070;transport=tcp")
     (binding,) = Location().register("1", made, flow, 1000.0, 1).bindings
     assert binding.flow == flow
+
+
+@pytest.mark.parametrize("contacts", [["*", "<sip:1@192.0.2.9>"], ["<sip:1@192.0.2.9>", "*"], ["<tel:1>"], ["*", "*"]])
+def test_contacts_that_mean_nothing_change_nothing(contacts: list[str]) -> None:
+    location = Location()
+    flow = Flow("udp", US, ("192.0.2.9", 5060))
+    location.register("1", register("192.0.2.9", "sip:1@192.0.2.9"), flow, 1000.0, 3)
+    request = register("192.0.2.9", "sip:1@192.0.2.9")
+    request.headers |= {"Contact": contacts, "Expires": ["0"], "CSeq": ["2 REGISTER"]}
+    with pytest.raises(RemoteProtocolError) as refused:
+        location.register("1", request, flow, 1000.0, 3)
+    assert refused.value.status == 400
+    assert len(location.bindings("1", 1000.0)) == 1

@@ -80,6 +80,16 @@ def test_a_day_that_is_read_again_after_a_restart_goes_on() -> None:
     assert today.agent("zhang").logged_in_s == pytest.approx(40)  # nothing is known of the time until the crash
 
 
+def test_a_caller_who_timed_out_overflowed_only_if_another_queue_took_them() -> None:
+    book = Book().queued(0, "c", "e1").left(30, "c", "e1", "timeout", 30)
+    book.queued(31, "c", "e2", queue="sales", source="overflow")
+    book.queued(40, "d", "e3").left(70, "d", "e3", "timeout", 30)
+    today = Today(lambda: WALL + 100, "00:00", lambda queue: THRESHOLDS)
+    today.load(book.ordered())
+    assert today.overflowed == {"support": 1}
+    assert today.queue("support").exits["timeout"] == 2
+
+
 def contacts(*calls: tuple[float, str, str]) -> Book:
     """(day, number, queue); every call is answered."""
     book = Book()

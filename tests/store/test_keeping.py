@@ -23,6 +23,7 @@ from pbx.store.keeper import Keeper
 from pbx.store.live_files import LiveFiles
 from pbx.store.queue_log import QueueLog
 from pbx.store.reader import Reader
+from pbx.store.recovery import end_interrupted_calls, interrupted_calls
 from pbx.store.schema import VIEWS
 from tests.store.book import Book
 from tests.store.test_book import LOG
@@ -118,6 +119,44 @@ def test_who_transfers_again_after_a_return_has_transferred() -> None:
     assert [line[1:] for line in lines if "TRANSFER" in line[1] or "COMPLETE" in line[1]] == [
         ["BLINDTRANSFER", "1003", "", "10", "75", "1"]
     ]
+
+
+@pytest.mark.asyncio
+async def test_after_a_crash_the_live_files_end_what_the_run_before_began(tmp_path: Path) -> None:
+    """A caller in a transfer that nobody has taken yet, and one who waits: as an export of the log tells them."""
+    path = tmp_path / "pbx.db"
+    book = returning().ordered()
+    served = next(n for n, entry in enumerate(book) if isinstance(entry.event, ev.QueueServed))
+    open_at_the_crash = book[: served + 2]  # it rings where it was sent
+    waiting = Book().call(0, "w", "trunk/carrier", "400").queued(3, "w", "f")
+    first = Log(path, time.time, time.monotonic)
+    first.start()
+    for entry in (*open_at_the_crash, *waiting.entries):
+        first.append(entry.event)
+    await first.stop()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE runs SET stopped_utc = NULL")  # it was killed
+    database.close()
+    second = Log(path, time.time, time.monotonic)
+    second.start()
+    assert [entry.event for entry in interrupted_calls(second)] == [
+        entry.event for entry in (*open_at_the_crash, *waiting.entries)
+    ]
+    files = {name: tmp_path / name for name in ("queue_log", "cdr")}
+    live = LiveFiles(lambda: files["queue_log"], lambda: files["cdr"])
+    second.listeners.append(live.take)
+    live.remember(interrupted_calls(second))
+    assert end_interrupted_calls(second) == 2
+    await second.stop()
+    await live.stop()
+    lines = files["queue_log"].read_text().splitlines()
+    told = [line.split("|")[1:] for line in lines]
+    assert told == [
+        ["c", "support", "zhang", "BLINDTRANSFER", "1002", "", "10", "60", "1"],
+        ["w", "support", "NONE", "WITHDRAW", "1", "1", "0", "lost"],
+    ]
+    assert lines == list(QueueLog().lines(read_log(path)))[-2:]
+    assert [row.count("FAILED") for row in files["cdr"].read_text().splitlines()] == [0, 1]
 
 
 @pytest.mark.asyncio

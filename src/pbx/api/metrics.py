@@ -115,7 +115,7 @@ class Snapshot(Collector):
                     exits.add_metric([name, exit], count)
             totals["answered"].add_metric([name], sums.exits["answered"])
             totals["abandoned"].add_metric([name], sums.exits["abandoned"])
-            totals["overflowed"].add_metric([name], sums.exits["timeout"] + sums.exits["emptied"])
+            totals["overflowed"].add_metric([name], state.today.overflowed.get(name, 0))
         yield from (waiting, longest, level, entered, exits, *totals.values())
 
     def _agents(self) -> Iterator[Metric]:

@@ -12,7 +12,6 @@ from pbx.apps.desk import Desk
 from pbx.apps.timed import Timed, Undo
 from pbx.config.queues import Agent as AgentSpec
 from pbx.store.agent_time import occupancy, utilisation
-from pbx.store.entries import QueueSums
 from pbx.store.today import Today
 
 
@@ -33,12 +32,13 @@ def queue_view(queue: Queue, desk: Desk, today: Today) -> QueueShape:
         "longest_wait_s": round(max((now - entry.since for entry in callers), default=0.0), 1),
         "agents": {state.value: states[state.value] for state in State},
         "service_level_s": queue.spec.service_level_s,
-        "today": today_view(today.queue(queue.name), today.refused.get(queue.name, 0)),
+        "today": today_view(queue.name, today),
     }
 
 
-def today_view(sums: QueueSums, refused: int) -> TodayShape:
+def today_view(name: str, today: Today) -> TodayShape:
     """Show a queue's business day."""
+    sums = today.queue(name)
     counts = sums.exits
     level, asa_ms = sums.service_level, sums.asa_ms
     return {
@@ -53,7 +53,8 @@ def today_view(sums: QueueSums, refused: int) -> TodayShape:
         "callback": counts["callback"],
         "lost": counts["lost"],
         "waiting": counts["waiting"],
-        "refused": refused,
+        "refused": today.refused.get(name, 0),
+        "overflowed": today.overflowed.get(name, 0),
         "answered_in_time": sums.answered_in_time,
         "service_level": None if level is None else round(level, 4),
         "asa_s": None if asa_ms is None else round(asa_ms / 1000, 1),

@@ -124,6 +124,7 @@ class TodayShape(TypedDict):
     lost: int
     waiting: int
     refused: int
+    overflowed: int  # of timeout and emptied: went on to another queue
     answered_in_time: int
     service_level: float | None  # 0–1; None: nobody to count yet
     asa_s: float | None

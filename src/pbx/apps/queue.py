@@ -225,7 +225,11 @@ class Waiting:
                 by = "transfer"
             elif by == "system" and self.leg.end is not None and self.leg.end.by == "peer":
                 by = "caller"
-            self._over(ringing.agent, agent, by, began)
+            if agent.kept and agent.state is LegState.UP:
+                self._goes_on(ringing.agent, agent, began)
+            else:
+                self._over(ringing.agent, agent, by, began)
+                agent.hangup()
         if by == "agent" and self._spec.survey:
             spec = self._desk.config.surveys[self._spec.survey]
             await survey(self.leg, self._spec.survey, spec, ringing.agent, self._desk.emit)
@@ -247,6 +251,17 @@ class Waiting:
         with suppress(CallEnded):
             await audio.play(agent, self._spec.whisper)
 
+    def _goes_on(self, name: str, agent: Leg, began: float) -> None:
+        """Who waited connected the agent with somebody else: the call is the agent's until that conversation ends."""
+
+        def changed(leg: Leg) -> None:
+            if leg.state is LegState.ENDED:
+                leg.on_change.remove(changed)
+                by_agent = leg.end is not None and leg.end.by == "peer"
+                self._over(name, leg, "agent" if by_agent else "caller", began)
+
+        agent.on_change.append(changed)
+
     def _over(self, name: str, agent: Leg, by: str, began: float) -> None:
         entry_id = self.entered.entry_id
         talk_ms = round((self._desk.calls.now - began) * 1000)
@@ -257,7 +272,6 @@ class Waiting:
             )
         )  # fmt: skip
         self._desk.feed(inputs.CallOver(agent=name, entry_id=entry_id))
-        agent.hangup()
 
     def close(self) -> None:
         """Leave, however it came: hung up, or the system stops."""

@@ -18,7 +18,7 @@ from pbx.media.contract import Coding, Media, MediaPort, Room
 from pbx.sdp.negotiate import audio_of, codecs_of
 from pbx.signaling.contract import Destination, Introduction, LegSignal, Signaling
 from pbx.sip.headers import NameAddr
-from pbx.sip.message import Request
+from pbx.sip.message import Flow, Request
 from pbx.sip.replaces import Replaces
 from pbx.sip.stack import Ids
 from pbx.sip.transaction import ServerTransaction
@@ -224,7 +224,7 @@ class Calls:
         local, advertised = self._signaling.local_for(destination)
         codecs = self._codecs_for(origin, destination)
         try:
-            leg.media = self.media_side(leg, local, advertised, codecs)
+            leg.media = self.media_side(leg, local, advertised, codecs, destination.flow)
         except MediaError as error:
             leg.log.error("x %s", error)
             records.leg_created(leg, "", str(destination.flow), self.emit)
@@ -260,8 +260,10 @@ class Calls:
         """Open a conference."""
         return self._media.room()
 
-    def media_side(self, leg: Leg, local: str, advertised: str, codecs: Sequence[str]) -> MediaSide:
-        """Open a port for a leg.
+    def media_side(
+        self, leg: Leg, local: str, advertised: str, codecs: Sequence[str], flow: Flow | None = None
+    ) -> MediaSide:
+        """Open a port for a leg, whose peer is reached by *flow*.
 
         :raises MediaError: where none is left.
         """
@@ -272,6 +274,8 @@ class Calls:
             codecs,
             session_id,
             self.wishes(leg.party),
+            peer=flow.remote[0] if flow is not None else "",
+            hidden=flow is not None and flow.transport == "tls",
         )
 
     def _partner_of(self, leg: Leg) -> MediaPort | None:

@@ -222,7 +222,10 @@ class Leg(Keys):
         """
         if self.media is None:
             assert self.signal is not None
-            self.media = self.calls.media_side(self, self.signal.local_address, self.signal.advertised_address, codecs)
+            signal = self.signal
+            self.media = self.calls.media_side(
+                self, signal.local_address, signal.advertised_address, codecs, signal.flow
+            )
         return self.media
 
     @property
@@ -287,6 +290,10 @@ class Leg(Keys):
             self._ended(End("failed", error.status, "us", str(error)))
             return
         self._up()
+
+    def another_offer(self) -> bytes | None:
+        """Our offer was refused (488): what else there is to say."""
+        return self.media.insist() if self.media is not None else None
 
     def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None:
         if 300 <= status < 400 and contacts:

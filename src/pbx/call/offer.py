@@ -10,14 +10,14 @@ from pbx.media.contract import MediaPort
 from pbx.sdp.codec import BY_NAME, Codec
 from pbx.sdp.crypto import KEY_BYTES, OFFERED, Crypto, keys_for
 from pbx.sdp.description import Description
-from pbx.sdp.negotiate import ALONE, Agreed, make_answer, make_offer, take_answer
+from pbx.sdp.negotiate import ALONE, SECURE, Agreed, Layout, make_answer, make_offer, take_answer
 
 
 @dataclass(frozen=True, slots=True)
 class MediaWishes:
     """What the configuration wants of one party's media."""
 
-    srtp: str = "off"  # off; optional: where the peer offers it; required
+    srtp: str = "off"  # off; optional: taken, and offered where nobody reads the keys on their way; required
     dtmf: str = "auto"  # rfc4733, info, inband; auto: rfc4733 where the peer has it, else listen to its sound
 
     @property
@@ -39,8 +39,11 @@ class MediaSide:
 
     __slots__ = (
         "_address",
+        "_hidden",
+        "_insists",
         "_keys",
         "_last",
+        "_peer",
         "_session_id",
         "_version",
         "agreed",
@@ -51,13 +54,25 @@ class MediaSide:
     )  # fmt: skip
 
     def __init__(
-        self, port: MediaPort, address: str, codecs: Sequence[str], session_id: int, wishes: MediaWishes = PLAIN
+        self,
+        port: MediaPort,
+        address: str,
+        codecs: Sequence[str],
+        session_id: int,
+        wishes: MediaWishes = PLAIN,
+        *,
+        peer: str = "",
+        hidden: bool = False,
     ) -> None:
+        """Take where the *peer*'s signalling comes from, and whether that is *hidden* from others (TLS)."""
         self.port = port
         self.codecs: list[Codec] = [BY_NAME[name] for name in codecs]
         self.agreed: Agreed | None = None
         self.holding = False  # we put the peer on hold
         self.wishes = wishes
+        self._insists = wishes.srtp == "required"
+        self._hidden = hidden
+        self._peer = peer
         self._keys: list[Crypto] = []  # what we offered, or answered with: the same for the whole session
         self._address = address
         self._session_id = session_id
@@ -76,9 +91,8 @@ class MediaSide:
             first = self.agreed.codec
             codecs = [first, *(c for c in codecs if c.name != first.name)]  # 8.3.2: keep the payload types
         direction = "sendonly" if self.holding else "sendrecv"
-        if self.wishes.srtp == "required" and not self._keys:
-            self._keys = keys_for(OFFERED, secrets.token_bytes)
-        layout = self.agreed.layout if self.agreed is not None else ALONE
+        keys = self._keys_to_offer()
+        layout = self._layout
         return self._written(
             lambda version: make_offer(
                 self._address,
@@ -88,10 +102,30 @@ class MediaSide:
                 version=version,
                 direction=direction,
                 layout=layout,
-                cryptos=self._keys,
+                cryptos=keys,
                 events=self.wishes.events,
             )
         )
+
+    def insist(self) -> bytes | None:
+        """Write another offer for a peer that refused the first, which left it the choice: SRTP or nothing."""
+        if self.wishes.srtp != "optional" or self._insists or self.agreed is not None:
+            return None
+        self._insists = True
+        return self.offer()
+
+    @property
+    def _layout(self) -> Layout:
+        if self.agreed is not None:
+            return self.agreed.layout
+        return SECURE if self._insists else ALONE
+
+    def _keys_to_offer(self) -> Sequence[Crypto]:
+        if self.agreed is not None:
+            return self._keys if self.agreed.crypto_out is not None else ()
+        if not self._keys and (self._insists or (self._hidden and self.wishes.srtp == "optional")):
+            self._keys = keys_for(OFFERED, secrets.token_bytes)
+        return self._keys
 
     def answer(self, offer: bytes | Description) -> bytes:
         """Answer the peer's offer and follow it.
@@ -119,6 +153,7 @@ class MediaSide:
                 events=self.wishes.events,
                 digits=self.wishes.digits,
                 before=self.agreed,
+                peer=self._peer,
             )
             found.append(agreed)
             return text
@@ -136,9 +171,10 @@ class MediaSide:
             answer,
             self.codecs,
             willing="sendonly" if self.holding else "sendrecv",
-            layout=self.agreed.layout if self.agreed is not None else ALONE,
-            cryptos=self._keys,
+            layout=self._layout,
+            cryptos=self._keys_to_offer(),
             digits=self.wishes.digits,
+            peer=self._peer,
         )
         self._follow(agreed)
 

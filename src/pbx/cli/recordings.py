@@ -16,7 +16,7 @@ import click
 import orjson
 
 from pbx.cli.client import NotThere, ask, fetch, find_socket, quoted
-from pbx.cli.common import Instant, asks, print_json, tell
+from pbx.cli.common import Past, asks, print_json, tell
 from pbx.cli.names import AGENT, CALL, ENDPOINT, QUEUE, RECORDING
 from pbx.cli.tables import Column, clock, column, lasted, print_table
 from pbx.errors import PbxError
@@ -42,8 +42,8 @@ def _filters(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--agent", type=AGENT, default=""),
         click.option("--queue", type=QUEUE, default=""),
         click.option("--call", type=CALL, default=""),
-        click.option("--since", type=Instant(), default=None, help='"2026-11-25 09:00"'),
-        click.option("--until", type=Instant(), default=None),
+        click.option("--since", type=Past(), default=None, help='"2026-11-25 09:00"'),
+        click.option("--until", type=Past(), default=None),
     ):
         command = option(command)
     return command

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import orjson
 
-from pbx.cli.common import Instant
+from pbx.cli.common import Past
 from pbx.config.config import Config
 from pbx.config.loader import load
 from pbx.errors import StoreError
@@ -52,9 +52,9 @@ def _where(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _since = click.option(
-    "--since", type=Instant(), default=None, help='From then on: "2026-11-25 00:00", or 24h ago as -24h.'
+    "--since", type=Past(), default=None, help='From then on: "2026-11-25 00:00", or 24h ago as -24h.'
 )
-_until = click.option("--until", type=Instant(), default=None, help="Before then.")
+_until = click.option("--until", type=Past(), default=None, help="Before then.")
 
 
 @click.command()

@@ -74,7 +74,8 @@ def queue(queue: str, directory: Path | None, as_json: bool) -> None:
     out.print(
         f"  today: {today['entered']} entered, {today['answered']} answered (ASA {lasted(today['asa_s'])}), "
         f"{today['abandoned']} abandoned ({today['short_abandoned']} short), "
-        f"{today['timeout'] + today['emptied']} overflowed, {today['refused']} refused; "
+        f"{today['timeout']} timed out, {today['emptied']} without agents ({today['overflowed']} overflowed), "
+        f"{today['refused']} refused; "
         f"service level {percent(today['service_level'])} within {found['service_level_s']:g} s"
     )
     print_table(found["members"], MEMBERS, out)

@@ -193,5 +193,5 @@ def _named(text: str, calendars: Mapping[str, Calendar], path: tuple[str, ...]) 
     if text in path:
         raise ValueError(f"calendar {text} names itself")
     if text not in calendars:
-        raise ValueError(f'"{text}" is neither a line of hours nor a calendar')
+        raise ValueError(f'"{text}" is neither a line of hours ("Mon-Fri 09:00-18:00") nor a calendar')
     return calendars[text]

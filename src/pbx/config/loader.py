@@ -20,6 +20,15 @@ from pbx.errors import ConfigError
 
 MAIN = "pbx.toml"
 TESTS = "tests.toml"
+# What app_queue, mod_callcenter and mod_fifo call them (docs/queues.md).
+STRATEGIES_ELSEWHERE = {
+    "ringall": "ring-all", "ring_all": "ring-all", "leastrecent": "least-recent", "fewestcalls": "fewest-calls",
+    "rrmemory": "round-robin", "roundrobin": "round-robin", "rrordered": "round-robin-ordered",
+    "wrandom": "weighted-random", "longest-idle-agent": "longest-idle", "enterprise": "longest-idle",
+    "agent-with-least-talk-time": "least-talk-time", "agent-with-fewest-calls": "fewest-calls",
+    "sequentially-by-agent-order": "sequential",
+}  # fmt: skip
+LONGEST_NAME = 60  # of what somebody wrote, in a message
 
 
 @dataclass(slots=True)
@@ -100,20 +109,27 @@ def digest_of(texts: dict[str, str]) -> str:
 def _includes(table: Table, path: Path, loaded: Loaded) -> list[Path]:
     wanted = table.pop("include", [])
     found = []
-    for pattern in wanted if isinstance(wanted, list) else [wanted]:
-        matches = sorted(path.parent.glob(str(pattern)))
-        if not matches and not any(c in str(pattern) for c in "*?["):
-            near = difflib.get_close_matches(str(pattern), [p.name for p in path.parent.glob("*.toml")], 1)
-            loaded.findings.append(
-                Finding(
-                    table.at("include"),
-                    Severity.ERROR,
-                    f'include names "{pattern}", which is not there',
-                    f'did you mean "{near[0]}"?' if near else "",
-                )
-            )
+    for pattern in map(str, wanted if isinstance(wanted, list) else [wanted]):
+        try:
+            matches = sorted(p for p in path.parent.glob(pattern) if p.is_file())
+        except (NotImplementedError, ValueError, IndexError):  # absolute, empty, "."
+            matches = []
+        if not matches and not any(c in pattern for c in "*?["):
+            what, cure = _not_included(pattern, path)
+            loaded.findings.append(Finding(table.at("include"), Severity.ERROR, what, cure))
         found += matches
     return found
+
+
+def _not_included(pattern: str, by: Path) -> tuple[str, str]:
+    """Say why an include names no file, and what would."""
+    folder = by.parent
+    if pattern.startswith("/"):
+        return f'include names "{pattern}", which is absolute', "files are named from the one that includes them"
+    if pattern and (folder / pattern).is_dir():
+        return f'include names the directory "{pattern}"', f'write "{pattern.rstrip("/")}/*.toml" for the files in it'
+    near = difflib.get_close_matches(pattern, [p.name for p in folder.glob("*.toml") if p != by], 1)
+    return f'include names "{pattern}", which is not there', f'did you mean "{near[0]}"?' if near else ""
 
 
 def _merge(
@@ -166,14 +182,18 @@ def _finding(error: dict[str, Any], root: Table) -> Finding:
     where, shown = _locate(root, error["loc"])
     kind, name = error["type"], str(error["loc"][-1])
     if kind == "extra_forbidden":
-        return _unknown_key(root, error["loc"], where, name)
+        return _unknown_key(error["loc"], where, name, shown.removesuffix(name).rstrip("."))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _no_verb(error, where)
     if kind == "missing":
         return Finding(where, Severity.ERROR, f"{shown} is missing", f"add {name} = …")
     value = error.get("input")
+    if kind in ("tuple_type", "list_type") and isinstance(value, Table):
+        return Finding(where, Severity.ERROR, f"{shown} is a list of tables", f"write its header as [[{shown}]]")
     if kind == "literal_error":
         allowed = error["ctx"]["expected"]
+        if shown.endswith(".strategy") and (ours := STRATEGIES_ELSEWHERE.get(str(value).lower())):
+            return Finding(where, Severity.ERROR, f"{shown} cannot be {value!r}", f'here it is called "{ours}"')
         near = difflib.get_close_matches(str(value), allowed.replace("'", "").replace(" or ", ", ").split(", "), 1)
         cure = f'did you mean "{near[0]}"?' if near else f"it may be {allowed.replace(chr(39), chr(34))}"
         return Finding(where, Severity.ERROR, f"{shown} cannot be {value!r}", cure)
@@ -184,6 +204,8 @@ def _finding(error: dict[str, Any], root: Table) -> Finding:
 
 
 def _type_cure(kind: str, value: object) -> str:
+    if kind.startswith(("greater_than", "less_than", "finite")):
+        return f"write another number instead of {value}"
     if kind.startswith(("int_", "float_")):
         return f"write a number instead of {value!r}"
     if kind.startswith("string"):
@@ -199,7 +221,9 @@ def _locate(root: Table, loc: tuple[str | int, ...]) -> tuple[Where, str]:
     """Follow an error's path through the tables; parts that are pydantic's own (tags) are passed over."""
     current: object = root
     where, shown = root.where, []
-    for part in loc:
+    for at, part in enumerate(loc):
+        if _is_tag(part, loc[at + 1 :], current):
+            continue
         if isinstance(current, Table) and isinstance(part, str):
             key = part if part in current else kebab(part)
             if key in current or part == loc[-1]:
@@ -220,12 +244,23 @@ def _locate(root: Table, loc: tuple[str | int, ...]) -> tuple[Where, str]:
     return where, ".".join(shown).replace(".[", "[")
 
 
-def _unknown_key(root: Table, loc: tuple[str | int, ...], where: Where, name: str) -> Finding:
+def _is_tag(part: str | int, rest: tuple[str | int, ...], table: object) -> bool:
+    """Say whether a part of an error's path is the verb of a step, which stands before the step's own keys."""
+    spec = VERBS.get(str(part))
+    if spec is None or not rest or not isinstance(table, Table):
+        return False
+    inner = table.get(str(part))
+    if isinstance(inner, Table) and rest[0] in inner:
+        return False
+    return rest[0] in table or kebab(str(rest[0])) in {kebab(name) for name in spec.model_fields}
+
+
+def _unknown_key(loc: tuple[str | int, ...], where: Where, name: str, place: str) -> Finding:
     known = _fields_at(loc[:-1])
     near = difflib.get_close_matches(name, known, 1, 0.6)
     cure = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(known)[:12])}" if known else ""
-    place = ".".join(str(p) for p in loc[:-1] if not (isinstance(p, str) and p in VERBS)) or "the top level"
-    return Finding(where, Severity.ERROR, f'unknown key "{name}" in {place}', cure)
+    named = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    return Finding(where, Severity.ERROR, f'unknown key "{named}" in {place or "the top level"}', cure)
 
 
 def _fields_at(loc: tuple[str | int, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 from pathlib import Path
 
@@ -15,20 +16,39 @@ _LANGUAGE = Language(tree_sitter_toml.language())
 
 Key = str | int
 
+SAVE_AS = "save the file as UTF-8 (in the editor: Save as, Encoding)"
+# What keyboards and word processors put in the place of TOML's signs.
+LOOKALIKES = {
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'",
+    "\uff1d": "=", "\uff0c": ",", "\u3001": ",", "\uff5b": "{", "\uff5d": "}", "\uff3b": "[", "\uff3d": "]",
+    "\u3010": "[", "\u3011": "]", "\uff02": '"', "\uff03": "#", "\uff1a": "=", "\u3000": " ", "\u00a0": " ",
+}  # fmt: skip
+
 
 def read_toml(path: Path, shown: str) -> tuple[Table, list[Finding]]:
     """Read a file; on a mistake the table is empty and the findings say where it is."""
     try:
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # Windows' editors begin a file with it
         text = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        return Table(where=Where(shown)), [Finding(Where(shown), Severity.ERROR, f"cannot be read: {reason}")]
+    except OSError as error:
+        return Table(where=Where(shown)), [Finding(Where(shown), Severity.ERROR, f"cannot be read: {error.strerror}")]
+    except UnicodeDecodeError as error:
+        return Table(where=Where(shown)), [_encoding_error(error, data, shown)]
     try:
         values = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         return Table(where=Where(shown)), [_syntax_error(error, text, shown)]
     return _located(values, _Places(data, shown)), []
+
+
+def _encoding_error(error: UnicodeDecodeError, data: bytes, shown: str) -> Finding:
+    """Name the first byte that is no UTF-8, and what the file may be instead."""
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return Finding(Where(shown, 1, 1), Severity.ERROR, "the file is UTF-16", SAVE_AS)
+    before = data[: error.start]
+    line, begin = before.count(b"\n") + 1, before.rfind(b"\n") + 1
+    where = Where(shown, line, len(before[begin:].decode("utf-8")) + 1)
+    return Finding(where, Severity.ERROR, f"byte {data[error.start]:#04x} is not UTF-8", SAVE_AS)
 
 
 def _syntax_error(error: tomli.TOMLDecodeError, text: str, shown: str) -> Finding:
@@ -41,12 +61,26 @@ def _syntax_error(error: tomli.TOMLDecodeError, text: str, shown: str) -> Findin
     elif "(at end of document)" in message:
         message = message.replace(" (at end of document)", "")
         line = text.count("\n") + 1
-    return Finding(Where(shown, line, column), Severity.ERROR, message, _cure(message, text, line))
+    return Finding(Where(shown, line, column), Severity.ERROR, message, _cure(message, text, line, column))
 
 
-def _cure(message: str, text: str, line: int) -> str:
+def _cure(message: str, text: str, line: int, column: int) -> str:
     lines = text.split("\n")
     here = lines[line - 1] if 0 < line <= len(lines) else ""
+    if "\r" in text.replace("\r\n", "") and "\n" not in text:
+        return "its lines end with CR alone: save it with LF or CRLF"
+    if (sign := here[column - 1 : column]) in LOOKALIKES:
+        return f'"{sign}" is not the sign that it looks like: write {LOOKALIKES[sign]!r}'
+    if "Unclosed array" in message:
+        return 'a "," or a "]" is missing before this place'
+    if "Illegal character" in message and here.count('"') % 2:
+        return "the text on this line has no closing quote"
+    if "Expected '='" in message and sign in ":>":
+        return "a key and its value are joined by ="
+    if text.lstrip()[:1] == "{":
+        return "this is JSON; the files are TOML: [table] headers and key = value"
+    if here.rstrip().endswith(("{", ",")) and column > len(here.rstrip()):
+        return "an inline table { … } must stand on one line: put it on one, or use a [table]"
     if "Unclosed inline table" in message or ("inline table" in message and "\n" in text):
         return "an inline table { … } must stand on one line: put it on one, or use a [table]"
     if here.lstrip()[:1] and not here.lstrip()[0].isascii():

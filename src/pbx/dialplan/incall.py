@@ -98,7 +98,10 @@ async def _transfer(leg: Leg) -> None:
 
 
 async def _consult(leg: Leg) -> None:
-    """Call somebody while the other side hears music; hanging up, or the same keys again, connects both."""
+    """Call somebody while the other side hears music; hanging up, or the same keys again, connects both.
+
+    Who hangs up before an answer has transferred: it goes on ringing there, and comes back unanswered.
+    """
     partner = _partner(leg)
     async with aside(leg, partner, music_to=partner):
         number = await _number(leg)
@@ -110,8 +113,10 @@ async def _consult(leg: Leg) -> None:
         leg.variables["consultation"] = consultation
 
         def changed(one: Leg) -> None:
-            if one.state is LegState.ENDED:
-                connect(one, consultation)
+            if one.state is not LegState.ENDED or connect(one, consultation) or one.peer is not partner:
+                return
+            if partner.state is LegState.UP and not consultation.three_way:
+                blind(one.calls, one, number, routed)  # who was called has not answered yet
 
         leg.on_change.insert(0, changed)
         try:

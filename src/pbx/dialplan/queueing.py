@@ -73,7 +73,7 @@ def _entry(script: Script, step: QueueStep, spec_name: str, spec: Queue) -> Queu
         closed=bool(spec.hours) and not plan.calendars.open(spec.hours, plan.now),
         ring_s=step.ring_s,
         max_wait_s=step.max_wait_s,
-        source="overflow" if script.queued else "new",
+        source=_source(script),
         values=script.values,
         notice=() if script.record == "never" else None,
         recording=recording_rule(lambda: plan.config, plan.equipment, spec_name, script.record, script.emit),
@@ -82,6 +82,15 @@ def _entry(script: Script, step: QueueStep, spec_name: str, spec: Queue) -> Queu
         may_call=may_call,
         callback_expires_s=_expires_s(script, spec) if spec.callback is not None else 0.0,
     )
+
+
+def _source(script: Script) -> str:
+    """Return how this call comes into the queue (docs: records)."""
+    if script.queued:
+        return "overflow"
+    if "consultation" in script.leg.variables:
+        return "consult"
+    return "transfer" if script.transferred_by else "new"
 
 
 def recording_rule(

@@ -162,8 +162,10 @@ class Port:
         version, high, low = _words(agreed.remote[0])
         events = NO_EVENTS[agreed.digits] if agreed.events_pt is None else agreed.events_pt
         inband = int(agreed.events_pt is None and agreed.digits == "sound") << 32
+        wide = int(agreed.events_clock_hz == 48_000) << 33
         kinds = (
             inband
+            | wide
             | agreed.codec.payload_type
             | events << 8
             | CODECS.get(agreed.codec.name, 0) << 16

@@ -152,6 +152,7 @@ cdef void _open(Core *core, Port *port, Command *c) noexcept nogil:
     port.out_ts = <uint32_t>c.args[4]
     port.events_pt = port.room = port.slot = port.recorded_other = port.fast_fd = port.read_slot = -1
     port.ptime_ms = 20
+    port.events_clock = 8
     port.send_on = port.receive_on = 1
     port.opened_ns = port.last_in_ns = port.out_ns = port.state_from_ns = pbx_now_ns()
     port.open = 1
@@ -182,6 +183,7 @@ cdef void _set_remote(Core *core, int index, Port *port, Command *c) noexcept no
     port.events_pt = <int>((c.args[4] >> 8) & 0xFF)
     if port.events_pt > 127:
         port.events_pt -= 256       # NO_EVENTS, OTHER_WAY
+    port.events_clock = 48 if (c.args[4] >> 33) & 1 else 8
     port.inband = <int>((c.args[4] >> 32) & 1) and keypad_of(port) != NULL
     port.codec = <int>((c.args[4] >> 16) & 0xFF)
     port.ptime_ms = <int>((c.args[4] >> 24) & 0xFF)

@@ -43,6 +43,7 @@ cdef struct Port:
     int receive_on              # we want what the peer sends
     int audio_pt                # what the peer sends and wants
     int events_pt               # NO_EVENTS: digits are sound, OTHER_WAY: they go by signalling
+    int events_clock            # units of a digit's length in a millisecond: 8, or 48 beside Opus
     int codec
     int in_ms                   # length of the peer's packets, 0 until known
     int pinned                  # valid packets from `remote` so far

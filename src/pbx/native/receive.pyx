@@ -193,7 +193,7 @@ cdef void _digit(Core *core, uint32_t index, uint8_t *p, uint8_t *event, long si
                     queue_digit(listener, event[0], DIGIT_MS)
                     soil(core, port.listeners[i])
     port.digit_event = event[0]
-    port.digit_duration = <uint16_t>((event[2] << 8) | event[3])
+    port.digit_duration = <uint16_t>(((event[2] << 8) | event[3]) * 8 // port.events_clock)
     port.digit_at_ns = now
     if event[1] & 0x80:
         close_digit(core, index)

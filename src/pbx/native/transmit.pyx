@@ -84,8 +84,17 @@ cdef void forward(Core *core, Port *source, Port *port, uint8_t *p, int pt, long
         g711_convert(LAW_U, p + header, core.copy + HEADER_BYTES, <int>length)
     else:
         memcpy(core.copy + HEADER_BYTES, p + header, length)
+        if pt != source.audio_pt and source.events_clock != port.events_clock and length >= 4:
+            _other_clock(core.copy + HEADER_BYTES, source.events_clock, port.events_clock)
     if _send(core, port, out_pt, marker, seq, ts, length) and <uint16_t>(seq - port.out_seq) < 0x8000:
         port.out_seq, port.out_ts, port.out_ns = seq, ts, now
+
+
+cdef void _other_clock(uint8_t *event, int theirs, int ours) noexcept nogil:
+    """Say how long a digit has lasted in the units of another peer."""
+    cdef int lasted = ((event[2] << 8) | event[3]) * ours // theirs
+    lasted = min(lasted, 0xFFFF)
+    event[2], event[3] = lasted >> 8, lasted & 0xFF
 
 
 cdef bint _begin(Port *port, int64_t now) noexcept nogil:
@@ -171,7 +180,7 @@ cdef void _next_digit(Mouth *mouth) noexcept nogil:
 cdef bint _speak_digit(Core *core, Port *port, int64_t now) noexcept nogil:
     """Send what is due of a digit (RFC 4733); False when there is none and sound may be sent."""
     cdef Mouth *mouth = port.mouth
-    cdef int i, copies = 1
+    cdef int i, lasted, copies = 1
     cdef uint8_t *out = core.copy + HEADER_BYTES
     cdef bint last
     if mouth.digit_ms < 0:
@@ -192,7 +201,8 @@ cdef bint _speak_digit(Core *core, Port *port, int64_t now) noexcept nogil:
     for i in range(copies):
         out[0] = mouth.digits[0]
         out[1] = (0x80 if last else 0) | 10     # −10 dBm0
-        out[2], out[3] = (mouth.digit_ms * 8) >> 8, (mouth.digit_ms * 8) & 0xFF
+        lasted = mouth.digit_ms * port.events_clock
+        out[2], out[3] = lasted >> 8, lasted & 0xFF
         port.out_seq += 1
         _send(core, port, port.events_pt, mouth.digit_ms == TICK_MS, port.out_seq, mouth.digit_ts, 4)
     port.out_ts, port.out_ns = mouth.digit_ts, now - <int64_t>(mouth.digit_ms - TICK_MS) * 1000000

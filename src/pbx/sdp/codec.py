@@ -36,6 +36,7 @@ PCMA = Codec("pcma", 8000, 8000, 8)
 G722 = Codec("g722", 16000, 8000, 9)
 OPUS = Codec("opus", 16000, 48000, 107, fmtp="useinbandfec=1;maxplaybackrate=16000", channels=2)
 EVENTS = Codec("telephone-event", 8000, 8000, 101, fmtp="0-16")
+WIDE_EVENTS = Codec("telephone-event", 48000, 48000, 102, fmtp="0-16")  # beside Opus: RFC 4733 wants the sound's clock
 
 BY_NAME = {codec.name: codec for codec in (PCMU, PCMA, G722, OPUS)}
 STATIC = {codec.payload_type: codec for codec in (PCMU, PCMA, G722)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pbx.errors import NegotiationError
-from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, Codec
+from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, WIDE_EVENTS, Codec
 from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
 from pbx.sdp.description import Description, Media, parse_description
 from pbx.whole import whole
@@ -17,6 +18,7 @@ _PLAIN = ("RTP/AVP", "RTP/AVPF")
 _SECURE = ("RTP/SAVP", "RTP/SAVPF")
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
+_NAME = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[A-Za-z][\w-]{0,62}\.?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Layout:
 
 
 ALONE = Layout()
+SECURE = Layout(protocol="RTP/SAVP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,14 @@ class Agreed:
     crypto_out: Crypto | None = None  # what we encrypt with
     layout: Layout = ALONE
     digits: str = ""  # without events: sound, which is listened to; signalling; empty: sound that nobody listens to
+    events_clock_hz: int = 8000  # of those digits
+
+    @property
+    def events(self) -> tuple[Codec, ...]:
+        """The digits as a description names them."""
+        if self.events_pt is None:
+            return ()
+        return ((WIDE_EVENTS if self.events_clock_hz == WIDE_EVENTS.clock_hz else EVENTS).at(self.events_pt),)
 
     @property
     def we_send(self) -> bool:
@@ -66,10 +77,26 @@ def audio_of(description: Description) -> tuple[int, Media]:
 
     :raises NegotiationError: where there is none.
     """
-    for index, media in enumerate(description.media):
-        if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE):
-            return index, media
-    raise NegotiationError("no audio stream that we can take")
+    return audios_of(description)[0]
+
+
+def audios_of(description: Description, address: str = "") -> list[tuple[int, Media]]:
+    """Return the audio streams that are on, and their places: first those that *address* reaches.
+
+    Who would rather, but need not, encrypt may offer two: RTP/SAVP, then RTP/AVP; who has IPv6 and IPv4 as well.
+
+    :raises NegotiationError: where there is none.
+    """
+    found = [
+        (index, media)
+        for index, media in enumerate(description.media)
+        if media.kind == "audio" and media.port and media.protocol in (*_PLAIN, *_SECURE)
+    ]
+    if not found:
+        raise NegotiationError("no audio stream that we can take")
+    if address and len(found) > 1:
+        found.sort(key=lambda one: (":" in one[1].address) != (":" in address))
+    return found
 
 
 def codecs_of(media: Media) -> list[Codec]:
@@ -86,8 +113,11 @@ def codecs_of(media: Media) -> list[Codec]:
             continue
         if text in maps:
             name, _, clock = maps[text].partition("/")
-            codec = EVENTS if name.lower() == "telephone-event" else BY_NAME.get(name.lower())
-            if codec is None or clock.partition("/")[0] != str(codec.clock_hz):
+            rate = clock.partition("/")[0]
+            codec = BY_NAME.get(name.lower())
+            if name.lower() == EVENTS.name:
+                codec = WIDE_EVENTS if rate == str(WIDE_EVENTS.clock_hz) else EVENTS
+            if codec is None or rate != str(codec.clock_hz):
                 continue
         elif pt in STATIC:
             codec = STATIC[pt]
@@ -109,14 +139,16 @@ def make_offer(
     cryptos: Sequence[Crypto] = (),
     events: bool = True,
 ) -> bytes:
-    """Write an offer of one audio stream, the session's other m= lines kept in place."""
-    protocol = layout.protocol
-    if cryptos and protocol in _PLAIN:
-        protocol = "RTP/SAVP"
+    """Write an offer of one audio stream, the session's other m= lines kept in place.
+
+    Keys under RTP/AVP are an offer that the peer may take or leave, as phones and servers with a "best effort" make
+    it; under RTP/SAVP (:data:`SECURE`) it must take one.
+    """
+    digits = [EVENTS] if events else []
+    if events and any(codec.clock_hz == WIDE_EVENTS.clock_hz for codec in codecs):
+        digits.append(WIDE_EVENTS)
     media = [_refusal(line, address) for line in layout.others]
-    media.insert(
-        layout.place, _audio(port, codecs, EVENTS.payload_type if events else None, direction, 20, protocol, cryptos)
-    )
+    media.insert(layout.place, _audio(port, codecs, digits, direction, 20, layout.protocol, cryptos))
     return _write(address, session_id, version, media)
 
 
@@ -134,12 +166,13 @@ def make_answer(
     events: bool = True,
     digits: str = "",
     before: Agreed | None = None,
+    peer: str = "",
 ) -> tuple[bytes, Agreed]:
     """Answer an *offer* with our first codec that it names; the other m= lines are refused with port 0.
 
     *srtp* is off, optional or required; *make_key* gives our key for a suite and its tag. *events*: take RFC 4733;
     *digits*: where they are without it. An offer that switches off all that was agreed *before* is a hold (RFC 3264
-    §8.2).
+    §8.2). *peer* is where the offer came from: sound for a host name goes there, until the peer's own shows better.
 
     :raises NegotiationError: where nothing fits.
     """
@@ -147,17 +180,27 @@ def make_answer(
     if before is not None and theirs.media and not any(line.port for line in theirs.media):
         off = [_refusal(_line(line), address) for line in theirs.media]
         return _write(address, session_id, version, off), replace(before, direction="inactive", held=True)
-    place, audio = audio_of(theirs)
-    crypto_in = _their_crypto(audio, srtp if make_key is not None else "off")
+    place, audio, crypto_in = _choose(theirs, address, codecs, srtp if make_key is not None else "off")
     crypto_out = make_key(crypto_in.suite, crypto_in.tag) if crypto_in is not None and make_key is not None else None
     others = tuple([_line(line) for index, line in enumerate(theirs.media) if index != place])
     direction = _both(_direction(theirs, audio), willing)
     layout = Layout(place, others, audio.protocol)
-    agreed = _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, takes_events=events)
+    agreed = _agree(
+        theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, peer, takes_events=events
+    )
     media = [_refusal(line, address) for line in others]
     ours = [crypto_out] if crypto_out is not None else []
     media.insert(
-        place, _audio(port, [agreed.codec], agreed.events_pt, direction, agreed.ptime_ms, audio.protocol, ours)
+        place,
+        _audio(
+            port,
+            [agreed.codec],
+            agreed.events,
+            direction,
+            agreed.ptime_ms,
+            audio.protocol,
+            ours,
+        ),
     )
     if audio.attribute("rtcp-mux") is not None:
         media[place].attributes.append(("rtcp-mux", ""))  # else it would not be agreed (RFC 5761 5.1.1)
@@ -172,8 +215,9 @@ def take_answer(
     layout: Layout = ALONE,
     cryptos: Sequence[Crypto] = (),
     digits: str = "",
+    peer: str = "",
 ) -> Agreed:
-    """Read the answer to an offer of ours, made with the same *layout* and *cryptos*.
+    """Read the answer to an offer of ours, made with the same *layout* and *cryptos*; *peer* is where it came from.
 
     :raises NegotiationError: where it takes nothing that we offered.
     """
@@ -181,11 +225,31 @@ def take_answer(
     _, audio = audio_of(theirs)
     crypto_in = pick(cryptos_of(audio)) if cryptos else None
     crypto_out = next((c for c in cryptos if crypto_in and (c.tag, c.suite) == (crypto_in.tag, crypto_in.suite)), None)
-    if cryptos and crypto_out is None:
+    if crypto_out is None and (audio.protocol in _SECURE or (cryptos and layout.protocol in _SECURE)):
         raise NegotiationError("the answer takes none of our keys")
+    if crypto_out is None:
+        crypto_in = None
     direction = _both(_direction(theirs, audio), willing)
     layout = Layout(layout.place, layout.others, audio.protocol)
-    return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, theirs_first=True)
+    return _agree(theirs, audio, codecs, direction, (crypto_in, crypto_out), layout, digits, peer, theirs_first=True)
+
+
+def _choose(theirs: Description, address: str, codecs: Sequence[Codec], srtp: str) -> tuple[int, Media, Crypto | None]:
+    """Return the first audio stream that we can take, its place, and the peer's key.
+
+    :raises NegotiationError: where there is none.
+    """
+    failure: NegotiationError | None = None
+    ours = [codec.name for codec in codecs]
+    for place, audio in audios_of(theirs, address):
+        try:
+            crypto = _their_crypto(audio, srtp)
+        except NegotiationError as error:
+            failure = failure or error
+            continue
+        if _first_of(codecs_of(audio), ours, False) is not None:
+            return place, audio, crypto
+    raise failure or NegotiationError("no codec in common")
 
 
 def _their_crypto(audio: Media, srtp: str) -> Crypto | None:
@@ -221,6 +285,7 @@ def _agree(
     cryptos: tuple[Crypto | None, Crypto | None],
     layout: Layout,
     digits: str,
+    peer: str,
     *,
     theirs_first: bool = False,
     takes_events: bool = True,
@@ -229,19 +294,23 @@ def _agree(
     chosen = _first_of(named, [codec.name for codec in ours], theirs_first)
     if chosen is None:
         raise NegotiationError("no codec in common")
-    events: int | None = None
+    events: Codec | None = None
     for codec in named:
         if codec.name == EVENTS.name and (events is None or codec.clock_hz == chosen.clock_hz):
-            events = codec.payload_type
+            events = codec
             if codec.clock_hz == chosen.clock_hz:
                 break
+    address = _sendable(audio.address, peer)
     ptime = whole(audio.attribute("ptime")) or 0
     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
+    if (most := whole(audio.attribute("maxptime"))) is not None and ptime_ms > most >= 10:
+        ptime_ms = most // 10 * 10
     return Agreed(
-        remote=(_sendable(audio.address), audio.port),
-        rtcp=_rtcp(audio),
+        remote=(address, audio.port),
+        rtcp=_rtcp(audio, address),
         codec=chosen,
-        events_pt=events if takes_events else None,
+        events_pt=events.payload_type if events is not None and takes_events else None,
+        events_clock_hz=events.clock_hz if events is not None else EVENTS.clock_hz,
         direction=direction,
         ptime_ms=ptime_ms,
         held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
@@ -266,27 +335,34 @@ def _first_of(named: list[Codec], ours: list[str], theirs_first: bool) -> Codec 
     return None
 
 
-def _rtcp(audio: Media) -> tuple[str, int]:
+def _rtcp(audio: Media, address: str) -> tuple[str, int]:
     """Where the peer receives RTCP: a=rtcp (RFC 3605), a=rtcp-mux (RFC 5761), else the next port."""
     if audio.attribute("rtcp-mux") is not None:
-        return (audio.address, audio.port)
+        return (address, audio.port)
     parts = (audio.attribute("rtcp") or "").split()
     if parts and (port := whole(parts[0])) is not None and port <= 65535:
-        return (parts[3] if len(parts) == 4 else audio.address, port)
-    return (audio.address, min(audio.port + 1, 65535))
+        return (parts[3] if len(parts) == 4 else address, port)
+    return (address, min(audio.port + 1, 65535))
 
 
-def _sendable(address: str) -> str:
+def _sendable(address: str, peer: str) -> str:
     """Return where sound may go.
 
-    :raises NegotiationError: for what is no address (a name would need looking up while the phone waits), or one of
-        many: nobody has us send to a whole network.
+    A host name (RFC 8866 §5.7) is not looked up: a phone's is known in its own house alone, and a stranger's would
+    have us ask for what he likes. Its sound goes where its signalling comes from, then where its own comes from.
+
+    :raises NegotiationError: for what is neither address nor name, or one of many: nobody has us send to a whole
+        network.
     """
     if address in _UNSPECIFIED:
         return "0.0.0.0"
+    if peer and (":" in address) != (":" in peer):
+        return peer  # a phone of both families that names the one by which it does not talk to us
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
+        if peer and _NAME.fullmatch(address):
+            return peer
         raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
     if found.is_multicast or found == _BROADCAST:
         raise NegotiationError(f"not one address but many: {address}")
@@ -304,7 +380,7 @@ def _both(one: str, other: str) -> str:
 def _audio(
     port: int,
     codecs: Sequence[Codec],
-    events_pt: int | None,
+    digits: Sequence[Codec],
     direction: str,
     ptime_ms: int,
     protocol: str = "RTP/AVP",
@@ -313,9 +389,9 @@ def _audio(
     formats = [str(c.payload_type) for c in codecs]
     attributes = [("rtpmap", c.rtpmap) for c in codecs]
     attributes += [("fmtp", f"{c.payload_type} {c.fmtp}") for c in codecs if c.fmtp]
-    if events_pt is not None:
-        formats.append(str(events_pt))
-        attributes += [("rtpmap", EVENTS.at(events_pt).rtpmap), ("fmtp", f"{events_pt} {EVENTS.fmtp}")]
+    for kind in digits:
+        formats.append(str(kind.payload_type))
+        attributes += [("rtpmap", kind.rtpmap), ("fmtp", f"{kind.payload_type} 0-16")]
     attributes += [("crypto", str(c)) for c in cryptos]
     attributes += [("ptime", str(ptime_ms)), (direction, "")]
     return Media("audio", port, protocol, formats, "", attributes)

@@ -163,6 +163,8 @@ class UserAgent:
         if isinstance(signal, SessionSignal) and signal.session is output.session:
             if type(output) is out.Failed and signal.try_again(output):
                 return
+            if type(output) is out.Answered:
+                signal.retry = None  # what it would take to call again
             signal.note_end()
             told(output, signal.events)
             signal.let_go()
@@ -191,6 +193,7 @@ class UserAgent:
             response = response_to(request, 200, to_tag=self.stack.ids.tag())
             response.headers["Allow"] = [ALLOW]
             response.headers["Accept"] = ["application/sdp"]
+            response.headers["Supported"] = ["replaces, timer, 100rel"]
             response.headers["Allow-Events"] = [", ".join(PACKAGES)]
             self.stack.respond(output.transaction, response, self.now)
         else:
@@ -233,9 +236,8 @@ class UserAgent:
         signal.party = destination.party
         signal.session.owner = signal
         self.active[signal.party] += 1
-        if destination.party.startswith("trunk/"):
-            signal.retry = Retry(destination, caller, sdp, list(destination.alternatives), destination.redirects)
-            signal.hurry()
+        signal.retry = Retry(destination, caller, sdp, list(destination.alternatives), destination.redirects)
+        signal.hurry()
         self.pump()
         return signal
 

@@ -64,6 +64,10 @@ class LegSignal(Protocol):
     events: SignalEvents
 
     @property
+    def flow(self) -> Flow | None:
+        """How the peer is reached; None where nothing travels."""
+
+    @property
     def local_address(self) -> str:
         """The address of ours that this peer reaches: where its media ports are opened."""
 
@@ -106,6 +110,9 @@ class SignalEvents(Protocol):
 
     def on_progress(self, status: int, sdp: bytes | None) -> None: ...
     def on_answered(self, sdp: bytes | None, *, is_offer: bool) -> None: ...
+    def another_offer(self) -> bytes | None:
+        """Our INVITE was refused with 488: return another offer to make, None for no other."""
+
     def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None:
         """Our INVITE came to nothing; *contacts* are where a 3xx points."""
 

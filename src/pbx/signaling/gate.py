@@ -12,6 +12,7 @@ from pbx.signaling.limits import MAX_SOURCES, BackOff
 from pbx.signaling.presentation import is_anonymous
 from pbx.sip.digest import Credentials, Nonces, Secret, challenges, parse_credentials, verify
 from pbx.sip.message import Flow, Request, Response, response_to
+from pbx.sip.session import ALLOW
 from pbx.sip.stack import Admitted, Ids
 
 log = logging.getLogger("pbx.auth")
@@ -111,7 +112,7 @@ class AccountGate:
     def judge(self, request: Request, flow: Flow, now: float) -> Admitted | Response | None:
         """Say who sends *request*; see :class:`pbx.sip.stack.Gate`."""
         if request.method == "OPTIONS" and not request.uri.user:
-            return response_to(request, 200, to_tag=self._ids.tag())  # a probe of the server itself
+            return self._probed(request)
         account = self._named_account(request)
         if request.method != "REGISTER" and account is None and (trunk := self._trunk_of(request, flow)):
             return Admitted(f"trunk/{trunk}")
@@ -123,6 +124,15 @@ class AccountGate:
         if credentials is None:
             return self._challenge(request, account, stale=False)
         return self._verdict(request, flow, account, credentials, now)
+
+    def _probed(self, request: Request) -> Response:
+        """Answer who asks the server itself what it can (§11.2), as far as that does not multiply what they sent."""
+        response = response_to(request, 200, to_tag=self._ids.tag())
+        bare = dict(response.headers)
+        response.headers |= {"Allow": [ALLOW], "Accept": ["application/sdp"], "Supported": ["replaces, timer, 100rel"]}
+        if len(response.to_bytes()) > 2 * _size(request):
+            response.headers = bare
+        return response
 
     def _named_account(self, request: Request) -> Account | None:
         named = request.to if request.method == "REGISTER" else request.from_
@@ -177,13 +187,15 @@ class AccountGate:
         algorithms = account.algorithms if account is not None else self._algorithms
         offered = challenges(self.realm, nonce, algorithms, stale=stale)
         response.headers["WWW-Authenticate"] = offered
-        limit = 2 * (
-            request.size or len(request.to_bytes())
-        )  # nobody can use us to multiply what they send to a forged address
+        limit = 2 * _size(request)  # nobody can use us to multiply what they send to a forged address
         if len(response.to_bytes()) <= limit:
             return response
         response.headers["WWW-Authenticate"] = offered[-1:]
         return response if len(response.to_bytes()) <= limit else None
+
+
+def _size(request: Request) -> int:
+    return request.size or len(request.to_bytes())
 
 
 def accounts(config: Config, secrets: Mapping[str, str]) -> dict[str, Account]:

@@ -14,7 +14,10 @@ PERIOD = 25  # ticks of a second: many NATs forget after 30 s
 
 
 class KeepAlive:
-    """Ping phones behind NAT; nobody waits for what they answer, and a lost ping is followed by the next."""
+    """Ping phones behind NAT; nobody waits for what they answer, and a lost ping is followed by the next.
+
+    Whom somebody else asks that often is *spared*: one OPTIONS does for both.
+    """
 
     def __init__(
         self,
@@ -32,16 +35,21 @@ class KeepAlive:
         self._send = send
         self._own = own  # our address as seen by the peer of a flow
         self._turn = 0
+        self.spared: Callable[[str], bool] = lambda account: False
 
     def tick(self) -> None:
         """Ping those whose turn it is; call about once a second."""
         self._turn = (self._turn + 1) % PERIOD
         now = self._wall()
         for account in self._location.accounts():
-            if zlib.crc32(account.encode()) % PERIOD == self._turn:  # spread over the period
+            if zlib.crc32(account.encode()) % PERIOD == self._turn and not self.spared(account):  # spread over it
                 for binding in self._location.bindings(account, now):
                     if self.is_behind_nat(binding):
                         self._ping(binding)
+
+    def needs(self, account: str) -> bool:
+        """Whether one of an account's phones has to be pinged."""
+        return any(self.is_behind_nat(binding) for binding in self._location.bindings(account, self._wall()))
 
     def is_behind_nat(self, binding: Binding) -> bool:
         """Whether a NAT may stand before a phone: its Contact is not where it was heard, or that is outside."""

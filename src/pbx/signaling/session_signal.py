@@ -89,6 +89,7 @@ class _Nobody:
 
     def on_progress(self, status: int, sdp: bytes | None) -> None: ...
     def on_answered(self, sdp: bytes | None, *, is_offer: bool) -> None: ...
+    def another_offer(self) -> bytes | None: ...
     def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None: ...
     def on_acked(self, sdp: bytes | None) -> None: ...
     def on_reoffer(self, sdp: bytes | None) -> None: ...
@@ -140,7 +141,7 @@ class SessionSignal:
             self.session.client.give_up_after(self._agent.now, SILENT_S)
 
     def try_again(self, failed: out.Failed) -> bool:
-        """Go another way after silence, 408 or 5xx; follow a redirection where that is allowed."""
+        """Go another way after silence, 408 or 5xx; follow a redirection where that is allowed; offer otherwise."""
         retry = self.retry
         if retry is None or self.session.phase is not Phase.ENDED or retry.given_up:
             return False
@@ -151,8 +152,8 @@ class SessionSignal:
                 return False
             retry.redirects -= 1
             uri = uri.with_user(contacts[0].uri.user)  # behind the same proxy: a Contact alone sends us nowhere
-        elif failed.response is None and self._went_by_stream(flow):
-            pass  # it broke under a large INVITE: the datagram after all (§18.1.1)
+        elif status == 488 and (offer := self.events.another_offer()) is not None:
+            retry.sdp = offer
         elif (status == 408 or 500 <= status < 600) and retry.flows:
             flow = retry.flows.pop(0)
             uri = uri if retry.destination.routes else uri.at(flow.remote)
@@ -165,9 +166,9 @@ class SessionSignal:
         self.hurry()
         return True
 
-    def _went_by_stream(self, flow: Flow) -> bool:
-        client = self.session.client
-        return client is not None and flow.transport == "udp" and client.flow.transport != "udp"
+    @property
+    def flow(self) -> Flow:
+        return self.session.flow
 
     @property
     def local_address(self) -> str:

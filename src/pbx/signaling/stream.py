@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
+from pbx.signaling.door import Door
 from pbx.signaling.tls import Certificates
 from pbx.sip.framing import KEEP_ALIVE, PONG, FramingLost, StreamFramer
 from pbx.sip.message import Flow
@@ -49,9 +50,11 @@ class Streams:
         self.names: dict[tuple[str, int], str] = {}  # whom a certificate must name, by where we connect to
         self._connections: dict[tuple[tuple[str, int], tuple[str, int]], _Connection] = {}
         self._connecting: dict[Flow, list[bytes]] = {}
+        self._took: set[tuple[str, int]] = set()  # who has taken a connection of ours
         self._failed_at: dict[tuple[str, int], float] = {}  # who refused a connection, and when
         self._tasks: set[asyncio.Task[None]] = set()
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | Door] = []
+        self._shaking: Counter[str] = Counter()  # hands, by address
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Bind and listen; return the address.
@@ -59,16 +62,34 @@ class Streams:
         :raises OSError: where the address is in use or not ours.
         """
         loop = asyncio.get_running_loop()
-        tls = self._certificates.server if self._certificates is not None else None
-        patience_s = HANDSHAKE_S if tls is not None else None
-        server = await loop.create_server(
-            lambda: _Connection(self), host, port, ssl=tls, backlog=1024, ssl_handshake_timeout=patience_s
-        )
-        self._servers.append(server)
         if self._sweeper is None:
             self._sweeper = loop.call_later(SWEEP_S, self._sweep)
+        if self._certificates is not None:
+            tls = self._certificates.server
+            door = Door((host, port), tls, HANDSHAKE_S, lambda: _Connection(self), self._may_shake, self._shook)
+            self._servers.append(door)
+            return door.local
+        server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
+        self._servers.append(server)
         name = server.sockets[0].getsockname()
         return (name[0], name[1])
+
+    def _may_shake(self, address: str) -> bool:
+        """Count a peer that begins a handshake; False where a limit forbids it."""
+        if self._is_full(address):
+            self.refused += 1
+            return False
+        self._shaking[address] += 1
+        return True
+
+    def _shook(self, address: str) -> None:
+        self._shaking[address] -= 1
+        if self._shaking[address] <= 0:
+            del self._shaking[address]
+
+    def _is_full(self, address: str) -> bool:
+        of_all = len(self._connections) + self._shaking.total()
+        return of_all >= MAX_CONNECTIONS or self._by_address[address] + self._shaking[address] >= MAX_PER_ADDRESS
 
     async def stop(self) -> None:
         if self._sweeper is not None:
@@ -92,9 +113,12 @@ class Streams:
         self._open(flow, [data])
         return True
 
-    def stands(self, flow: Flow) -> bool:
-        """Whether the flow's connection is open; one that is not is opened meanwhile, unless that failed of late."""
-        if (flow.local, flow.remote) in self._connections:
+    def takes(self, flow: Flow) -> bool:
+        """Whether the flow's peer takes connections; who is not known yet is asked meanwhile, unless it failed of late.
+
+        A peer that took one before is believed: sending opens the connection again.
+        """
+        if (flow.local, flow.remote) in self._connections or flow.remote in self._took:
             return True
         now = asyncio.get_running_loop().time()
         if flow not in self._connecting and now - self._failed_at.get(flow.remote, -AGAIN_S) >= AGAIN_S:
@@ -121,9 +145,13 @@ class Streams:
             if len(self._failed_at) > MAX_FAILED:
                 self._failed_at.clear()
             self._failed_at[flow.remote] = loop.time()
+            self._took.discard(flow.remote)
             self._connecting.pop(flow, None)
             self._closed(flow)
             return
+        if len(self._took) > MAX_FAILED:
+            self._took.clear()
+        self._took.add(flow.remote)
         for data in self._connecting.pop(flow, ()):
             connection.write(data)
 
@@ -137,7 +165,8 @@ class Streams:
     def add(self, connection: _Connection) -> bool:
         """Take a connection in; False where a limit forbids it."""
         address = connection.flows[0].remote[0]
-        if len(self._connections) >= MAX_CONNECTIONS or self._by_address[address] >= MAX_PER_ADDRESS:
+        # Who has shaken hands is counted already: as one of those that shake.
+        if self._certificates is None and self._is_full(address):
             self.refused += 1
             return False
         self._by_address[address] += 1

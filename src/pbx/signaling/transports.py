@@ -125,15 +125,20 @@ class Transports:
         return Flow(transport, fitting[0], remote) if fitting else None
 
     def widen(self, remote: tuple[str, int]) -> None:
-        """Try TCP towards a UDP peer once something large goes there: a server of a trunk, never a phone behind NAT."""
-        self._widened.add(remote)
+        """Send what is large by TCP to a UDP peer that takes it: a server of a trunk, never a phone behind NAT.
+
+        Asked at once, so that the first large message finds the answer.
+        """
+        if remote not in self._widened and (beside := self.flow_to("udp", remote)) is not None:
+            self._widened.add(remote)
+            self.wider(beside)
 
     def wider(self, flow: Flow) -> Flow | None:
-        """Return the TCP flow beside a UDP one, where its connection stands; else try to have one the next time."""
+        """Return the TCP flow beside a UDP one, where its peer takes TCP; who is not known is asked meanwhile."""
         if flow.remote not in self._widened or (streams := self._streams.get("tcp")) is None:
             return None
         beside = self.flow_to("tcp", flow.remote)
-        return beside if beside is not None and streams.stands(beside) else None
+        return beside if beside is not None and streams.takes(beside) else None
 
     def advertised(self, flow: Flow) -> tuple[str, int]:
         """Return the address that this flow's peer should use for us."""

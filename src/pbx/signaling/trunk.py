@@ -155,6 +155,9 @@ class Trunks:
 
     def _look_up(self, line: Line) -> None:
         named = [proxy for proxy in line.proxies if not self._resolve_address(proxy, line)]
+        for index, proxy in enumerate(line.proxies):
+            if proxy not in named:
+                self._flows(line, index)  # whoever takes TCP is known before the first call
         if named:
             task = asyncio.get_running_loop().create_task(self._resolve(line, named))
             self._tasks.add(task)
@@ -165,6 +168,7 @@ class Trunks:
             hops = await resolve(proxy.uri, self._names, self._chance, transport=line.spec.transport)
             if hops:
                 proxy.hops = hops
+                self._flows(line, line.proxies.index(proxy))
             elif not proxy.hops:
                 log.warning("x trunk %s: %s leads nowhere", line.name, proxy.uri.host)
         if not any(proxy.hops for proxy in line.proxies):

@@ -10,7 +10,7 @@ from pbx.sdp.codec import PCMA
 from pbx.sdp.negotiate import make_answer, make_offer
 from pbx.signaling.contract import Destination, Introduction, SignalEvents
 from pbx.sip.headers import NameAddr
-from pbx.sip.message import Request
+from pbx.sip.message import Flow, Request
 from pbx.sip.replaces import Replaces
 from pbx.sip.transaction import ServerTransaction
 
@@ -82,6 +82,10 @@ class VirtualSignal:
     state: str = "early"  # early, up, ended
     history: list[str] = field(default_factory=list)
     sip_call_id: str = "virtual"
+
+    @property
+    def flow(self) -> Flow | None:
+        return None
 
     @property
     def local_address(self) -> str:

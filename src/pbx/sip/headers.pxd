@@ -1,6 +1,7 @@
 """Types of the compiled twin of headers.py."""
 
 from pbx.sip.uri cimport Uri
+from pbx.whole cimport whole
 
 cpdef list split_list(str text)
 cpdef tuple split_params(str text)

@@ -46,6 +46,16 @@ _ODD_CASE = (
     "SIP-ETag",
     "SIP-If-Match",
 )
+# The names that nearly every message writes as the RFC does.
+USUAL = {
+    name: name
+    for name in (
+        *COMPACT.values(),
+        *_ODD_CASE,
+        *("Max-Forwards", "User-Agent", "Server", "Allow", "Require", "Expires", "Route", "Record-Route", "Accept"),
+        *("Authorization", "Proxy-Authenticate", "Proxy-Authorization", "P-Asserted-Identity", "Privacy", "Date"),
+    )
+}
 _KNOWN = {name.lower(): name for name in (*COMPACT.values(), *_ODD_CASE)} | COMPACT
 
 # In a display name without quotes also letters of any language, and brackets: phones' users type what they like.

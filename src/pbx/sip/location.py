@@ -77,7 +77,7 @@ class Location:
         """
         current = [b for b in self._by_account.get(account, ()) if b.expires_at > wall_s]
         change = Change(current)
-        if request.get("Contact") == "*":
+        if "*" in request.values("Contact"):
             self._remove_all(request, current, change)
         else:
             for contact in request.contacts:
@@ -130,6 +130,8 @@ class Location:
     def _bind(
         self, contact: NameAddr, request: Request, flow: Flow, wall_s: float, current: list[Binding], change: Change
     ) -> None:
+        if contact.uri.scheme not in ("sip", "sips"):
+            raise RemoteProtocolError("nobody is called at that kind of address")
         expires_s = self._expiry(contact, request)
         if not flow.reliable and request.via.host != flow.remote[0]:
             expires_s = min(expires_s, NAT_EXPIRES_S)

@@ -1,6 +1,17 @@
 """Types of the compiled twin of message.py."""
 
-from pbx.sip.headers cimport CSeq, NameAddr, Via
+from pbx.sip.headers cimport (
+    CSeq,
+    NameAddr,
+    Via,
+    param_of,
+    parse_address,
+    parse_cseq,
+    parse_via,
+    split_list,
+    split_params,
+)
+from pbx.whole cimport whole
 
 cpdef str clean(str line)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pbx.errors import ParseError
-from pbx.sip.headers import canonical, parse_address
+from pbx.sip.headers import USUAL, canonical, parse_address
 from pbx.sip.message import Message, Request, Response
 from pbx.sip.uri import parse_uri
 from pbx.whole import whole
@@ -16,6 +16,10 @@ MAX_MESSAGE_BYTES = 65_535
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6]\d\d) ?(.*)", re.IGNORECASE | re.DOTALL)
 _REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]+) (\S+) SIP/2\.0", re.IGNORECASE)
 _VERSIONED = re.compile(r"(\S+) (\S+) SIP/\d+\.\d+", re.IGNORECASE)
+
+_STATUSES = {str(status): status for status in range(100, 700)}
+_METHODS = frozenset(("ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "PUBLISH",
+                      "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"))  # fmt: skip
 
 ONCE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type")  # RFC 4475 3.3.8
 
@@ -66,6 +70,11 @@ def split_head(data: bytes) -> tuple[bytes, bytes]:
 
 def _first_line(line: str) -> tuple[Request | Response, ParseError | None]:
     """Read the first line; of a broken request line what may still be answered comes with its error."""
+    if line.startswith("SIP/2.0 ") and (status := _STATUSES.get(line[8:11])) is not None:
+        return Response(status, line[11:].strip()), None
+    method, _, rest = line.partition(" ")
+    if method in _METHODS and rest.endswith(" SIP/2.0") and rest.split() == [uri := rest[:-8], "SIP/2.0"]:
+        return Request(method, uri), None
     match = _REQUEST_LINE.fullmatch(line)
     if match is not None:
         return Request(match.group(1), match.group(2)), None
@@ -77,7 +86,6 @@ def _first_line(line: str) -> tuple[Request | Response, ParseError | None]:
     versioned = _VERSIONED.fullmatch(line)
     if versioned is not None:
         return Request(versioned.group(1), versioned.group(2)), ParseError("unknown SIP version", status=505)
-    method, _, rest = line.partition(" ")
     return Request(method or "?", rest.strip() or "?"), ParseError(f"bad request line {line[:60]!r}")
 
 
@@ -92,11 +100,14 @@ def _headers(message: Message, lines: list[str]) -> None:
             if line.strip():
                 broken = broken or ParseError(f"no header: {line[:60]!r}")
             continue
-        try:
-            name = canonical(name)
-        except ParseError as error:
-            broken = broken or error
-            continue
+        usual = USUAL.get(name)
+        if usual is None:
+            try:
+                usual = canonical(name)
+            except ParseError as error:
+                broken = broken or error
+                continue
+        name = usual
         value = value.strip()
         if name in headers:
             if name in ONCE:

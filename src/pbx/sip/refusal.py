@@ -8,7 +8,7 @@ from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.session_timer import MIN_SE_S, too_brief
 from pbx.sip.ways import note_source, return_flow
 
-UNDERSTOOD = frozenset({"replaces", "timer", "path", "outbound", "norefersub", "100rel"})
+UNDERSTOOD = frozenset({"replaces", "timer", "path", "outbound", "norefersub", "100rel", "tdialog", "histinfo"})
 
 
 def refusal_of(request: Request, ids: Ids) -> Response | None:

@@ -9,6 +9,8 @@ from pbx.sip.dialog import Dialog, DialogId
 from pbx.sip.message import Flow, Request, Response
 from pbx.sip.transaction import ServerTransaction
 
+Login = tuple[str, str, str]  # realm ("" for any), user, password
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -53,3 +55,6 @@ class Counters:
     retransmitted: int = 0  # by us
     absorbed: int = 0  # the peer's retransmissions
     responses: dict[int, int] = field(default_factory=dict)  # by status, sent or received
+
+    def note(self, status: int) -> None:
+        self.responses[status] = self.responses.get(status, 0) + 1

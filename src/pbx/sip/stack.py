@@ -19,7 +19,7 @@ from pbx.sip.message import Flow, Request, Response, response_to
 from pbx.sip.outputs import Invited, Output, RequestReceived, Send
 from pbx.sip.parser import PartialMessage, parse_message, validate_answer, validate_request
 from pbx.sip.refusal import answer_to_broken, refusal_of, too_far
-from pbx.sip.roles import Addresses, Admitted, Counters, DialogUser, Gate
+from pbx.sip.roles import Addresses, Admitted, Counters, DialogUser, Gate, Login
 from pbx.sip.timers import Timers
 from pbx.sip.transaction import (
     ClientInvite,
@@ -32,7 +32,7 @@ from pbx.sip.transaction import (
     ServerTransaction,
     Transaction,
 )
-from pbx.sip.ways import flow_for, note_source, return_flow, server_key, wide_enough
+from pbx.sip.ways import contact_at, flow_for, note_source, return_flow, server_key, wide_enough
 
 
 class Stack:
@@ -113,7 +113,8 @@ class Stack:
         """A connection broke or a packet could not be sent: end what waited on it (§17.1.4, §18.4)."""
         for table in (self._clients, self._servers):
             for transaction in [t for t in table.values() if t.flow == flow]:
-                transaction.step(On.ERROR, now)
+                if not transaction.fall_back(now):
+                    transaction.step(On.ERROR, now)
         for dialog_id, user in self._dialogs.items():
             dialog = user.dialog_for(dialog_id)
             if dialog is not None and dialog.flow == flow:
@@ -128,9 +129,7 @@ class Stack:
 
     # ---- verbs -----------------------------------------------------------------------------------------------------
 
-    def invite(
-        self, request: Request, flow: Flow, now: float, credentials: tuple[str, str, str] | None = None
-    ) -> Session:
+    def invite(self, request: Request, flow: Flow, now: float, credentials: Login | None = None) -> Session:
         """Call somebody. *request* needs To, From with tag, Call-ID, CSeq; Via and Contact are added."""
         request.headers.setdefault("Contact", [self.contact(flow)])
         self.offer_extensions(request)
@@ -144,7 +143,7 @@ class Stack:
         flow: Flow,
         now: float,
         token: object,
-        credentials: tuple[str, str, str] | None = None,
+        credentials: Login | None = None,
         dialog: Dialog | None = None,
     ) -> None:
         """Send a request that is no INVITE; its final answer comes as ResponseReceived with *token*.
@@ -184,14 +183,22 @@ class Stack:
         self.transmit(data, flow)
 
     def start_client(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
-        flow = wide_enough(request, flow, self.wider)
+        narrow, flow = flow, wide_enough(request, flow, self.wider)
         if request.via.transport.lower() != flow.transport:
             self.stamp(request, flow)  # Via says by which way it went (§18.1.1)
         made = ClientInvite if request.method == "INVITE" else ClientOther
         transaction = made(request, flow, self, user)
+        transaction.narrow = narrow if narrow is not flow else None
         self._clients[transaction.key] = transaction
         transaction.start(now)
         return transaction
+
+    def address_anew(self, transaction: ClientTransaction) -> None:
+        """Give a request that goes another way the Via of that."""
+        self._clients.pop(transaction.key, None)
+        self.stamp(transaction.request, transaction.flow)
+        key = transaction.key = (transaction.request.via.branch, transaction.request.method)
+        self._clients[key] = transaction
 
     def stamp(self, request: Request, flow: Flow) -> None:
         """Put a fresh Via on a request."""
@@ -202,10 +209,7 @@ class Stack:
         request.headers.setdefault("User-Agent", [self.user_agent])
 
     def contact(self, flow: Flow) -> str:
-        host, port = self._addresses.advertised(flow)
-        shown = f"[{host}]" if ":" in host else host
-        transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
-        return f"<sip:{shown}:{port}{transport}>"
+        return contact_at(*self._addresses.advertised(flow), flow.transport)
 
     def offer_extensions(self, request: Request) -> None:
         """Say what we can do (§20.5, §20.37); 100rel only where our offer is in the request already."""
@@ -231,9 +235,7 @@ class Stack:
     def user_of(self, dialog: Dialog) -> DialogUser | None:
         return self._dialogs.get(dialog.id)
 
-    def send_bye(
-        self, dialog: Dialog, now: float, reason: str = "", credentials: tuple[str, str, str] | None = None
-    ) -> None:
+    def send_bye(self, dialog: Dialog, now: float, reason: str = "", credentials: Login | None = None) -> None:
         bye = dialog.request("BYE")
         if reason:
             bye.headers["Reason"] = [reason]
@@ -260,7 +262,7 @@ class Stack:
         except ParseError:
             self.counters.unparsable += 1
             return
-        self._count(response)
+        self.counters.note(response.status)
         transaction = self._clients.get((via.branch, cseq.method))
         if transaction is None or len(response.values("Via")) != 1:
             self.counters.stray_responses += 1  # 8.1.3.3: not ours, or already over
@@ -381,18 +383,15 @@ class Stack:
 
     def _send_plain(self, response: Response, flow: Flow) -> None:
         """Send a response without a transaction: nothing is remembered."""
-        self._count(response)
+        self.counters.note(response.status)
         self.transmit(response.to_bytes(), return_flow(response.via, flow))
-
-    def _count(self, response: Response) -> None:
-        self.counters.responses[response.status] = self.counters.responses.get(response.status, 0) + 1
 
     def _answer_broken(self, request: Request, status: int, why: str, flow: Flow) -> None:
         """Answer what cannot be understood, where it says enough to be answered; never an ACK."""
         if request.method == "ACK" or not request.headers.get("Via"):
             return
         response, flow = answer_to_broken(request, status, why, flow)
-        self._count(response)
+        self.counters.note(response.status)
         self.transmit(response.to_bytes(), flow)
 
 

@@ -19,6 +19,7 @@ cdef class Transaction:
 
     cpdef step(self, event, double now, Response response=*)
     cpdef fire(self, double now)
+    cpdef bint fall_back(self, double now)
     cpdef give_up_after(self, double now, double wait_s)
     cpdef _arm(self)
     cpdef _do(self, action, double now, Response response)
@@ -31,6 +32,7 @@ cdef class Transaction:
 cdef class ClientTransaction(Transaction):
     cdef public Request request
     cdef public object user
+    cdef public object narrow
 
     cpdef start(self, double now)
     cpdef _let_go(self)

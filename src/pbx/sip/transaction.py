@@ -25,6 +25,7 @@ T2_S = 4.0
 T4_S = 5.0
 TIMER_B_S = 64 * T1_S  # 17.1.1.2; F, H, J, L and M are as long
 TIMER_D_S = 32.0
+WIDE_S = 4.0  # how long a stream beside a datagram may say nothing at all
 
 Key = tuple[str, ...]
 
@@ -37,6 +38,7 @@ class Wire(Protocol):
     def transmit(self, data: bytes, flow: Flow) -> None: ...
     def repeat(self, data: bytes, flow: Flow) -> None: ...
     def forget(self, transaction: Transaction) -> None: ...
+    def address_anew(self, transaction: ClientTransaction) -> None: ...
 
 
 class Transaction:
@@ -80,12 +82,17 @@ class Transaction:
             self.step(On.LINGER, now)
         elif self._stop_at is not None and self._stop_at <= now:
             self._stop_at = None
-            self.step(On.TIMEOUT, now)
+            if not self.fall_back(now):
+                self.step(On.TIMEOUT, now)
         elif self._resend_at is not None and self._resend_at <= now:
             self._resend_at = None
             self.step(On.RETRANSMIT, now)
         else:
             self._arm()
+
+    def fall_back(self, now: float) -> bool:
+        """Begin again another way, where there is one; False where this one was the last."""
+        return False
 
     def give_up_after(self, now: float, wait_s: float) -> None:
         """Bound how long a final response is waited for (§9.1, after CANCEL)."""
@@ -159,19 +166,31 @@ ANSWERED = Request("NONE", "sip:answered.invalid")  # stands for a request that 
 
 
 class ClientTransaction(Transaction):
-    __slots__ = ("request", "user")
+    __slots__ = ("narrow", "request", "user")
 
     def __init__(self, request: Request, flow: Flow, wire: Wire, user: ClientUser) -> None:
         super().__init__((request.via.branch, request.method), flow, wire)
+        self.narrow: Flow | None = None  # for what is large: the datagram, should the stream come to nothing
         self.request = request
         self.user = user
 
     def start(self, now: float) -> None:
         self._last = self.request.to_bytes()
         self._wire.transmit(self._last, self.flow)
-        self._stop_at = now + TIMER_B_S
+        wide = self.narrow is not None and self.TABLE is CLIENT_INVITE
+        self._stop_at = now + (WIDE_S if wide else TIMER_B_S)
         self._back_off(now)
         self._arm()
+
+    def fall_back(self, now: float) -> bool:
+        """Send as a datagram what no stream took (§18.1.1)."""
+        if self.narrow is None or self.state is not self.FIRST:
+            return False
+        self.flow, self.narrow = self.narrow, None
+        self._wire.address_anew(self)
+        self._wait_s = T1_S
+        self.start(now)
+        return True
 
     def _act(self, action: Do, now: float, response: Response | None) -> None:
         if action is Do.PASS and response is not None:

@@ -1,5 +1,7 @@
 """Types of the compiled twin of uri.py."""
 
+from pbx.whole cimport whole
+
 cpdef str format_params(tuple params)
 
 

@@ -60,6 +60,12 @@ def flow_for(dialog: Dialog, addresses: Addresses) -> Flow:
     return addresses.flow_to(transport, remote) or dialog.flow
 
 
+def contact_at(host: str, port: int, transport: str) -> str:
+    """Write our Contact for peers of a transport."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"<sip:{shown}:{port}{'' if transport == 'udp' else f';transport={transport}'}>"
+
+
 def server_key(request: Request, transport: str) -> Key:
     """Find a server transaction (§17.2.3); a branch may be reused by the authenticated INVITE, so CSeq counts too."""
     via = request.via

@@ -30,6 +30,8 @@ class Entry:
     hold_ms: int = 0
     offers: int = 0
     disposition: str = ""
+    served_by: str = ""  # who ended the conversation: caller, agent, transfer, system
+    served_utc: float | None = None  # when it ended
     dropped_utc: float | None = None  # when we, and not one of both, ended it
 
 
@@ -53,7 +55,10 @@ class QueueSums:
         self.exits[entry.exit] += 1
         self.longest_wait_ms = max(self.longest_wait_ms, entry.wait_ms)
         in_time = entry.wait_ms <= threshold_s * 1000
-        if entry.exit == "answered":
+        if entry.source == "consult":  # somebody asks while their caller waits: no part of a service level
+            self.left_in_time += 1
+            self.wait_ms_of_answered += entry.wait_ms if entry.exit == "answered" else 0
+        elif entry.exit == "answered":
             self.answered_in_time += in_time
             self.wait_ms_of_answered += entry.wait_ms
         elif entry.exit == "abandoned":
@@ -112,6 +117,7 @@ def follow(found: dict[str, Entry], logged: Logged) -> None:
         else:
             entry.dropped_utc = logged.at_utc if event.by == "system" else None
             entry.talk_ms, entry.hold_ms = event.talk_ms, event.hold_ms
+            entry.served_by, entry.served_utc = event.by, logged.at_utc
 
 
 def sums(

@@ -1,4 +1,4 @@
-"""Reports by interval: queues, their groups, agents, dispositions; every figure as docs/records.md defines it.
+"""Reports by interval: agents, groups of queues, dispositions, surveys, callbacks; docs/records.md defines each figure.
 
 A call belongs to the interval in which it entered the queue; agents' seconds are cut at the boundaries.
 """
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pbx import events as ev
 from pbx.events import Logged
 from pbx.store.agent_time import occupancy, spells, utilisation
-from pbx.store.entries import Entry, QueueSums
+from pbx.store.entries import Entry
+from pbx.store.queue_figures import share
 
 FCR_DAYS = 7
 DROP_S = 60.0  # a call back so soon after one that we dropped is the same matter
@@ -42,11 +43,11 @@ class AgentSums:
             "answered": answered,
             **{outcome: self.offers.get(outcome, 0) for outcome in ("missed", "declined", "failed", "cancelled")},
             "transferred": self.transferred,
-            "answer_rate": _share(answered / counted if counted else None),
-            "transfer_rate": _share(self.transferred / answered if answered else None),
+            "answer_rate": share(answered / counted if counted else None),
+            "transfer_rate": share(self.transferred / answered if answered else None),
             "aht_s": round(work_s / answered, 1) if answered else None,
-            "occupancy": _share(occupancy(self.seconds)),
-            "utilisation": _share(utilisation(self.seconds)),
+            "occupancy": share(occupancy(self.seconds)),
+            "utilisation": share(utilisation(self.seconds)),
             "logged_in_s": round(sum(self.seconds.values()), 1),
             "seconds": {state: round(spent, 1) for state, spent in sorted(self.seconds.items())},
         }
@@ -88,42 +89,6 @@ def _cut(began: float, ended: float, begin_of: Bounds) -> Iterable[tuple[float, 
     return [(begin_of(began), high - began), *_cut(high, ended, begin_of)]
 
 
-def queues(entries: Iterable[Entry], thresholds: Callable[[str], tuple[float, float]], begin_of: Bounds,
-           group_of: Callable[[str], str] = lambda queue: queue) -> list[Row]:  # fmt: skip
-    """Return a row an interval and queue, or group of queues where *group_of* says so; "" is left out."""
-    found: dict[tuple[float, str], QueueSums] = {}
-    for entry in entries:
-        if name := group_of(entry.queue):
-            threshold_s, short_s = thresholds(entry.queue)
-            sums = found.setdefault((begin_of(entry.entered_utc), name), QueueSums(name))
-            sums.add(entry, threshold_s=threshold_s, short_s=short_s)
-    rows: list[Row] = []
-    for (began, name), sums in sorted(found.items()):
-        asa_ms = sums.asa_ms
-        rows.append(
-            {
-                "began_utc": began, "queue": name, "entered": sums.entered, **sums.exits,
-                "short_abandoned": sums.short_abandoned, "service_level": _share(sums.service_level),
-                **_other_levels(sums),
-                "asa_s": None if asa_ms is None else round(asa_ms / 1000, 1),
-                "longest_wait_s": round(sums.longest_wait_ms / 1000, 1),
-                "provisional": bool(sums.exits["waiting"]),
-            }
-        )  # fmt: skip
-    return rows
-
-
-def _other_levels(sums: QueueSums) -> Row:
-    """Return the service level as others count it: of all that entered, and Asterisk's two."""
-    answered, abandoned, in_time = sums.exits["answered"], sums.exits["abandoned"], sums.answered_in_time
-    ended = answered + abandoned
-    return {
-        "sl_offered": _share(in_time / sums.entered if sums.entered else None),
-        "sl_answered": _share(in_time / answered if answered else None),
-        "sl_abandon_ok": _share((in_time + sums.abandoned_in_time) / ended if ended else None),
-    }
-
-
 def dispositions(entries: Iterable[Entry], begin_of: Bounds) -> list[Row]:
     """Count what answered calls were about; "" is what no agent said anything of."""
     found: dict[tuple[float, str, str], int] = {}
@@ -154,7 +119,7 @@ def surveys(log: Iterable[Logged], begin_of: Bounds) -> list[Row]:
         rows.append(
             {
                 "began_utc": key[0], "survey": key[1], "agent": key[2], "offered": offered, "scored": scored,
-                "participation": _share(scored / offered if offered else None),
+                "participation": share(scored / offered if offered else None),
                 "score": round(sum(found) / len(found), 2) if found else None,
             }
         )  # fmt: skip
@@ -186,7 +151,7 @@ def callbacks(log: Iterable[Logged], begin_of: Bounds) -> list[Row]:
         rows.append(
             {
                 "began_utc": key[0], "queue": key[1], **{state: found[state] for state in states},
-                "kept_rate": _share(len(mine) / found["accepted"]),
+                "kept_rate": share(len(mine) / found["accepted"]),
                 "time_to_callback_s": round(sum(mine) / len(mine), 1) if mine else None,
             }
         )  # fmt: skip
@@ -256,10 +221,6 @@ def groups(queue_rows: Iterable[Row], resolutions: Mapping[tuple[float, str], Re
         assert isinstance(began, float | int)
         found = resolutions.get((began, str(group)), Resolution())
         rest = {key: value for key, value in row.items() if key not in ("began_utc", "queue")}
-        judged = {"resolved": found.resolved, "repeated": found.repeated, "open": found.open, "fcr": _share(found.fcr)}
+        judged = {"resolved": found.resolved, "repeated": found.repeated, "open": found.open, "fcr": share(found.fcr)}
         rows.append({"began_utc": began, "group": group, **rest, **judged})
     return rows
-
-
-def _share(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pbx import events as ev
@@ -60,6 +60,13 @@ class LiveFiles:
                 del self._calls[event.call_id]
                 if isinstance(events[0].event, ev.CallStarted):  # not one that another run began
                     self._waiting[1].append(to_csv([call_record(events)]))
+
+    def remember(self, earlier: Iterable[Logged]) -> None:
+        """Know of calls that another run began and told of, so that their ends here say what they end."""
+        for entry in earlier:
+            self.take(entry)
+        for lines in self._waiting:
+            lines.clear()
 
     async def flush(self) -> None:
         """Write what has gathered; a disk that refuses is told once."""

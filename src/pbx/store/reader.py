@@ -49,8 +49,9 @@ class Reader:
             ("SELECT call_id FROM events WHERE call_id = ? AND call_id != '' LIMIT 1", some_id),
             ("SELECT call_id FROM events WHERE call_id = ? AND call_id != '' LIMIT 1", call_id),
             (
-                """SELECT call_id FROM events WHERE kind = 'leg.created' AND json_extract(data, '$.sip_call_id') = ?
-                   ORDER BY at_utc DESC LIMIT 1""",
+                """SELECT call_id FROM events INDEXED BY legs_by_sip_call_id
+                   WHERE kind = 'leg.created' AND json_extract(data, '$.sip_call_id') = ?
+                   ORDER BY seq DESC LIMIT 1""",
                 some_id,
             ),
         ):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
-from pbx.events import CallEnded, Event, OfferEnded, QueueLeft
+from pbx.events import CallEnded, Event, Logged, OfferEnded, QueueLeft
 from pbx.store.database import Log
+from pbx.store.export import COLUMNS, decoded
 
 LAST = "SELECT max(at_utc) FROM events WHERE run < ?"
 OPEN_CALLS = """
@@ -25,6 +27,15 @@ SELECT call_id, json_extract(data, '$.offer_id'), json_extract(data, '$.entry_id
 FROM events WHERE kind = 'offer.made' AND run < ?1 AND json_extract(data, '$.offer_id') NOT IN (
     SELECT json_extract(data, '$.offer_id') FROM events WHERE kind = 'offer.ended')
 """
+
+
+def interrupted_calls(log: Log) -> list[Logged]:
+    """Return what is known of the calls that an earlier run left open, in order: an end alone does not tell of what."""
+    with closing(sqlite3.connect(log.path)) as database:
+        calls = database.execute(OPEN_CALLS, (log.run,)).fetchall()
+        sql = f"SELECT {COLUMNS} FROM events WHERE call_id = ? AND call_id != ''"
+        found = [entry for call in calls for entry in decoded(database.execute(sql, call))]
+    return sorted(found, key=lambda entry: entry.seq)
 
 
 def end_interrupted_calls(log: Log) -> int:

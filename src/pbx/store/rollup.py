@@ -20,11 +20,11 @@ from pbx.store.agent_time import LOGGED_OUT, cut, spells
 from pbx.store.database import Statement
 from pbx.store.entries import EXITS, QueueSums, entries_of
 from pbx.store.export import open_read_only
+from pbx.store.queue_figures import LONGEST_WAIT_S
 
 HALF_HOUR_S = 1800
 SETTLE_S = 600  # a half-hour rests so long before it is looked at
 STEP_S = 7 * 86_400  # rolled up at once, so that the first time on an old log fits into memory
-LONGEST_WAIT_S = 2 * 86_400  # nobody waits longer: an entry without an exit is a hole in the log, not a caller
 KINDS = ("queue.entered", "queue.left", "queue.served", "offer.made", "agent.state", "server.started")
 FIGURES = ("short_abandoned", "answered_in_time", "left_in_time", "wait_ms_of_answered", "longest_wait_ms")
 QUEUE_COLUMNS = ("began_utc", "queue", "entered", *EXITS, *FIGURES)

@@ -60,6 +60,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (began_utc, agent, state)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE INDEX legs_by_sip_call_id ON events (json_extract(data, '$.sip_call_id'))
+            WHERE kind = 'leg.created'""",
+    ),
 )
 
 

@@ -72,6 +72,8 @@ class Today:
         self._closed: dict[str, QueueSums] = {}
         self.agents: dict[str, AgentDay] = {}
         self.refused: dict[str, int] = {}
+        self.overflowed: dict[str, int] = {}  # timed out or emptied, and gone on to another queue
+        self._lapsed: dict[str, str] = {}  # by call: the queue that let it go so
         self._states: dict[str, tuple[str, float]] = {}  # agent: state and since when
         self._last_utc = self.begins
 
@@ -130,7 +132,12 @@ class Today:
     def _entry(self, entry: Logged) -> None:
         event = entry.event
         follow(self._open, entry)
-        if isinstance(event, ev.QueueLeft):
+        if isinstance(event, ev.QueueEntered):
+            if (queue := self._lapsed.pop(event.call_id, "")) and event.source == "overflow":
+                self.overflowed[queue] = self.overflowed.get(queue, 0) + 1
+        elif isinstance(event, ev.QueueLeft):
+            if event.exit in ("timeout", "emptied"):
+                self._lapsed[event.call_id] = event.queue
             if event.exit == "answered":
                 self.agents.setdefault(event.agent, AgentDay()).answered += 1
             closed = self._open.pop(event.entry_id, None)
@@ -153,6 +160,8 @@ class Today:
             self._closed.clear()
             self.agents.clear()
             self.refused.clear()
+            self.overflowed.clear()
+            self._lapsed.clear()
             self._states = {agent: (state, self.begins) for agent, (state, _) in self._states.items()}
 
     def queue(self, name: str) -> QueueSums:

@@ -6,15 +6,18 @@ The primary key is the order of time, so where a time begins is found by bisecti
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from pbx.events import Logged
+from pbx.events import AgentState, Logged
 from pbx.store.export import COLUMNS, decoded, open_read_only, read_log
 
 SEAT_S = 2 * 86_400  # an agent who took no new state for so long before is not known to sit at their phone
+DAY_S = 86_400.0
+STANDING_DAYS = 8  # over a weekend and a holiday nobody takes a new state
+STATES = "kind = 'agent.state' AND at_utc >= ? AND at_utc < ?"
 BATCH = 500  # calls a statement
 
 
@@ -53,11 +56,49 @@ class Window:
         """
         if self.whole:
             return list(read_log(path))
-        low = 0.0 if self.since_utc is None else self.since_utc
-        high = 1e18 if self.until_utc is None else self.until_utc
+        low, high = self._edges()
         sql = "SELECT call_id FROM events WHERE kind = 'call.ended' AND at_utc >= ? AND at_utc < ?"
         with closing(open_read_only(path)) as database:
             return _calls(database, {call_id for (call_id,) in database.execute(sql, (low, high))})
+
+    def of_kinds(self, path: Path, kinds: Sequence[str]) -> list[Logged]:
+        """Return the events of some kinds in this time, in order.
+
+        :raises StoreError: when the database cannot be read.
+        """
+        marks = ", ".join("?" * len(kinds))
+        sql = f"SELECT {COLUMNS} FROM events WHERE kind IN ({marks}) AND at_utc >= ? AND at_utc < ? ORDER BY seq"
+        with closing(open_read_only(path)) as database:
+            return list(decoded(database.execute(sql, (*kinds, *self._edges()))))
+
+    def standing(self, path: Path, agents: Iterable[str]) -> list[Logged]:
+        """Return the last state that each agent took before this time, in the run of the server that went on into it.
+
+        Read backwards a day at a time until all *agents* are known, for STANDING_DAYS at most.
+
+        :raises StoreError: when the database cannot be read.
+        """
+        if self.since_utc is None:
+            return []
+        wanted, found = set(agents), dict[str, Logged]()
+        started = "SELECT max(at_utc) FROM events WHERE kind = 'server.started' AND at_utc < ?"
+        sql = f"SELECT {COLUMNS}, max(seq) FROM events WHERE {STATES} GROUP BY json_extract(data, '$.agent')"
+        with closing(open_read_only(path)) as database:
+            began = float(database.execute(started, (self.since_utc,)).fetchone()[0] or 0.0)
+            high = self.since_utc
+            while high > max(began, self.since_utc - STANDING_DAYS * DAY_S) and wanted - found.keys():
+                low = max(high - DAY_S, began)
+                for entry in decoded(row[:-1] for row in database.execute(sql, (low, high))):
+                    assert isinstance(entry.event, AgentState)
+                    found.setdefault(entry.event.agent, entry)
+                high = low
+        return sorted(found.values(), key=lambda entry: entry.seq)
+
+    def _edges(self) -> tuple[float, float]:
+        return (
+            0.0 if self.since_utc is None else self.since_utc,
+            1e18 if self.until_utc is None else self.until_utc,
+        )
 
     def seats(self, path: Path) -> list[Logged]:
         """Return the agents' states that tell who sat where in this time.

@@ -168,17 +168,20 @@ class _Names:
 
     def tables(self) -> Iterator[Finding]:
         config = self._config
+        lost: dict[tuple[Where, str], list[str]] = {}  # a range has one place
         for number, endpoint in config.endpoints.items():
             if endpoint.context not in config.contexts:
-                yield unknown(
-                    endpoint.where_of("context"), f"context for endpoint {number}:", endpoint.context, config.contexts
-                )
+                lost.setdefault((endpoint.where_of("context"), endpoint.context), []).append(number)
+        for (where, context), numbers in lost.items():
+            others = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
+            cure = "" if context else 'write context = "…" at it or in [endpoint-defaults]'
+            yield unknown(where, f"context for endpoint {numbers[0]}{others}:", context, config.contexts, cure)
         for name, trunk in config.trunks.items():
             if trunk.context and trunk.context not in config.contexts:
                 yield unknown(trunk.where_of("context"), f"context for trunk {name}:", trunk.context, config.contexts)
-        for context in config.contexts.values():
-            for included in context.include:
-                yield from self.one(context, "include", "context", included, config.contexts)
+        for spec in config.contexts.values():
+            for included in spec.include:
+                yield from self.one(spec, "include", "context", included, config.contexts)
         for endpoint in config.endpoints.values():
             if endpoint.site:
                 yield from self.one(endpoint, "site", "trunk", endpoint.site, config.trunks)
@@ -229,6 +232,9 @@ class _Names:
             yield from self.prompts(queue, "whisper", queue.whisper)
             if queue.announce is not None:
                 yield from self.prompts(queue.announce, "prompts", queue.announce.prompts)
+            if queue.callback is not None and queue.callback.key in queue.exit_keys:
+                what = f"queue {name}: key {queue.callback.key} asks for a callback and leaves the queue"
+                yield warning(queue.where_of("exit_keys"), what, "give the callback or the exit another key")
             if queue.callback is not None:
                 yield from self._callback(name, queue.callback)
 
@@ -242,7 +248,11 @@ class _Names:
 
     def _agents(self) -> Iterator[Finding]:
         config = self._config
-        for agent in config.agents.values():
+        numbers: dict[str, str] = {}
+        for name, agent in config.agents.items():
+            if agent.id and (other := numbers.setdefault(agent.id, name)) != name:
+                cure = "give each a number of their own: it is typed to log in"
+                yield error(agent.where_of("id"), f"agents {other} and {name} have the same id {agent.id}", cure)
             if agent.endpoint:
                 yield from self.one(agent, "endpoint", "endpoint", agent.endpoint, config.endpoints)
             if agent.contact:

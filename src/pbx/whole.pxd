@@ -1,0 +1,3 @@
+"""Types of the compiled twin of whole.py."""
+
+cpdef object whole(str text)
