@@ -61,7 +61,7 @@ def test_a_directory_without_a_configuration(tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_read(tmp_path: Path) -> None:
     directory = configuration(tmp_path / "conf")
     (directory / "pbx.toml").write_bytes(b"\xff\xfe = 1\n")
-    assert "pbx.toml: error: cannot be read: it is not UTF-8" in complaint(pbx("serve", "-c", str(directory)))
+    assert "pbx.toml:1:1: error: the file is UTF-16" in complaint(pbx("serve", "-c", str(directory)))
 
 
 def test_an_unknown_key_is_named_with_its_place_and_a_cure(tmp_path: Path) -> None:

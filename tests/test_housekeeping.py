@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
-from pbx.housekeeping import BUSY_TRANSACTIONS, Housekeeping, transactions
+import pytest
+
+from pbx.housekeeping import BUSY_TRANSACTIONS, Housekeeping, every_second, transactions
+from pbx.virtual import run_virtual
 
 
 def test_it_cleans_up_once_when_a_busy_time_is_over() -> None:
@@ -28,3 +32,22 @@ def test_it_cleans_up_once_when_a_busy_time_is_over() -> None:
 
 def test_calls_that_go_on_do_not_keep_it_from_cleaning_up() -> None:
     assert transactions({"clients": 3, "servers": 4, "dialogs": 2_000, "timers": 9, "merged": 1}) == 7
+
+
+def test_what_fails_every_second_is_told_and_keeps_nothing_else_from_being_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[str] = []
+
+    def broken() -> None:
+        raise ValueError("a bug of ours")
+
+    async def main() -> None:
+        task = asyncio.get_running_loop().create_task(every_second([broken, lambda: done.append("done")]))
+        await asyncio.sleep(3.5)
+        task.cancel()
+
+    with caplog.at_level(logging.ERROR):
+        run_virtual(main())
+    assert done == ["done"] * 3
+    assert len(caplog.records) == 3

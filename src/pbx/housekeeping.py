@@ -1,4 +1,4 @@
-"""What is done when nobody calls: garbage is collected and memory goes back to the system."""
+"""What is done every second, and when nobody calls: garbage is collected, memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import ctypes
 import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,17 @@ def settle_collector() -> None:
 def transactions(sizes: Mapping[str, int]) -> int:
     """Count the transactions of a stack; dialogs do not count: calls that go on all day are no rush."""
     return sizes["clients"] + sizes["servers"]
+
+
+async def every_second(duties: Sequence[Callable[[], object]]) -> None:
+    """Do each of *duties* once a second; one that fails is told and keeps no other from being done."""
+    while True:
+        await asyncio.sleep(1.0)
+        for duty in duties:
+            try:
+                duty()
+            except Exception:  # a bug of ours: the next second is another try
+                log.exception("while doing what is done every second")
 
 
 class Housekeeping:

@@ -25,16 +25,15 @@ from pbx.apps.timed import Timed
 from pbx.attendance import Attendance
 from pbx.call.calls import Calls
 from pbx.config.config import Config
-from pbx.config.endpoints import Forward
 from pbx.config.secrets import endpoint_secrets, provisioning_key, trunk_secrets
 from pbx.dialplan.http import HttpLookups
 from pbx.dialplan.prompts import shipped_folders
 from pbx.dialplan.queueing import recording_rule
 from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
-from pbx.errors import PbxError
+from pbx.following import Following
 from pbx.furnishing import furnish, media_wishes
-from pbx.housekeeping import Housekeeping, settle_collector, transactions
+from pbx.housekeeping import Housekeeping, every_second, settle_collector, transactions
 from pbx.keeping import Keeping
 from pbx.lamps import light
 from pbx.media.engine import Engine
@@ -46,9 +45,8 @@ from pbx.provision.http import PhoneSettings
 from pbx.reloading import Reloader, checked
 from pbx.signaling.agent import UserAgent
 from pbx.signaling.destinations import Destinations
-from pbx.signaling.gate import AccountGate, accounts, matches
+from pbx.signaling.gate import AccountGate
 from pbx.signaling.keepalive import KeepAlive
-from pbx.signaling.limits import Shedder
 from pbx.signaling.line import State as TrunkState
 from pbx.signaling.messages import Messages
 from pbx.signaling.registrar import Registrar
@@ -71,7 +69,7 @@ log = logging.getLogger(__name__)
 DRAIN_S = 5.0
 
 
-class Server:
+class Server(Following):
     """One running system."""
 
     def __init__(self, directory: Path, state: Path | None = None) -> None:
@@ -129,27 +127,49 @@ class Server:
             raise
 
     async def _start(self) -> None:
-        config, opened = self.config, self._opened
-        self.log = Log(self.base / config.store.path, time.time, time.monotonic)
+        ids = Ids()
+        self._open_log()
+        self._open_signaling(ids)
+        self._open_media()
+        self._open_calls(ids)
+        self._follow(self.config, self.secrets)
+        self._serve_phones()
+        interrupted = self._note_start()
+        self._open_desk(ids.integer(1, 2**31 - 1))
+        await self._open_books()
+        await self._watch()
+        await self._open_doors()
+        self._opened.callback(asyncio.get_running_loop().create_task(every_second(self._duties())).cancel)
+        for module in ("bridge", "dial"):  # imported where they are used: not while the first caller waits
+            importlib.import_module(f"pbx.call.{module}")
+        settle_collector()
+        if self.log.unclean:
+            log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
+        log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), self._restored)
+
+    def _open_log(self) -> None:
+        self.log = Log(self.base / self.config.store.path, time.time, time.monotonic)
         self.log.start(self.version)
-        opened.push_async_callback(self.log.stop)
+        self._opened.push_async_callback(self.log.stop)
         self.keeping = Keeping(self.log, lambda: self.config, self.base)
         self.tally, self.today, self.archive = self.keeping.tally, self.keeping.today, self.keeping.archive
-        ids = Ids()
-        self.transports = Transports(config.sip, self.base)
-        gate = self.gate = AccountGate(
-            config.sip.domain, Nonces(nonce_key(self.log)), ids, time.time, self._auth_failed
-        )
+        self._day = self.today.begins
+
+    def _open_signaling(self, ids: Ids) -> None:
+        """Make the stack and who stands around it: the gate, the registrar, the trunks."""
+        config = self.config
+        self.transports = ways = Transports(config.sip, self.base)
+        nonces = Nonces(nonce_key(self.log))
+        self.gate = AccountGate(config.sip.domain, nonces, ids, time.time, self._auth_failed)
         self.housekeeping = Housekeeping(lambda: transactions(self.agent.stack.sizes))
-        self.agent = UserAgent(self.transports, gate, ids, user_agent=config.sip.user_agent)
+        self.agent = UserAgent(ways, self.gate, ids, user_agent=config.sip.user_agent)
         self.agent.trace = Trace(time.time)
         self.housekeeping.packers.append(self.agent.trace.pack)
         self.registrar = Registrar(
             Bindings(self.log), self.log.append, time.time, lambda n: self.config.endpoints[n].max_contacts
         )
         self.registrar.moved.append(self.agent.stack.flow_moved)
-        restored = self.registrar.restore()
-        ways = self.transports
+        self._restored = self.registrar.restore()
         self.keep_alive = KeepAlive(
             self.location, self.agent.stack, time.time, ways.is_local, ways.advertised, ways.send
         )
@@ -157,51 +177,50 @@ class Server:
             config.trunks,
             trunk_secrets(config, self.base, os.environ),
             self.agent.stack,
-            self.transports,
+            ways,
             Dns(),
             self.log.append,
             lambda: self.agent.now,
             self.agent.pump,
         )
-        first, _, last = config.media.ports.partition("-")
-        self.media = Engine(int(first), int(last), threads=config.media.threads, country=config.media.tones)
-        self.media.start()
-        opened.callback(self.media.stop)
         self.destinations = Destinations(
-            config, self.registrar.location, self.trunks, lambda party: self.agent.active[party], time.time
+            config, self.location, self.trunks, lambda party: self.agent.active[party], time.time
         )
         self.attendance = Attendance(
             lambda: self.config, self.agent, self.destinations, self.location, self.log.append, self.keep_alive
         )
         self.registrar.changed.append(self.attendance.registered)
+
+    def _open_media(self) -> None:
+        media = self.config.media
+        first, _, last = media.ports.partition("-")
+        self.media = Engine(int(first), int(last), threads=media.threads, country=media.tones)
+        self.media.start()
+        self._opened.callback(self.media.stop)
+
+    def _open_calls(self, ids: Ids) -> None:
+        """Make what calls go by: the dialplan, and what its steps use."""
+        config = self.config
         self.equipment = furnish(lambda: self.config, self.base, self.log)
         if isinstance(self.equipment.lookups, HttpLookups):
-            opened.push_async_callback(self.equipment.lookups.close)
-        self.calls = Calls(
-            self.agent,
-            self.media,
-            Dialplan(config, self.equipment),
-            PlanTargets(
-                lambda: self.config,
-                self.destinations,
-                time.time,
-                lambda agent: self.desk.seat_of(agent),
-                self.equipment.forwards.disturb_not,
-            ),
-            self.log.append,
-            ids,
+            self._opened.push_async_callback(self.equipment.lookups.close)
+        targets = PlanTargets(
+            lambda: self.config,
+            self.destinations,
             time.time,
-            config.media.codecs,
+            lambda agent: self.desk.seat_of(agent),
+            self.equipment.forwards.disturb_not,
         )
+        plan = Dialplan(config, self.equipment)
+        self.calls = Calls(self.agent, self.media, plan, targets, self.log.append, ids, time.time, config.media.codecs)
         self.calls.is_full = self._is_full
         self.calls.name_of = lambda party: getattr(self.config.party(party), "name", "")
         self.calls.wishes = lambda party: media_wishes(self.config, party)
         own = (self.base / "var" / "prompts", self.directory / "prompts")
         self.calls.prompts = Prompts([*own, *shipped_folders()])
-        self._follow(config, self.secrets)
-        self._serve_phones()
-        interrupted = self._note_start()
-        self._open_desk(ids.integer(1, 2**31 - 1))
+
+    async def _open_books(self) -> None:
+        """Note with which configuration this run begins, and open the log for who reads it."""
         self.reloader = Reloader(
             self.directory, self._loaded, Configs(self.log), self._prepare, self.log.append, self._set_by_day
         )
@@ -209,9 +228,12 @@ class Server:
         await self.log.durable()
         self.reader = Reader(self.log.path)
         await self.reader.start()
-        opened.push_async_callback(self.reader.stop)
+        self._opened.push_async_callback(self.reader.stop)
         self.equipment.earlier_caller = self.reader.last_caller
-        await self._watch()
+
+    async def _open_doors(self) -> None:
+        """Let the network in: SIP, the control protocol, phones that fetch their settings."""
+        config, opened = self.config, self._opened
         opened.callback(self.agent.stop)
         assert self.agent.subscriptions is not None
         await self.transports.start(self.agent.receive, self._flow_closed, self.agent.broken)
@@ -227,13 +249,6 @@ class Server:
             settings = PhoneSettings(lambda: self.config, lambda: self.secrets, key, self.directory / "provision")
             opened.push_async_callback(settings.stop)
             await settings.start(config.provisioning.http)
-        opened.callback(asyncio.get_running_loop().create_task(self._every_second()).cancel)
-        for module in ("bridge", "dial"):  # imported where they are used: not while the first caller waits
-            importlib.import_module(f"pbx.call.{module}")
-        settle_collector()
-        if self.log.unclean:
-            log.warning("the run before this one did not stop in order: %d calls were interrupted", interrupted)
-        log.info("ready: %s; %d registrations restored", ", ".join(self.transports.listening), restored)
 
     async def _watch(self) -> None:
         """Begin to count what the API shows."""
@@ -254,61 +269,7 @@ class Server:
         self.timed.start()
         self._opened.callback(self.timed.stop)
 
-    def _figures(self) -> Figures:
-        now, location = time.time(), self.location
-        registered = sum(len(location.bindings(account, now)) for account in location.accounts())
-        down = sum(line.state not in (TrunkState.UP, TrunkState.DISABLED) for line in self.trunks.lines.values())
-        return live_figures(self.desk, self.today, len(self.calls.calls), registered, down)
-
-    # ---- configuration ---------------------------------------------------------------------------------------------
-
-    def _follow(self, config: Config, secrets: dict[str, str]) -> None:
-        """Let a configuration count where it is looked at: who may come in, and what limits hold."""
-        self.config, self.secrets = config, secrets
-        limits = config.limits
-        self.agent.shedder = Shedder(limits.new_calls_per_s, limits.per_source_per_s, self.gate.is_trunk_address)
-        self.agent.tokens = self.trunks.tokens
-        self.gate.configure(accounts(config, secrets), matches(config), self.trunks.tokens, config.sip.algorithms)
-        self.destinations.config = config
-        self.calls.max_calls = limits.max_calls
-        self.calls.transfer_returns_s = limits.transfer_returns_s
-        self.calls.language = config.language
-        self.calls.recording_coding = config.recordings.format
-        self.calls.codecs = tuple(config.media.codecs)
-        self.agent.stack.session_expires_s = config.sip.session_expires_s
-
-    def _prepare(self, config: Config) -> Callable[[], None]:
-        """Make ready what takes time or may fail; return the swap, which is one step of the event loop."""
-        secrets = endpoint_secrets(config, self.base, os.environ, make=True)
-        trunk_keys = trunk_secrets(config, self.base, os.environ)
-        router = Dialplan(config, self.equipment)
-        self.transports.check_certificates()
-
-        def swap() -> None:
-            self.transports.reload_certificates()
-            self.trunks.configure(config.trunks, trunk_keys)
-            self._follow(config, secrets)
-            self.calls.router = router
-            self.desk.configure(config)
-
-        return swap
-
-    def _set_by_day(self) -> list[str]:
-        """Say what people changed that the files do not."""
-        switches = self.equipment.switches.changed({n: s.first for n, s in self.config.switches.items()})
-        phones = self.equipment.forwards.changed(self._forward_of)
-        return [*self.desk.set_by_day(), *switches, *phones, *self.trunks.set_by_day()]
-
-    def _forward_of(self, endpoint: str) -> Forward | None:
-        spec = self.config.endpoints.get(endpoint)
-        return spec.forward if spec is not None else None
-
-    async def reload(self, by: str) -> None:
-        """Reload for who cannot be answered: what is wrong goes to the log."""
-        try:
-            await self.reloader.reload(by)
-        except PbxError as error:
-            log.error("not reloaded:\n%s", error)
+    # ---- who serves whom ------------------------------------------------------------------------------------------
 
     def _open_desk(self, seed: int) -> None:
         """Begin to serve queues, with agents as they were."""
@@ -394,23 +355,33 @@ class Server:
         self.trunks.flow_closed(flow)
         self.agent.flow_closed(flow)
 
+    # ---- every second ----------------------------------------------------------------------------------------------
+
+    def _duties(self) -> list[Callable[[], object]]:
+        return [
+            self.registrar.expire,
+            self.keep_alive.tick,
+            self.attendance.tick,
+            self.trunks.tick,
+            self.housekeeping.look,
+            lambda: self.desk.follow_hours(self._queue_is_open),
+            lambda: self.calls.end_overdue(self.config.limits.longest_call_s),
+            lambda: self.alerts.look(self.agent.now),
+            self._follow_day,
+        ]
+
+    def _follow_day(self) -> None:
+        if self.today.begins != self._day:
+            self._day = self.today.begins
+            self.desk.day_began()
+
     def _queue_is_open(self, queue: str) -> bool:
         hours, plan = self.config.queues[queue].hours, self.calls.router
         assert isinstance(plan, Dialplan)
         return not hours or plan.calendars.open(hours, plan.now)
 
-    async def _every_second(self) -> None:
-        began = self.today.begins
-        while True:
-            await asyncio.sleep(1.0)
-            self.registrar.expire()
-            self.keep_alive.tick()
-            self.attendance.tick()
-            self.trunks.tick()
-            self.housekeeping.look()
-            self.desk.follow_hours(self._queue_is_open)
-            self.calls.end_overdue(self.config.limits.longest_call_s)
-            self.alerts.look(self.agent.now)
-            if self.today.begins != began:
-                began = self.today.begins
-                self.desk.day_began()
+    def _figures(self) -> Figures:
+        now, location = time.time(), self.location
+        registered = sum(len(location.bindings(account, now)) for account in location.accounts())
+        down = sum(line.state not in (TrunkState.UP, TrunkState.DISABLED) for line in self.trunks.lines.values())
+        return live_figures(self.desk, self.today, len(self.calls.calls), registered, down)

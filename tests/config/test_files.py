@@ -40,9 +40,9 @@ def test_what_windows_editors_write_is_read(tmp_path: Path, data: bytes) -> None
         (GOOD.replace("20 }]", "20 }").encode(), "4:", 'a "," or a "]" is missing'),
         (GOOD.replace("{ dial", "{\n dial").encode(), "3:8", "must stand on one line"),
         (GOOD.replace("[[contexts.in.route]]", "[contexts.in.route]").encode(), "1:2", "[[contexts.in.route]]"),
-        (GOOD.replace("ring-s = 20", "ring-s = -5").encode(), "3:34", "instead of -5"),
-        (GOOD.replace("ring-s = 20", 'ring-s = "20s"').encode(), "3:34", "instead of '20s'"),
-        (GOOD.replace("ring-s", "ringtime").encode(), "3:34", "known here"),
+        (GOOD.replace("ring-s = 20", "ring-s = -5").encode(), "3:33", "instead of -5"),
+        (GOOD.replace("ring-s = 20", 'ring-s = "20s"').encode(), "3:33", "instead of '20s'"),
+        (GOOD.replace("ring-s", "ringtime").encode(), "3:33", "known here"),
         (b'include = ["/etc/passwd"]\n', "1:1", "named from the one that includes them"),
         (b'include = ["."]\n', "1:1", '"./*.toml"'),
         (b'include = ["dialplan.toml"]\n', "1:1", "is not there"),
@@ -76,3 +76,22 @@ def test_agents_have_numbers_of_their_own_and_a_key_one_meaning(tmp_path: Path) 
     )
     assert any(one.startswith("pbx.toml:4:1: error: agents a and b have the same id 7") for one in found)
     assert any(one.startswith("pbx.toml:9:1: warning: queue q: key 1 asks for a callback") for one in found)
+
+
+def test_music_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    text = '[queues.a]\nmusic = "jazz"\n[queues.b]\n'
+    assert any(one.startswith('pbx.toml:2:1: warning: there is no music "jazz"') for one in findings(tmp_path, text))
+    (tmp_path / "prompts" / "music").mkdir(parents=True)
+    (tmp_path / "prompts" / "music" / "jazz.wav").write_bytes(b"")
+    assert not any("no music" in one for one in findings(tmp_path, text))
+
+
+def test_who_may_supervise_exists_and_so_does_the_right(tmp_path: Path) -> None:
+    found = findings(
+        tmp_path,
+        '[agents.ann]\nid = "1"\nrights = ["supervice"]\nteam = "t"\n[teams.t]\nsupervisors = ["anne", "ann"]\n',
+    )
+    assert any(one.startswith('pbx.toml:3:1: error: no right of agents "supervice"') for one in found)
+    assert [one for one in found if "agent or endpoint" in one] == [
+        'pbx.toml:6:1: error: no agent or endpoint "anne"\n    did you mean "ann"?'
+    ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pbx.errors import NegotiationError
+from pbx.sdp.address import UNSPECIFIED, sendable
 from pbx.sdp.codec import BY_NAME, EVENTS, STATIC, WIDE_EVENTS, Codec
 from pbx.sdp.crypto import Crypto, MakeKey, cryptos_of, pick
 from pbx.sdp.description import Description, Media, parse_description
@@ -16,9 +15,6 @@ from pbx.whole import whole
 _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
 _SECURE = ("RTP/SAVP", "RTP/SAVPF")
-_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
-_UNSPECIFIED = ("0.0.0.0", "::", "0")  # RFC 2543's way to hold
-_NAME = re.compile(r"(?=.{1,253}$)(?:[\w-]{1,63}\.)*[A-Za-z][\w-]{0,62}\.?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +262,7 @@ def _their_crypto(audio: Media, srtp: str) -> Crypto | None:
 def _direction(theirs: Description, audio: Media) -> str:
     """What the peer leaves us to do, seen from here."""
     direction = _REVERSED[theirs.direction_of(audio)]
-    return _both(direction, "recvonly") if audio.address in _UNSPECIFIED else direction
+    return _both(direction, "recvonly") if audio.address in UNSPECIFIED else direction
 
 
 def _line(media: Media) -> Line:
@@ -300,7 +296,7 @@ def _agree(
             events = codec
             if codec.clock_hz == chosen.clock_hz:
                 break
-    address = _sendable(audio.address, peer)
+    address = sendable(audio.address, peer)
     ptime = whole(audio.attribute("ptime")) or 0
     ptime_ms = ptime if 10 <= ptime <= 60 and ptime % 10 == 0 else 20
     if (most := whole(audio.attribute("maxptime"))) is not None and ptime_ms > most >= 10:
@@ -313,7 +309,7 @@ def _agree(
         events_clock_hz=events.clock_hz if events is not None else EVENTS.clock_hz,
         direction=direction,
         ptime_ms=ptime_ms,
-        held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in _UNSPECIFIED,
+        held=theirs.direction_of(audio) in ("sendonly", "inactive") or audio.address in UNSPECIFIED,
         crypto_in=cryptos[0],
         crypto_out=cryptos[1],
         layout=layout,
@@ -343,30 +339,6 @@ def _rtcp(audio: Media, address: str) -> tuple[str, int]:
     if parts and (port := whole(parts[0])) is not None and port <= 65535:
         return (parts[3] if len(parts) == 4 else address, port)
     return (address, min(audio.port + 1, 65535))
-
-
-def _sendable(address: str, peer: str) -> str:
-    """Return where sound may go.
-
-    A host name (RFC 8866 §5.7) is not looked up: a phone's is known in its own house alone, and a stranger's would
-    have us ask for what he likes. Its sound goes where its signalling comes from, then where its own comes from.
-
-    :raises NegotiationError: for what is neither address nor name, or one of many: nobody has us send to a whole
-        network.
-    """
-    if address in _UNSPECIFIED:
-        return "0.0.0.0"
-    if peer and (":" in address) != (":" in peer):
-        return peer  # a phone of both families that names the one by which it does not talk to us
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        if peer and _NAME.fullmatch(address):
-            return peer
-        raise NegotiationError(f"no address to send to: {address[:40]!r}") from None
-    if found.is_multicast or found == _BROADCAST:
-        raise NegotiationError(f"not one address but many: {address}")
-    return str(found)
 
 
 def _both(one: str, other: str) -> str:

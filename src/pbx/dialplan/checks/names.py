@@ -31,6 +31,7 @@ from pbx.dialplan.checks.report import error, unknown, warning
 from pbx.dialplan.prompts import PromptNames
 from pbx.dialplan.walk import every_step, lists_of
 
+AGENT_RIGHTS = ("supervise",)
 GREETINGS = ("unavailable", "busy", "temporary", "none")
 NO_PROMPT = "record it by phone, or bring a file: pbx prompts import FILE as NAME"
 
@@ -67,6 +68,7 @@ class _Names:
             case DialStep():
                 yield from self.targets(step, "dial", step.dial)
                 yield from self.prompts(step, "whisper", step.whisper)
+                yield from self.music(step, step.music)
             case PlayStep():
                 yield from self.prompts(step, "play", step.play)
             case CollectStep():
@@ -111,6 +113,15 @@ class _Names:
                 )
             else:
                 yield unknown(spec.where_of(field), "prompt", name, self._prompts.names, NO_PROMPT)
+
+    def music(self, spec: Spec, name: str) -> Iterator[Finding]:
+        """Find music that is not there: who waits would hear silence."""
+        if name and "{" not in name and not {name, f"music/{name}"} & {"default", *self._prompts.names}:
+            yield warning(
+                spec.where_of("music"),
+                f'there is no music "{name}": who waits hears nothing',
+                f"put {name}.wav into prompts/music, or leave the default",
+            )
 
     def mailboxes(self) -> list[str]:
         own = [number for number, endpoint in self._config.endpoints.items() if endpoint.voicemail is not None]
@@ -172,10 +183,10 @@ class _Names:
         for number, endpoint in config.endpoints.items():
             if endpoint.context not in config.contexts:
                 lost.setdefault((endpoint.where_of("context"), endpoint.context), []).append(number)
-        for (where, context), numbers in lost.items():
+        for (where, missing), numbers in lost.items():
             others = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
-            cure = "" if context else 'write context = "…" at it or in [endpoint-defaults]'
-            yield unknown(where, f"context for endpoint {numbers[0]}{others}:", context, config.contexts, cure)
+            cure = "" if missing else 'write context = "…" at it or in [endpoint-defaults]'
+            yield unknown(where, f"context for endpoint {numbers[0]}{others}:", missing, config.contexts, cure)
         for name, trunk in config.trunks.items():
             if trunk.context and trunk.context not in config.contexts:
                 yield unknown(trunk.where_of("context"), f"context for trunk {name}:", trunk.context, config.contexts)
@@ -228,6 +239,7 @@ class _Names:
                 yield from self.one(queue, "hours", "calendar", queue.hours, config.calendars)
             if queue.survey:
                 yield from self.one(queue, "survey", "survey", queue.survey, config.surveys)
+            yield from self.music(queue, queue.music)
             yield from self.prompts(queue, "notice", queue.notice)
             yield from self.prompts(queue, "whisper", queue.whisper)
             if queue.announce is not None:
@@ -259,9 +271,16 @@ class _Names:
                 yield from self.targets(agent, "contact", (agent.contact,))
             if agent.team:
                 yield from self.one(agent, "team", "team", agent.team, config.teams)
+            for right in agent.rights:
+                if right not in AGENT_RIGHTS:
+                    yield unknown(agent.where_of("rights"), "right of agents", right, AGENT_RIGHTS)
             for queue in agent.queues or ():
                 yield from self.one(agent, "queues", "queue", queue, config.queues)
         for team in config.teams.values():
+            for who in team.supervisors:
+                if who not in config.agents and who.removeprefix("endpoint/") not in config.endpoints:
+                    known = (*config.agents, *config.endpoints)
+                    yield unknown(team.where_of("supervisors"), "agent or endpoint", who, known)
             for queue in team.queues:
                 yield from self.one(team, "queues", "queue", queue, config.queues)
 
