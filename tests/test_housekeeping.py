@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from pbx.housekeeping import BUSY_TRANSACTIONS, Housekeeping, every_second
+from pbx.housekeeping import BUSY_TRANSACTIONS, Housekeeping, every_second, transactions
 from pbx.virtual import run_virtual
 
 
@@ -28,6 +28,10 @@ def test_it_cleans_up_once_when_a_busy_time_is_over() -> None:
         assert (told, kept.done) == (["forgot", "packed"], 1)
 
     asyncio.run(main())
+
+
+def test_calls_that_go_on_do_not_keep_it_from_cleaning_up() -> None:
+    assert transactions({"clients": 3, "servers": 4, "dialogs": 2_000, "timers": 9, "merged": 1}) == 7
 
 
 def test_what_fails_every_second_is_told_and_keeps_nothing_else_from_being_done(

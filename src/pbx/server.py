@@ -33,7 +33,7 @@ from pbx.dialplan.router import Dialplan
 from pbx.dialplan.targets import PlanTargets
 from pbx.following import Following
 from pbx.furnishing import furnish, media_wishes
-from pbx.housekeeping import Housekeeping, every_second, settle_collector
+from pbx.housekeeping import Housekeeping, every_second, settle_collector, transactions
 from pbx.keeping import Keeping
 from pbx.lamps import light
 from pbx.media.engine import Engine
@@ -161,7 +161,7 @@ class Server(Following):
         self.transports = ways = Transports(config.sip, self.base)
         nonces = Nonces(nonce_key(self.log))
         self.gate = AccountGate(config.sip.domain, nonces, ids, time.time, self._auth_failed)
-        self.housekeeping = Housekeeping(lambda: sum(self.agent.stack.sizes.values()))
+        self.housekeeping = Housekeeping(lambda: transactions(self.agent.stack.sizes))
         self.agent = UserAgent(ways, self.gate, ids, user_agent=config.sip.user_agent)
         self.agent.trace = Trace(time.time)
         self.housekeeping.packers.append(self.agent.trace.pack)

@@ -417,3 +417,18 @@ def _without_contact(session):  # type: ignore[no-untyped-def]
     from pbx.sip.message import response_to
 
     return response_to(session.request, 200, to_tag="y")
+
+
+def test_a_call_that_is_up_keeps_nothing_of_its_invite_but_what_names_it() -> None:
+    wire = Wire()
+    caller, callee = established(wire)
+    wire.run(wire.now + 40)
+    assert callee.server is None
+    assert caller.client is not None
+    assert caller.client.request.method == "NONE"
+    assert set(caller.request.headers) == set(callee.request.headers) == {"From", "To", "Call-ID", "CSeq"}
+    assert caller.is_up
+    assert callee.is_up
+    callee.bye(wire.now)
+    wire.run(wire.now + 1)
+    assert kinds(wire.a.outputs)[-1] is Ended
