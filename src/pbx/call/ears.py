@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class Ears(ABC):
     """What a :class:`pbx.call.leg.Leg` hears of its media, and what scripts wait for there."""
 
+    __slots__ = ("_digits", "_sounding", "call_id", "calls", "keeps_digits_secret", "language", "leg_id", "log",
+                 "on_digit_pressed", "when_done")  # fmt: skip
+
     def __init__(self, calls: Calls, leg_id: str, call_id: str, log: logging.LoggerAdapter[logging.Logger]) -> None:
         self.calls = calls
         self.leg_id = leg_id

@@ -28,6 +28,8 @@ class LegState(Enum):
 class Keys(Ears):
     """The half of a leg that presses keys, for its script and for the peer that it is bridged with."""
 
+    __slots__ = ()
+
     state: LegState
     media: MediaSide | None
     signal: LegSignal | None

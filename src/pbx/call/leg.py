@@ -12,11 +12,11 @@ from pbx.call.contract import End, Party
 from pbx.call.keys import Keys, LegState
 from pbx.call.offer import MediaSide
 from pbx.call.scope import HangupScope
-from pbx.errors import CallEnded, NegotiationError, ParseError, PbxError, failure_of
+from pbx.errors import CallEnded, NegotiationError, PbxError, failure_of
 from pbx.media.contract import MediaPort, Room
 from pbx.sdp.description import Description, parse_description
 from pbx.signaling.info import digit_of
-from pbx.sip.headers import NameAddr, parse_address
+from pbx.sip.headers import NameAddr, user_in
 from pbx.sip.message import Request
 from pbx.sip.transaction import ServerTransaction
 from pbx.sip.uri import Uri
@@ -35,6 +35,11 @@ ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'  # RFC 3326, to the 
 
 class Leg(Keys):
     """One dialog with its media. Verbs raise :class:`pbx.errors.CallEnded` once the leg is gone."""
+
+    __slots__ = ("_acked", "_read_offer", "_reoffered", "_scopes", "_sent_offer", "answer_offer", "answered_at",
+                 "apart_from", "callee", "caller", "created_at", "direction", "end", "introduce", "kept",
+                 "may_be_picked_up", "media", "moved_to", "on_bridged", "on_change", "over_limits", "party", "peer",
+                 "rang", "signal", "state", "tape", "variables")  # fmt: skip
 
     def __init__(
         self, calls: Calls, leg_id: str, call_id: str, direction: str, party: str, caller: Party, callee: Party
@@ -297,7 +302,7 @@ class Leg(Keys):
 
     def on_failed(self, status: int, reason: str, contacts: Sequence[str]) -> None:
         if 300 <= status < 400 and contacts:
-            self.moved_to = _number_of(contacts[0])
+            self.moved_to = user_in(contacts[0])
         self._ended(End(failure_of(status, rang=self.rang).reason, status, "peer", reason))
 
     def on_acked(self, sdp: bytes | None) -> None:
@@ -389,13 +394,6 @@ class Leg(Keys):
 
     def __repr__(self) -> str:
         return f"<Leg {self.leg_id} {self.party} {self.state.name}>"
-
-
-def _number_of(contact: str) -> str:
-    try:
-        return parse_address(contact).uri.user
-    except ParseError:
-        return ""
 
 
 __all__ = ["ELSEWHERE", "Leg", "LegState"]

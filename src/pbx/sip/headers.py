@@ -238,6 +238,14 @@ def _parse_address(text: str) -> NameAddr:
     return NameAddr(parse_uri(text[bracket + 1 : end]), name, split_params(tail[1:]) if tail else ())
 
 
+def user_in(text: str) -> str:
+    """Return the user part of an address, "" where it cannot be read."""
+    try:
+        return parse_address(text).uri.user
+    except ParseError:
+        return ""
+
+
 class Via:
     """One hop of a request (§20.42). A value."""
 
