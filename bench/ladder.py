@@ -5,6 +5,7 @@ usage: python -m bench --only ladder
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +21,8 @@ from bench.register import trying
 from bench.sipp import CONFIG
 
 RATES = (50, 100, 200, 300, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000)
-SECONDS = 10
+SECONDS = 10  # of a rung
+PROOF_S = 60  # of the highest clean one, once more
 PROBES = 200  # INVITEs whose 100 is waited for, at half of the highest clean rate and at nine tenths of it
 
 
@@ -42,19 +44,19 @@ class Rungs:
         return Sipp(self._directory / "uac", "uac", "-sn", "uac", "-s", "service", "-p", "5080", "-r", str(rate), "-m",
                     calls, "-d", "0", "-l", "20000", "127.0.0.1:5060")  # fmt: skip
 
-    def climb(self, rate: int) -> dict[str, Any]:
-        """Offer *rate* calls a second for a while."""
+    def climb(self, rate: int, seconds: int = SECONDS) -> dict[str, Any]:
+        """Offer *rate* calls a second for so many *seconds*."""
         process = self._server.process
         assert process is not None
         ours, spent, began = self._server.ask("/v1/status")["retransmitted"], cpu_s(process.pid), time.monotonic()
-        counts = self._load(rate, SECONDS).finish(SECONDS + 60)
+        counts = self._load(rate, seconds).finish(seconds + 60)
         spent, wall = cpu_s(process.pid) - spent, time.monotonic() - began
         return {
             "rate": rate,
-            "seconds": SECONDS,
+            "seconds": seconds,
             "failed": counts["Failed call"],
             "our_retransmissions": self._server.ask("/v1/status")["retransmitted"] - ours,
-            "cpu_ms_per_call": round(1000 * spent / (rate * SECONDS), 3),
+            "cpu_ms_per_call": round(1000 * spent / (rate * seconds), 3),
             "server_%_of_a_core": round(100 * spent / wall),
             "invite_to_100_p50_ms": "",
             "invite_to_100_p99_ms": "",
@@ -75,18 +77,20 @@ class Rungs:
 
 
 def measure() -> list[dict[str, Any]]:
-    """Climb; then the latency at half and at nine tenths of the highest clean rung, as rows of their own."""
+    """Climb; prove the highest clean rung for a minute; then the latency at half and at nine tenths of it."""
     with tempfile.TemporaryDirectory() as folder, network():
         rungs = Rungs(Path(folder))
         try:
-            rows, best = [], 0
-            for rate in RATES:
-                rows.append(rungs.climb(rate))
+            rows: list[dict[str, Any]] = []
+
+            def is_clean(rate: int, seconds: int = SECONDS) -> bool:
+                rows.append(rungs.climb(rate, seconds))
                 print(rows[-1], flush=True)
                 rungs.settle()
-                if rows[-1]["failed"] or rows[-1]["our_retransmissions"]:
-                    break
-                best = rate
+                return not (rows[-1]["failed"] or rows[-1]["our_retransmissions"])
+
+            clean = list(itertools.takewhile(is_clean, RATES))
+            best = next((rate for rate in reversed(clean) if is_clean(rate, PROOF_S)), 0)
             for share in (0.5, 0.9):
                 rate = round(share * best)
                 p50, p99 = rungs.wait_at(rate)
