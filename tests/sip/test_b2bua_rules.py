@@ -7,7 +7,7 @@ import pytest
 from pbx.errors import LocalProtocolError
 from pbx.sip.dialog import Dialog, dialog_as_client
 from pbx.sip.headers import parse_address
-from pbx.sip.message import Flow
+from pbx.sip.message import Flow, Request
 from pbx.sip.outputs import Acked, Answered, Ended, Failed, InDialog, Invited, Output, Progress, Reoffer, ReofferDone
 from pbx.sip.uri import parse_uri
 from tests.fakes.wire import A, B, Wire
@@ -432,3 +432,35 @@ def test_a_call_that_is_up_keeps_nothing_of_its_invite_but_what_names_it() -> No
     callee.bye(wire.now)
     wire.run(wire.now + 1)
     assert kinds(wire.a.outputs)[-1] is Ended
+
+
+def test_an_invite_that_is_never_answered_ends_with_its_session() -> None:
+    """A peer that rings and says BYE, or takes a re-INVITE with 100 alone, leaves nothing behind after 64 T1."""
+    wire = Wire()
+    wire.b.on_output = lambda output, now: None
+    invite(wire)
+    wire.pump()
+    answer_by_hand(wire, 180, "x")
+    asked = last_request(wire, "a", "INVITE")
+    bye = Request("BYE", "sip:1001@192.0.2.1:5060")
+    bye.headers = {
+        "Via": ["SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKbye"],
+        "From": [f"{asked.headers['To'][0]};tag=x"],
+        "To": asked.headers["From"],
+        "Call-ID": asked.headers["Call-ID"],
+        "CSeq": ["1 BYE"],
+    }
+    hand(wire, wire.a, bye.to_bytes())
+    assert kinds(wire.a.outputs)[-1] is Failed
+    wire.run(wire.now + 65)
+    assert wire.a.stack.sizes == EMPTY
+
+    wire = Wire()
+    caller, _ = established(wire)
+    wire.b.on_output = lambda output, now: None  # it says 100, and no more
+    caller.reoffer(wire.now, SDP)
+    wire.run(wire.now + 2)
+    wire.drop_next(lambda data: True, 100)
+    caller.bye(wire.now)
+    wire.run(wire.now + 65)
+    assert wire.a.stack.sizes == EMPTY

@@ -173,4 +173,6 @@ class Renegotiation:
         """The session is over: nothing is retried, and what waits is terminated (§15.1.2)."""
         self._retry = ""
         self._stack.timers.set(self, None)
+        if self.ours is not None:
+            self.ours.leave(now)
         self.refuse(now, 487)

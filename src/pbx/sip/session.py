@@ -224,6 +224,8 @@ class Held:
             self.clock.stop()
         if self.reliable is not None:
             self.reliable.stop()
+        if self.client is not None:
+            self.client.leave(now)
         if self._change is not None:
             self._change.end(now)
         self._drop_dialogs()

@@ -35,6 +35,7 @@ cdef class ClientTransaction(Transaction):
     cdef public object narrow
 
     cpdef start(self, double now)
+    cpdef leave(self, double now)
     cpdef _let_go(self)
 
 

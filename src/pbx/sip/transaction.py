@@ -206,6 +206,11 @@ class ClientTransaction(Transaction):
         elif action is Do.TELL_ERROR:
             self.user.on_transport_error(self, now)
 
+    def leave(self, now: float) -> None:
+        """Wait no longer than a time-out for an answer that nobody needs: after a 1xx an INVITE has no timer."""
+        if self.state is State.PROCEEDING and self._stop_at is None:
+            self.give_up_after(now, TIMER_B_S)
+
     def _let_go(self) -> None:
         """Keep no more than it takes to absorb what comes late: transactions of half a minute fill the memory."""
         if self.state is State.ACCEPTED:
